@@ -1,0 +1,33 @@
+# Two commands for a new user: `make demo` and `make test`. Both create the environment when it is not there.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: install demo test lint clean
+
+install: $(STAMP)
+
+# Two pip steps: one of mmpose's dependencies (chumpy) builds only where the packages of the first step are visible.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt torch torchvision numpy setuptools wheel
+	$(BIN)/python -m pip install --no-build-isolation -c constraints.txt -e ".[dev]"
+	@touch $(STAMP)
+
+demo: install
+	$(BIN)/occbench attack --model hrnet-mini --data sample --boxes gt --kind all --radius 6,12,18 --limit 40 --out runs/demo --overwrite
+
+test: install
+	$(BIN)/python -m pytest
+
+# mypy does not follow the editable install's mapping of the top-level folders, so it reads an installed copy.
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-compile --target build/typecheck .
+	MYPYPATH=build/typecheck $(BIN)/mypy -p occbench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info runs/demo

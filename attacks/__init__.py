@@ -1,0 +1,41 @@
+"""What is hidden and how: targets, regions, fills, placements. numpy and OpenCV only."""
+
+from .attack import (
+    CENTRED,
+    DEFAULT_RADIUS,
+    FILLS,
+    GROUPS,
+    KINDS,
+    LEVELS,
+    PLACEMENTS,
+    PROTOCOLS,
+    Attack,
+    Placement,
+    expand_kinds,
+    make_suite,
+)
+from .occlude import Occluders, has_target, occlude, place
+from .placement import person_rng
+from .targets import COCO, Skeleton
+
+__all__ = [
+    "CENTRED",
+    "COCO",
+    "DEFAULT_RADIUS",
+    "FILLS",
+    "GROUPS",
+    "KINDS",
+    "LEVELS",
+    "PLACEMENTS",
+    "PROTOCOLS",
+    "Attack",
+    "Occluders",
+    "Placement",
+    "Skeleton",
+    "expand_kinds",
+    "has_target",
+    "make_suite",
+    "occlude",
+    "person_rng",
+    "place",
+]

@@ -1,0 +1,84 @@
+"""What is painted into a region (PROTOCOL section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from .regions import Region
+
+PART_BLUR = (31, 5.0)
+"""Kernel (px) and sigma of the blur of a part."""
+
+
+def keypoint_blur(radius: float) -> tuple[int, float]:
+    """Kernel 2r - 1 (px, odd) of a keypoint's blur, and its sigma by OpenCV's rule 0.3 ((k - 1)/2 - 1) + 0.8.
+
+    A radius that is not whole takes the kernel of the nearest whole one (halfway: the even one), at least 1.
+    """
+    kernel = max(1, 2 * round(radius) - 1)
+    return kernel, 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
+
+
+def mean_colour(crop: np.ndarray, truncate: bool = False) -> np.ndarray:
+    """Per-channel mean of a crop, zero padding included, rounded to the nearest integer (thesis: truncated).
+
+    Args:
+        crop: Shape (H, W, C), uint8.
+        truncate: Drop the fraction, as the thesis' code does.
+
+    Returns:
+        Shape (C,), uint8.
+    """
+    mean = crop.reshape(-1, crop.shape[-1]).mean(0)
+    return (np.trunc(mean) if truncate else np.rint(mean)).astype(crop.dtype)
+
+
+def blurred_window(crop: np.ndarray, region: Region, kernel: int, sigma: float) -> np.ndarray:
+    """The window of ``region`` cut out of the Gaussian-blurred crop.
+
+    Only the window grown by half a kernel is blurred, which gives the same bytes: past it no pixel has any weight,
+    and at the crop's own edge the grown window ends there too, so that OpenCV mirrors the same pixels.
+
+    Args:
+        crop: Shape (H, W, C), uint8.
+        region: Where.
+        kernel: Odd, px.
+        sigma: px.
+
+    Returns:
+        Shape (rows, columns, C) of the region's window.
+    """
+    rows, columns = region.window
+    half = kernel // 2
+    top, left = max(0, rows.start - half), max(0, columns.start - half)
+    around = crop[top : rows.stop + half, left : columns.stop + half]
+    soft = cv2.GaussianBlur(around, (kernel, kernel), sigma)
+    return soft[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+
+
+def paint(
+    crop: np.ndarray, regions: Sequence[Region], fill: str, blur: tuple[int, float], truncate: bool = False
+) -> np.ndarray:
+    """A copy of ``crop`` with every region filled from the unpainted crop; the crop itself where there is no region.
+
+    Args:
+        crop: Shape (H, W, C), uint8.
+        regions: What to paint.
+        fill: ``"blackout"``, ``"meanout"`` or ``"blur"``.
+        blur: Kernel (px) and sigma, for ``"blur"``.
+        truncate: Truncate the mean colour (thesis).
+    """
+    if not regions:
+        return crop
+    painted = crop.copy()
+    colour = mean_colour(crop, truncate) if fill == "meanout" else np.zeros(crop.shape[-1], crop.dtype)
+    for region in regions:
+        window = painted[region.window]
+        if fill == "blur":
+            window[region.mask] = blurred_window(crop, region, *blur)[region.mask]
+        else:
+            window[region.mask] = colour
+    return painted

@@ -1,0 +1,145 @@
+"""A person's crop and an attack become an attacked crop (PROTOCOL sections 1, 3, 4 and 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .attack import Attack
+from .fills import PART_BLUR, keypoint_blur, paint
+from .placement import disc_decoys, jitter, moved, rectangle_decoys
+from .regions import Box, Region, Size, disc, disc_thesis, part_box, part_box_thesis, rectangle
+from .targets import Skeleton
+
+
+@dataclass(frozen=True)
+class Occluders:
+    """What an attack paints on one person.
+
+    Attributes:
+        regions: Every region to paint, the true one first where there is one.
+        missing: How many decoys or placebos did not fit on the person.
+    """
+
+    regions: tuple[Region, ...] = ()
+    missing: int = 0
+
+    def cover(self, points: np.ndarray) -> np.ndarray:
+        """Which of ``points`` (N, 2; x y in crop px) lie in a painted region; shape (N,), bool."""
+        covered = np.zeros(len(points), dtype=bool)
+        for region in self.regions:
+            covered |= region.contains(points)
+        return covered
+
+
+def has_target(attack: Attack, skeleton: Skeleton, labelled: np.ndarray) -> bool:
+    """Whether a person has the labels that the attack needs: the keypoint, or two of the part (PROTOCOL section 1).
+
+    Args:
+        attack: What to hide.
+        skeleton: The data set's keypoints and parts.
+        labelled: Shape (K,), bool (v > 0).
+    """
+    needed = 1 if attack.level == "keypoint" else 2
+    return bool(labelled[skeleton.indices(attack.level, attack.target)].sum() >= needed)
+
+
+def place(
+    attack: Attack,
+    skeleton: Skeleton,
+    keypoints: np.ndarray,
+    labelled: np.ndarray,
+    size: Size,
+    protocol: str,
+    rng: np.random.Generator,
+) -> Occluders:
+    """Find the regions of ``attack`` on one person.
+
+    A keypoint that is not labelled, or a part with fewer than two labelled keypoints, is no attack: no regions.
+
+    Args:
+        attack: What to hide.
+        skeleton: The data set's keypoints and parts.
+        keypoints: Shape (K, 2), x y in crop px.
+        labelled: Shape (K,), bool (v > 0).
+        size: Height and width of the crop, px.
+        protocol: ``"corrected"`` or ``"thesis"``.
+        rng: Random state of this person and target (:func:`~.placement.person_rng`).
+    """
+    members = skeleton.indices(attack.level, attack.target)
+    if not has_target(attack, skeleton, labelled):
+        return Occluders()
+    if attack.level == "keypoint":
+        return _place_discs(attack, keypoints[members[0]], keypoints[labelled], size, protocol, rng)
+    if protocol == "thesis":
+        box = part_box_thesis(skeleton, attack.target, keypoints, labelled)
+    else:
+        box = part_box(keypoints[members][labelled[members]], attack.radius)
+    part_points = keypoints[members][labelled[members]]
+    return _place_rectangles(attack, box, keypoints[labelled], part_points, size, protocol, rng)
+
+
+def _wanted(attack: Attack) -> int:
+    """How many occluders an attack wants elsewhere on the person."""
+    return attack.placement.decoys if attack.placement.kind == "decoys" else int(attack.placement.kind == "placebo")
+
+
+def _place_discs(
+    attack: Attack,
+    centre: np.ndarray,
+    labelled_points: np.ndarray,
+    size: Size,
+    protocol: str,
+    rng: np.random.Generator,
+) -> Occluders:
+    # The thesis' rule paints no disc past the square that both sides of the crop have: no decoy is put there.
+    make, painted = (disc_thesis, (min(size), min(size))) if protocol == "thesis" else (disc, size)
+    centres = []
+    if attack.placement.kind == "jittered":
+        centres.append(centre + jitter(attack.radius, rng))
+    elif attack.placement.kind != "placebo":
+        centres.append(centre)
+    wanted = _wanted(attack)
+    elsewhere = disc_decoys(wanted, labelled_points, attack.radius, painted, rng) if wanted else []
+    return _occluders(
+        [make((float(x), float(y)), attack.radius, size) for x, y in centres],
+        [make(centre, attack.radius, size) for centre in elsewhere],
+        wanted,
+    )
+
+
+def _occluders(true: list[Region | None], elsewhere: list[Region | None], wanted: int) -> Occluders:
+    """Those that paint anything, and how many of the ``wanted`` ones elsewhere do not."""
+    painted = [region for region in elsewhere if region is not None]
+    return Occluders(tuple([region for region in true if region is not None] + painted), wanted - len(painted))
+
+
+def _place_rectangles(
+    attack: Attack,
+    box: Box | None,
+    labelled_points: np.ndarray,
+    part_points: np.ndarray,
+    size: Size,
+    protocol: str,
+    rng: np.random.Generator,
+) -> Occluders:
+    if box is None:
+        return Occluders()
+    whole = protocol == "thesis"
+    boxes = []
+    if attack.placement.kind == "jittered":
+        boxes.append(moved(box, jitter(attack.radius, rng), whole))
+    elif attack.placement.kind != "placebo":
+        boxes.append(box)
+    wanted = _wanted(attack)
+    elsewhere = (
+        rectangle_decoys(wanted, labelled_points, part_points, box, size, rng, bool(boxes), whole) if wanted else []
+    )
+    return _occluders([rectangle(b, size) for b in boxes], [rectangle(b, size) for b in elsewhere], wanted)
+
+
+def occlude(crop: np.ndarray, occluders: Occluders, attack: Attack, protocol: str = "corrected") -> np.ndarray:
+    """Paint ``occluders`` on a copy of ``crop`` (H, W, C; uint8); the crop itself where there are none."""
+    blur = PART_BLUR if attack.level == "part" else keypoint_blur(attack.radius)
+    return paint(crop, occluders.regions, attack.fill, blur, truncate=protocol == "thesis")

@@ -1,0 +1,61 @@
+"""The command line: parse, call, print. Torch and MMPose are imported only inside a command that needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import OccbenchError
+from . import attack, doctor, evaluate, ls, report, sample, train
+
+app = typer.Typer(
+    name="occbench",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="What happens to a human pose estimator when part of the person is hidden?",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected fault.")] = False,
+) -> None:
+    """What happens to a human pose estimator when part of the person is hidden?"""
+
+
+app.command()(attack.attack)
+app.command()(report.report)
+app.command()(evaluate.evaluate)
+app.command()(train.train)
+app.command()(sample.sample)
+app.command()(ls.ls)
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line: 0 for success, 2 for bad input (one line), 1 for an unexpected fault, 130 for Ctrl-C."""
+    # OpenMP threads that spin for long while they wait for each other cost a busy machine up to tenfold; this much
+    # costs a quiet one little. To be set before torch loads its OpenMP.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    try:
+        app(prog_name="occbench")
+    except OccbenchError as error:
+        _fail(str(error), 2)
+    except SystemExit as end:
+        if end.code != 130:  # Typer's answer to Ctrl-C
+            raise
+        _fail("interrupted", 130)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        _fail(f"unexpected fault: {reason} (`occbench --debug ...` shows where)", 1)
+
+
+def _fail(line: str, code: int) -> None:
+    print("occbench: " + " ".join(line.split()), file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,206 @@
+"""``occbench attack``: the main job."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import OccbenchError, unknown_name
+
+if TYPE_CHECKING:
+    from ..attacks import Attack
+
+
+def attack(
+    model: Annotated[str, typer.Option("--model", help="A name of `occbench ls models`, or an MMPose config.py.")],
+    kind: Annotated[
+        list[str], typer.Option("--kind", help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all.")
+    ],
+    data: Annotated[str, typer.Option("--data", help="sample, coco-val2017 or a COCO keypoint ANNOTATIONS.json.")],
+    checkpoint: Annotated[
+        str | None, typer.Option("--checkpoint", help="Weights: a file or an address; by default the model's own.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="Keypoint or part to hide; by default every one, a cell each.")
+    ] = None,
+    radius: Annotated[
+        list[str] | None,
+        typer.Option("--radius", help="Crop px: the disc's radius, or a part's margin; several make a sweep. [6]"),
+    ] = None,
+    placement: Annotated[
+        list[str] | None,
+        typer.Option("--placement", help="centred, jittered, decoys:N or placebo; several are compared. [centred]"),
+    ] = None,
+    images: Annotated[Path | None, typer.Option("--images", help="Image folder of ANNOTATIONS.json.")] = None,
+    boxes: Annotated[str, typer.Option("--boxes", help="gt, or a COCO DETECTIONS.json.")] = "gt",
+    protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis (see README).")] = "corrected",
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder; by default a new one in runs/.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N photos with people.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Crops inferred at a time.")] = 32,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    flip: Annotated[
+        bool | None, typer.Option("--flip/--no-flip", help="Flip test; by default as the config says.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of random placements and of the bootstrap.")] = 0,
+    bootstrap: Annotated[
+        int, typer.Option("--bootstrap", min=0, help="Draws behind the intervals; 0 for no intervals.")
+    ] = 1000,
+    evaluator: Annotated[str, typer.Option("--evaluator", help="exact, or pycocotools (same, slow).")] = "exact",
+    trust_checkpoint: Annotated[
+        bool, typer.Option("--trust-checkpoint", help="Unpickle a checkpoint that holds more than weights.")
+    ] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out photos that cannot be read, and record them.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Hide keypoints or parts in photos, measure the drop in AP per keypoint, and write tables, plots and a report.
+
+    Options that take several values are given again, or once with commas.
+
+    Examples:
+
+    occbench attack --model hrnet-mini --data sample --kind all
+
+    occbench attack --model hrnet --data coco-val2017 --boxes detections.json --kind part-blackout --target head
+
+    occbench attack --model rle --data my.json --kind keypoint-all --radius 6,12,18 --placement centred,decoys:6
+    """
+    from ..zoo import find_model
+
+    suite = _suite(*(_values(given) for given in (kind, target, radius, placement)))
+    for option, value, known in (
+        ("protocol", protocol, ("corrected", "thesis")),
+        ("evaluator", evaluator, ("exact", "pycocotools")),
+    ):
+        if value not in known:
+            raise unknown_name(option, value, known)
+    chosen = find_model(model)
+    chosen.require_attackable()
+
+    from ..data.photos import check_photos
+    from ..data.sources import open_dataset
+    from ..progress import Progress
+    from ..runs import check_out
+
+    out = out or _default_out(chosen.name, data, boxes)
+    check_out(out, overwrite)
+    progress = Progress()
+    dataset = open_dataset(data, images, boxes)
+    if limit:
+        dataset = dataset.first(limit)
+        if not dataset.persons:
+            raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
+    dataset = check_photos(dataset, skip_unreadable)
+
+    progress.say(f"loading {chosen.name}")
+    from ..checkpoints import resolve
+    from ..inference.model import PoseModel, pick_device
+    from ..measure import ModelFiles, measure
+    from ..reports import build_report
+    from ..scoring import Scoring
+
+    weights = resolve(checkpoint, chosen)
+    place = pick_device(device)
+    files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
+    estimator = PoseModel(files.config, weights, place, flip, trust_checkpoint)
+    manifest = measure(
+        estimator,
+        files,
+        dataset,
+        suite,
+        out,
+        Scoring(protocol, evaluator, bootstrap, seed),  # type: ignore[arg-type]  # checked above
+        seed=seed,
+        batch_size=batch_size,
+        device=place,
+        limit=limit,
+        command=["occbench", *sys.argv[1:]],
+        overwrite=overwrite,
+        progress=progress,
+    )
+    page = build_report([out], progress=progress.say)
+    _print_summary(out, page, manifest, as_json)
+
+
+def _values(given: list[str] | None) -> list[str]:
+    """The values of an option that can be repeated, each of them possibly a list with commas."""
+    return [value.strip() for text in given or [] for value in text.split(",") if value.strip()]
+
+
+def _radius(text: str) -> float:
+    try:
+        radius = float(text)
+    except ValueError:
+        radius = math.nan
+    if not 0 < radius <= 1000:
+        raise OccbenchError(f"--radius must be a positive number of crop px (up to 1000), but is {text}")
+    return radius
+
+
+def _suite(kinds: list[str], targets: list[str], radii: list[str], placements: list[str]) -> list[Attack]:
+    from ..attacks import CENTRED, COCO, DEFAULT_RADIUS, GROUPS, KINDS, LEVELS, Placement, make_suite
+
+    if not kinds:
+        raise OccbenchError("--kind names no kind of attack; `occbench ls kinds` lists them")
+    for kind in kinds:
+        if kind not in KINDS and kind not in GROUPS:
+            raise unknown_name("kind", kind, [*KINDS, *GROUPS])
+    known = [name for level in LEVELS for name in COCO.targets(level)]
+    for target in targets:
+        if target not in known:
+            raise unknown_name("target", target, known)
+    try:
+        where = [Placement.parse(text) for text in placements] or [CENTRED]
+        return make_suite(COCO, kinds, targets, [_radius(text) for text in radii] or [DEFAULT_RADIUS], where)
+    except ValueError as error:
+        raise OccbenchError(str(error)) from error
+
+
+def _default_out(model: str, data: str, boxes: str) -> Path:
+    """runs/MODEL-DATA-BOXES, numbered where there is one already."""
+    name = "-".join([model, Path(data).stem, boxes if boxes == "gt" else Path(boxes).stem])
+    for number in range(1, 10_000):
+        out = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        if not out.exists():
+            return out
+    raise OccbenchError("runs/ is full of runs of this name; give --out")
+
+
+def _print_summary(out: Path, page: Path, manifest: dict[str, Any], as_json: bool) -> None:
+    import pandas as pd
+
+    table = pd.read_csv(out / "cells.csv")
+    overall = table[table["keypoint"] == "all"]
+    clean = overall[overall["level"] == "clean"].iloc[0]
+    if as_json:
+        rows = json.loads(overall.to_json(orient="records"))
+        files = {"out": str(out), "report": str(page), "cells_csv": str(out / "cells.csv")}
+        print(json.dumps({**files, "clean": rows[0], "cells": rows[1:], "boxes": manifest["boxes"]}, indent=2))
+        return
+    on = f"{manifest['model']['name']} on {manifest['data']['name']}"
+    print(f"{on}: clean AP {clean['ap']:.4f}, n = {clean['n']:.0f} persons")
+    worst = overall[overall["level"] != "clean"].sort_values("drop", ascending=False, kind="stable").head(5)
+    for record in worst.to_dict("records"):
+        row = {str(column): value for column, value in record.items()}
+        print(f"  {_name(row):<44} AP {row['ap']:.4f}   drop {row['drop']:5.1f} points{_interval(row)}")
+    if manifest["data"]["synthetic"]:
+        print(
+            "The people of this sample are synthetic, drawn by the program: its figures say nothing about real photos."
+        )
+    print(f"report: {page}")
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['level']}-{row['fill']}:{row['target']} r={row['radius']:g} {row['placement']}"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    low, high = row["drop_lo"], row["drop_hi"]
+    return "" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]"

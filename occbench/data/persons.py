@@ -1,0 +1,146 @@
+"""What a data set gives to the engine: photos, persons with their boxes, and the truth to score against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..attacks import Skeleton
+from ..evaluation.types import GroundTruth
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo of a data set.
+
+    Attributes:
+        id: Image id of the annotations.
+        file_name: As annotated, relative to the image folder.
+        path: Where it lies.
+        width: Image px.
+        height: Image px.
+    """
+
+    id: int
+    file_name: str
+    path: Path
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A box to estimate a pose in, and the labelled keypoints an attack may hide.
+
+    Attributes:
+        id: Annotation id; with detections the position in their file (MMPose breaks ties by it).
+        annotation: Id of the annotated person the box stands for (it seeds random placements); None for nobody.
+        photo: The photo.
+        box: Shape (4,), float32: x1 y1 x2 y2 in image px.
+        score: Of the box; 1 for an annotated one.
+        keypoints: Shape (K, 2), float32: x y in image px.
+        visibility: Shape (K,), int: COCO's 0, 1, 2; all 0 for a detection without a person.
+    """
+
+    id: int
+    annotation: int | None
+    photo: Photo
+    box: np.ndarray
+    score: float
+    keypoints: np.ndarray
+    visibility: np.ndarray
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Shape (K,), bool: v > 0."""
+        return self.visibility > 0
+
+
+@dataclass(frozen=True)
+class BoxCounts:
+    """How the boxes met the annotated persons (PROTOCOL section 7).
+
+    Attributes:
+        n: Boxes.
+        matched: Boxes that stand for an annotated person.
+        missed: Annotated persons with labelled keypoints whom no box stands for.
+        unmatched: Boxes that stand for nobody.
+    """
+
+    n: int
+    matched: int
+    missed: int
+    unmatched: int
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A read data set.
+
+    Attributes:
+        name: For tables.
+        skeleton: Keypoints and parts.
+        sigmas: Shape (K,): OKS sigmas.
+        photos: By image id, in the order of the annotation file.
+        persons: One per box, photo by photo.
+        truth: What predictions are scored against.
+        annotations: The annotation file.
+        images: The image folder.
+        detections: The detections file the boxes came from; None for annotated boxes.
+        skipped: File names of photos left out because they could not be read.
+        synthetic: Whether the people are drawn.
+    """
+
+    name: str
+    skeleton: Skeleton
+    sigmas: np.ndarray
+    photos: dict[int, Photo]
+    persons: tuple[Person, ...]
+    truth: GroundTruth
+    annotations: Path
+    images: Path
+    detections: Path | None = None
+    skipped: tuple[str, ...] = ()
+    synthetic: bool = False
+
+    @property
+    def box_source(self) -> str:
+        """``"gt"`` or ``"detections"``."""
+        return "gt" if self.detections is None else "detections"
+
+    def box_counts(self) -> BoxCounts:
+        """How the boxes met the annotated persons."""
+        matched = [p.annotation for p in self.persons if p.annotation is not None]
+        measured = self.truth.ids[(self.truth.num_keypoints > 0) & ~self.truth.crowd]
+        n = len(self.persons)
+        return BoxCounts(n, len(matched), len(np.setdiff1d(measured, matched)), n - len(matched))
+
+    def without(self, dropped: set[int], skipped: tuple[str, ...] = ()) -> Dataset:
+        """The data set without the photos ``dropped`` (image ids): neither inferred nor scored."""
+        keep = ~np.isin(self.truth.image, list(dropped))
+        truth = GroundTruth(
+            image_ids=np.setdiff1d(self.truth.image_ids, list(dropped)),
+            image=self.truth.image[keep],
+            keypoints=self.truth.keypoints[keep],
+            visibility=self.truth.visibility[keep],
+            bbox=self.truth.bbox[keep],
+            area=self.truth.area[keep],
+            num_keypoints=self.truth.num_keypoints[keep],
+            crowd=self.truth.crowd[keep],
+            ids=self.truth.ids[keep],
+        )
+        return replace(
+            self,
+            photos={i: photo for i, photo in self.photos.items() if i not in dropped},
+            persons=tuple(p for p in self.persons if p.photo.id not in dropped),
+            truth=truth,
+            skipped=(*self.skipped, *skipped),
+        )
+
+    def first(self, limit: int) -> Dataset:
+        """Only the first ``limit`` photos that have a person with labelled keypoints."""
+        wanted = set(self.truth.image[(self.truth.num_keypoints > 0) & ~self.truth.crowd].tolist())
+        kept = [i for i in self.photos if i in wanted][:limit]
+        return self.without(set(self.photos) - set(kept))

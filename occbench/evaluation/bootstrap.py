@@ -1,0 +1,194 @@
+"""Drops with intervals: the same resampled images for the clean and the attacked cell.
+
+    weights = Weights.draw(images, draws=1000, rng=np.random.default_rng(0))
+    clean = resample(prepare(truth, clean_detections, sigmas), weights)          # once
+    attacked = resample(prepare(truth, attacked_detections, sigmas), weights)    # for each attack
+    comparisons = compare(clean, attacked)
+
+An image is the unit that is drawn, with all its persons: persons of one photo share light, crowd and occlusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .average_precision import curves, figures, match_masks
+from .cells import UNLABELLED, Key, Protocol, cell_masks
+from .intervals import Intervals, Method, intervals
+from .matching import Matches
+from .resampling import draw_weights, leave_out_weights, resampled_ap
+from .types import Detections, Figures, GroundTruth
+
+MIN_PERSONS = 10
+"""With fewer persons there is no interval: NaN."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """How often each image counts: in the bootstrap's draws and in the jackknife.
+
+    Attributes:
+        draws: Shape (B, I), int.
+        leave_out: Shape (J, I), int.
+    """
+
+    draws: np.ndarray
+    leave_out: np.ndarray
+
+    @staticmethod
+    def draw(images: int, draws: int = 1000, *, rng: np.random.Generator) -> Weights:
+        """Draw for a number of images, sorted as in ``GroundTruth.image_ids``."""
+        return Weights(draw_weights(images, draws, rng), leave_out_weights(images))
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A cell, matched and scored: everything that does not depend on the draws.
+
+    Attributes:
+        figures: The ten figures by mask, in the order of the masks.
+        matches: Who is right, in the same order.
+    """
+
+    figures: dict[Key, Figures]
+    matches: Matches
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """The APs of a cell in the data and in every draw, in 0 to 1; NaN where no person counts.
+
+    Attributes:
+        keys: The masks' names.
+        n: Shape (M,), int: persons that count; ``images``: shape (M,), int: images with such persons.
+        ap: Shape (M,), float64.
+        draws: Shape (B, M), float64; ``leave_out``: shape (J, M), float64.
+        weights: The draws that were used; two cells are comparable only under the same.
+    """
+
+    keys: tuple[Key, ...]
+    n: np.ndarray
+    images: np.ndarray
+    ap: np.ndarray
+    draws: np.ndarray
+    leave_out: np.ndarray
+    weights: Weights
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The drop of one AP, in AP points (x 100); clean minus attacked, so a loss is positive.
+
+    Attributes:
+        key: None for all keypoints, a keypoint's index, or the name of another mask.
+        n: Persons that count.
+        clean: Clean AP x 100; ``attacked``: attacked AP x 100.
+        drop: Their difference; ``drop_lo`` and ``drop_hi``: its interval; ``drop_se``: its standard error.
+        p: Two-sided p of "no drop", uncorrected; correct it over the family with `intervals.holm`.
+    """
+
+    key: Key
+    n: int
+    clean: float
+    attacked: float
+    drop: float
+    drop_lo: float
+    drop_hi: float
+    drop_se: float
+    p: float
+
+
+def prepare(
+    truth: GroundTruth,
+    detections: Detections,
+    sigmas: np.ndarray,
+    protocol: Protocol = "corrected",
+    masks: Mapping[Key, np.ndarray | None] | None = None,
+) -> Prepared:
+    """Match and score one cell.
+
+    Args:
+        truth: Annotated persons.
+        detections: Predicted persons.
+        sigmas: Shape (K,): the keypoints' OKS sigmas.
+        protocol: What becomes of persons without a counting keypoint, see PROTOCOL section 5.
+        masks: By name, the keypoints that count, each (G, K) bool, or None for plain COCO. By default all keypoints
+            (None) and each keypoint alone (its index).
+
+    Raises:
+        ValueError: Arrays that do not belong together, or an unknown protocol.
+    """
+    masks = cell_masks(len(truth), len(sigmas)) if masks is None else masks
+    if protocol not in UNLABELLED:
+        raise ValueError(f"protocol must be one of {', '.join(UNLABELLED)}, not {protocol!r}")
+    matches = match_masks(truth, detections, sigmas, list(masks.values()), UNLABELLED[protocol])
+    return Prepared({key: figures(curves(matches, m)) for m, key in enumerate(masks)}, matches)
+
+
+def resample(prepared: Prepared, weights: Weights) -> Resampled:
+    """Compute the APs of every draw.
+
+    Raises:
+        ValueError: Weights for another number of images.
+    """
+    images = prepared.matches.persons_by_image.shape[1]
+    if weights.draws.shape[1] != images:
+        raise ValueError(f"the weights are for {weights.draws.shape[1]} images, the cell has {images}")
+    both = resampled_ap(prepared.matches, np.concatenate([weights.draws, weights.leave_out]))
+    draws = len(weights.draws)
+    return Resampled(
+        keys=tuple(prepared.figures),
+        n=np.array([f.n for f in prepared.figures.values()]),
+        images=np.count_nonzero(prepared.matches.persons_by_image, axis=1),
+        ap=np.array([f.ap for f in prepared.figures.values()]),
+        draws=both[:draws],
+        leave_out=both[draws:],
+        weights=weights,
+    )
+
+
+def ap_intervals(cell: Resampled, level: float = 0.95, method: Method = "percentile") -> Intervals:
+    """Intervals of the cell's own APs, in 0 to 1. NaN below `MIN_PERSONS`."""
+    value = np.where(cell.n >= MIN_PERSONS, cell.ap, np.nan)
+    return intervals(value, cell.draws, cell.leave_out, cell.images, level, method)
+
+
+def compare(
+    clean: Resampled, attacked: Resampled, level: float = 0.95, method: Method = "percentile"
+) -> list[Comparison]:
+    """The drops from one cell to another, paired by image.
+
+    Below `MIN_PERSONS` the drop is given, but interval, standard error and p are NaN.
+
+    Raises:
+        ValueError: Cells of other masks, other persons or other draws.
+    """
+    if clean.keys != attacked.keys or not np.array_equal(clean.n, attacked.n):
+        raise ValueError("the two cells do not score the same persons and keypoints")
+    if clean.weights is not attacked.weights:
+        raise ValueError("the two cells were resampled with different draws; use one Weights for both")
+    drop = 100 * (clean.ap - attacked.ap)
+    enough = np.where(clean.n >= MIN_PERSONS, drop, np.nan)
+    found = intervals(
+        enough,
+        100 * (clean.draws - attacked.draws),
+        100 * (clean.leave_out - attacked.leave_out),
+        clean.images,
+        level,
+        method,
+    )
+    columns: Sequence[np.ndarray] = (
+        clean.n,
+        100 * clean.ap,
+        100 * attacked.ap,
+        drop,
+        found.lo,
+        found.hi,
+        found.se,
+        found.p,
+    )
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [Comparison(key, *row) for key, row in zip(clean.keys, rows, strict=True)]

@@ -1,0 +1,191 @@
+"""COCO's greedy matching of detections to persons, for all masks, OKS thresholds and area ranges at once.
+
+The 10 thresholds x 3 area ranges of one detection are the bits of one integer: matching them all costs what matching
+one costs. Detections of one image must take turns (the best scored chooses first), those of different images, and of
+different masks, need not: each turn handles all of them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .oks import Similarity, oks
+from .types import Detections, GroundTruth
+
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+"""OKS thresholds. Shape: (T=10,)."""
+AREAS = np.array([[0.0, 1e5**2], [32.0**2, 96.0**2], [96.0**2, 1e5**2]])
+"""All, medium and large persons: least and greatest area, image px squared. Shape: (A=3, 2)."""
+
+_T, _A = len(THRESHOLDS), len(AREAS)
+_ALL_BITS = np.uint32(2 ** (_T * _A) - 1)
+# Bit a * T + t stands for threshold t in area range a.
+_UP_TO = np.array([sum((2**t - 1) << (a * _T) for a in range(_A)) for t in range(_T + 1)], dtype=np.uint32)
+"""For n thresholds reached: the first n bits of every area range."""
+_RANGE = np.array([(2**_T - 1) << (a * _T) for a in range(_A)], dtype=np.uint32)
+"""All thresholds of one area range."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Who is right, under M masks. Bit a * 10 + t of an integer speaks of threshold t in area range a.
+
+    Attributes:
+        right: Shape (M, D), uint32: true positives; detections best score of all images first.
+        wrong: Shape (M, D), uint32: false positives. A bit set in neither: the detection is ignored.
+        scores: Shape (D,): of the detections.
+        persons: Shape (M, A), int: persons that count.
+        image: Shape (D,), int32: position of each detection's image in ``GroundTruth.image_ids``.
+        persons_by_image: Shape (M, I), int: persons of any area that count, by image.
+    """
+
+    right: np.ndarray
+    wrong: np.ndarray
+    scores: np.ndarray
+    persons: np.ndarray
+    image: np.ndarray
+    persons_by_image: np.ndarray
+
+    @staticmethod
+    def join(parts: list[Matches]) -> Matches:
+        """Put together what was matched image by image. The parts' images follow one another."""
+        before = np.cumsum([0] + [part.persons_by_image.shape[1] for part in parts])
+        image = np.concatenate([part.image + b for part, b in zip(parts, before, strict=False)])
+        scores = np.concatenate([part.scores for part in parts])
+        # Stable: of equal scores the earlier image's comes first, as in pycocotools.
+        order = np.argsort(-scores, kind="stable")
+        return Matches(
+            right=np.concatenate([part.right for part in parts], axis=1)[:, order],
+            wrong=np.concatenate([part.wrong for part in parts], axis=1)[:, order],
+            scores=scores[order],
+            persons=np.sum([part.persons for part in parts], axis=0),
+            image=image[order].astype(np.int32),
+            persons_by_image=np.concatenate([part.persons_by_image for part in parts], axis=1),
+        )
+
+
+def bit(threshold: int, area: int) -> np.uint32:
+    """The bit of one threshold in one area range."""
+    return np.uint32(1 << (area * _T + threshold))
+
+
+def match(
+    truth: GroundTruth,
+    pairs: Similarity,
+    detections: Detections,
+    counts: np.ndarray,
+    ignored: np.ndarray,
+) -> Matches:
+    """Match under M masks. In the result the detections stand image by image, the best of each first.
+
+    Args:
+        truth: Annotated persons.
+        pairs: What `occbench.evaluation.oks.similarity` computed.
+        detections: Predicted persons.
+        counts: Shape (M, G, K), bool: labelled and inside the mask.
+        ignored: Shape (M, G), bool: crowd, or no keypoint by which to judge.
+    """
+    candidates = _candidates(pairs, counts)
+    outside = np.stack([(truth.area < low) | (truth.area > high) for low, high in AREAS])  # (A, G)
+    hidden = ignored[:, None, :] | outside[None]  # (M, A, G)
+    persons = np.count_nonzero(~hidden, axis=2)
+    ignore_bits = (hidden * _RANGE[None, :, None]).sum(axis=1, dtype=np.uint32)  # (M, G)
+    matched, dropped = _take_turns(candidates, pairs.rank, len(pairs.kept), ignore_bits, truth.crowd, len(truth))
+    x, y = np.moveaxis(detections.keypoints[pairs.kept], 2, 0).copy()
+    detection_area = (x.max(axis=1) - x.min(axis=1)) * (y.max(axis=1) - y.min(axis=1))
+    far = np.stack([(detection_area < low) | (detection_area > high) for low, high in AREAS])
+    far_bits = (far * _RANGE[:, None]).sum(axis=0, dtype=np.uint32)
+    home = np.searchsorted(truth.image_ids, truth.image)
+    by_image = [np.bincount(home[~h], minlength=len(truth.image_ids)) for h in hidden[:, 0]]
+    return Matches(
+        right=matched & ~dropped,
+        wrong=_ALL_BITS & ~matched & ~far_bits,
+        scores=detections.scores[pairs.kept],
+        persons=persons,
+        image=pairs.image,
+        persons_by_image=np.array(by_image).reshape(len(counts), len(truth.image_ids)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Pairs whose OKS reaches the lowest threshold. Sorted by mask and detection, the preferred person first.
+
+    A detection prefers the person of highest OKS and, between equal ones, the later one (pycocotools' loop keeps
+    the last of equals).
+    """
+
+    chooser: np.ndarray  # (E,) mask * D + detection
+    mask: np.ndarray  # (E,)
+    detection: np.ndarray  # (E,)
+    person: np.ndarray  # (E,)
+    reach: np.ndarray  # (E,) uint32, bits of the thresholds that the OKS reaches
+
+
+def _candidates(pairs: Similarity, counts: np.ndarray) -> _Candidates:
+    masks, columns, values = [], [], []
+    limits = np.minimum(THRESHOLDS, 1 - 1e-10)
+    for m, inside in enumerate(counts):
+        similar = oks(pairs, inside)
+        chosen = np.flatnonzero(similar >= limits[0])
+        masks.append(np.full(len(chosen), m))
+        columns.append(chosen)
+        values.append(similar[chosen])
+    mask, column, value = np.concatenate(masks), np.concatenate(columns), np.concatenate(values)
+    detection, person = pairs.detection[column], pairs.person[column]
+    chooser = mask * len(pairs.kept) + detection
+    # Sorted already but for the choosers that have several candidates: only those are sorted.
+    rivals = chooser[1:] == chooser[:-1]
+    several = np.flatnonzero(np.append(rivals, False) | np.insert(rivals, 0, False))
+    preferred = several[np.lexsort((-person[several], -value[several], chooser[several]))]
+    place = np.arange(len(chooser))
+    place[several] = preferred
+    reach = _UP_TO[np.searchsorted(limits, value, side="right")]
+    return _Candidates(chooser, mask, detection[place], person[place], reach[place])
+
+
+def _take_turns(
+    candidates: _Candidates,
+    rank: np.ndarray,
+    detections: int,
+    ignore_bits: np.ndarray,
+    crowd: np.ndarray,
+    persons: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The greedy choice. Returns the bits matched, and matched to an ignored person: each (M, D), uint32."""
+    masks = len(ignore_bits)
+    matched = np.zeros(masks * detections, dtype=np.uint32)
+    dropped = np.zeros(masks * detections, dtype=np.uint32)
+    free = np.full(masks * persons, _ALL_BITS)
+    ignore = ignore_bits.ravel()
+    person = candidates.mask * persons + candidates.person
+    counting = candidates.reach & ~ignore[person]
+    ignorable = candidates.reach & ignore[person]
+    is_crowd = crowd[candidates.person]
+
+    starts = np.flatnonzero(np.diff(candidates.chooser, prepend=-1))
+    lengths = np.diff(starts, append=len(candidates.chooser))
+    turn = rank[candidates.detection[starts]]
+    for r in range(int(turn.max(initial=-1)) + 1):
+        mine = turn == r
+        start, length = starts[mine], lengths[mine]
+        longest_first = np.argsort(-length, kind="stable")
+        start, length = start[longest_first], length[longest_first]
+        chooser = candidates.chooser[start]
+        still = np.full(len(start), _ALL_BITS)
+        # Persons that count come before ignored ones, whatever the OKS.
+        for role, crowded in ((counting, False), (ignorable, True)):
+            for choice in range(int(length.max(initial=0))):
+                number = int(np.searchsorted(-length, -choice, side="left"))
+                entry = start[:number] + choice
+                who = person[entry]
+                take = role[entry] & still[:number]
+                take &= np.where(is_crowd[entry], _ALL_BITS, free[who]) if crowded else free[who]
+                still[:number] &= ~take
+                free[who] &= ~take
+                matched[chooser[:number]] |= take
+                if crowded:
+                    dropped[chooser[:number]] |= take
+    return matched.reshape(masks, detections), dropped.reshape(masks, detections)

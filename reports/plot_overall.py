@@ -1,0 +1,37 @@
+"""Overall drop per target and fill (Figs 5 and 7 of the thesis)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from .plot_bars import add_legend, draw_group_bars
+from .style import WIDTH, fill_colour, new_figure, short_name, styled
+from .tables import NO_DROP, TargetRow
+
+_PER_ROW = 20
+_AT_LEAST = 6  # a single target does not get a bar as wide as the page
+
+
+def plot_overall(rows: Sequence[TargetRow], fills: Sequence[str]) -> Figure:
+    """Bars of the drop of the AP over all keypoints; one group per target, one colour per fill.
+
+    More targets than fit beside each other go on in further rows of the same scale.
+    """
+    chunks = [rows[i : i + _PER_ROW] for i in range(0, len(rows), _PER_ROW)] or [rows]
+    colours = {fill: fill_colour(fill) for fill in fills}
+    with styled():
+        figure = new_figure(WIDTH, 0.4 + 3.1 * len(chunks))
+        grid = figure.subplots(len(chunks), 1, sharey=True, squeeze=False)[:, 0]
+        for axes, chunk in zip(grid, chunks, strict=True):
+            draw_group_bars(axes, {f: [r.drops.get(f, NO_DROP) for r in chunk] for f in fills}, colours)
+            names = [short_name(row.target) for row in chunk]
+            turned = len(names) > 12
+            axes.set_xticks(range(len(names)), names, rotation=38 if turned else 0, ha="right" if turned else "center")
+            axes.set_xlim(-0.6, max(len(chunks[0]), _AT_LEAST) - 0.4)
+            axes.tick_params(axis="x", length=0)
+            axes.grid(visible=False, axis="x")
+            axes.set_ylabel("drop, AP points")
+        add_legend(figure, colours, [drop for row in rows for drop in row.drops.values()])
+    return figure

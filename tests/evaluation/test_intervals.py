@@ -1,0 +1,83 @@
+"""Intervals and corrections against scipy and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from occbench.evaluation.intervals import holm, intervals
+
+
+@pytest.mark.parametrize(("method", "theirs"), [("bca", "BCa"), ("percentile", "percentile")])
+def test_intervals_are_scipys_from_the_same_draws(method: str, theirs: str) -> None:
+    """The mean of a skewed sample, where BCa and percentile differ."""
+    sample = np.random.default_rng(0).lognormal(size=40)
+    found = stats.bootstrap((sample,), np.mean, n_resamples=2000, method=theirs, random_state=np.random.default_rng(1))
+    leave_out = np.array([np.delete(sample, i).mean() for i in range(40)])
+    draws = found.bootstrap_distribution
+    ours = intervals(np.array([sample.mean()]), draws[:, None], leave_out[:, None], method=method)
+    assert (ours.lo[0], ours.hi[0]) == pytest.approx(found.confidence_interval, rel=1e-6)
+    assert ours.se[0] == pytest.approx(found.standard_error)
+
+
+def test_bca_is_not_the_percentile_interval_where_draws_are_skewed() -> None:
+    rng = np.random.default_rng(2)
+    draws, leave_out = rng.lognormal(size=(1000, 1)), rng.lognormal(size=(50, 1))
+    a, b = (intervals(np.array([1.5]), draws, leave_out, method=m) for m in ("bca", "percentile"))
+    assert a.hi[0] > b.hi[0] * 1.1
+
+
+def test_few_images_widen_by_students_t() -> None:
+    """With normal draws of spread sqrt((m - 1) / m) the interval is Student's for the mean of m."""
+    grid = stats.norm.ppf((np.arange(100_000) + 0.5) / 100_000)[:, None]
+    for m in (8, 30):
+        found = intervals(np.array([2.0]), 2 + grid * np.sqrt((m - 1) / m), clusters=np.array([m]))
+        assert found.hi[0] == pytest.approx(2 + stats.t.ppf(0.975, m - 1), abs=2e-3)
+        assert found.se[0] == pytest.approx(1, abs=1e-3)
+        assert found.p[0] == pytest.approx(2 * stats.t.sf(2, m - 1), rel=1e-2)
+
+
+def test_p_is_that_of_the_normal_distribution() -> None:
+    draws = np.random.default_rng(3).normal(2, 1, (4000, 2))
+    found = intervals(np.array([2.0, 0.0]), draws, method="percentile")
+    assert found.p[0] == pytest.approx(0.0455, abs=0.01)
+    assert found.p[1] == 1
+
+
+def test_no_difference_at_all_is_p_one_and_an_interval_of_width_nothing() -> None:
+    found = intervals(np.zeros(1), np.zeros((100, 1)), np.zeros((10, 1)), method="bca")
+    assert (found.lo[0], found.hi[0], found.se[0], found.p[0]) == (0, 0, 0, 1)
+
+
+def test_what_is_no_number_has_no_interval() -> None:
+    draws = np.random.default_rng(4).normal(size=(200, 3))
+    draws[:20, 1] = np.nan  # a tenth of the draws had nothing to estimate from
+    draws[:5, 2] = np.nan
+    found = intervals(np.array([np.nan, 0.1, 0.1]), draws, draws[:50])
+    assert np.isnan(found.lo).tolist() == [True, True, False]
+    assert np.isnan(found.p).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(("method", "leave_out"), [("student", np.zeros((3, 1))), ("bca", None)])
+def test_unknown_method_or_missing_jackknife(method: str, leave_out: np.ndarray | None) -> None:
+    with pytest.raises(ValueError, match=r"method must be|needs the jackknife"):
+        intervals(np.zeros(1), np.zeros((9, 1)), leave_out, method=method)
+
+
+@pytest.mark.parametrize(
+    ("p", "corrected"),
+    [
+        pytest.param([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02], id="the textbook's four"),
+        pytest.param([0.5, 0.9], [1.0, 1.0], id="never above one"),
+        pytest.param([0.02, np.nan, 0.01], [0.02, np.nan, 0.02], id="NaN is no member"),
+        pytest.param([], [], id="nothing"),
+    ],
+)
+def test_holm(p: list[float], corrected: list[float]) -> None:
+    np.testing.assert_allclose(holm(np.array(p)), corrected)
+
+
+def test_holm_of_a_table() -> None:
+    p = np.array([[0.01, 0.04], [0.03, 0.005]])
+    np.testing.assert_allclose(holm(p), [[0.03, 0.06], [0.06, 0.02]])

@@ -1,0 +1,126 @@
+"""Predictions and APs against MMPose's own test loop, on the real photos."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from occbench.attacks import COCO, FILLS, Attack
+from occbench.data.coco import read_coco
+from occbench.data.matching import with_detections
+from occbench.data.persons import Dataset
+from occbench.evaluation.cells import evaluate_cell
+from occbench.inference.engine import run_cells
+from occbench.inference.model import PoseModel
+from occbench.inference.results import to_detections
+from occbench.zoo import find_model
+
+from ..conftest import Real
+from .mmpose_loop import run_mmpose
+
+pytestmark = pytest.mark.real
+
+TARGETS = {"keypoint": ("nose", "left_hip", "right_ankle"), "part": ("head", "left_arm", "lower_body")}
+
+
+def load(real: Real, name: str) -> PoseModel:
+    return PoseModel(find_model(name).config_path, real.weights(name))
+
+
+def subset(real: Real, folder: Path, photos: int) -> Path:
+    """The annotations of the first photos with persons, as a file that MMPose can read."""
+    data = json.loads(real.annotations.read_text())
+    wanted = {a["image_id"] for a in data["annotations"] if a["num_keypoints"]}
+    data["images"] = [image for image in data["images"] if image["id"] in wanted][:photos]
+    kept = {image["id"] for image in data["images"]}
+    data["annotations"] = [a for a in data["annotations"] if a["image_id"] in kept]
+    path = folder / "annotations.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def our_ap(model: PoseModel, dataset: Dataset) -> float:
+    found = run_cells(model, dataset.persons, [], COCO)
+    cell = found.cells[0]
+    detections, _ = to_detections(dataset.persons, cell.keypoints, cell.scores, found.areas, dataset.sigmas)
+    return evaluate_cell(dataset.truth, detections, dataset.sigmas, masks={None: None})[None].ap
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        pytest.param("tinypose-256x192", 0.76060, id="256x192"),
+        pytest.param("tinypose-128x96", 0.61645, id="128x96"),
+    ],
+)
+def test_clean_ap_is_that_of_mmpose(real: Real, tmp_path: Path, name: str, published: float) -> None:
+    model = load(real, name)
+    theirs, _ = run_mmpose(model.config, real.weights(name), real.annotations, real.images, tmp_path)
+    ours = our_ap(model, read_coco(real.annotations, real.images))
+    assert ours == pytest.approx(theirs["coco/AP"], abs=5e-6)
+    assert ours == pytest.approx(published, abs=5e-4)
+
+
+def test_clean_ap_over_detections_is_that_of_mmpose(real: Real, tmp_path: Path) -> None:
+    name = "tinypose-128x96"
+    model = load(real, name)
+    annotations = subset(real, tmp_path, photos=60)
+    kept = {image["id"] for image in json.loads(annotations.read_text())["images"]}
+    detections = tmp_path / "detections.json"
+    detections.write_text(json.dumps([d for d in json.loads(real.detections.read_text()) if d["image_id"] in kept]))
+    theirs, _ = run_mmpose(model.config, real.weights(name), annotations, real.images, tmp_path, detections)
+    ours = our_ap(model, with_detections(read_coco(annotations, real.images), detections))
+    assert ours == pytest.approx(theirs["coco/AP"], abs=5e-6)
+
+
+@pytest.mark.parametrize("level", ["keypoint", "part"])
+@pytest.mark.parametrize("fill", FILLS)
+def test_attacked_keypoints_are_those_of_a_transform_in_mmposes_pipeline(
+    real: Real, tmp_path: Path, level: str, fill: str
+) -> None:
+    name = "tinypose-128x96"
+    model = load(real, name)
+    annotations = subset(real, tmp_path, photos=16)
+    dataset = read_coco(annotations, real.images)
+    attacks = [Attack(level, fill, target, radius=4) for target in TARGETS[level]]
+    cells = run_cells(model, dataset.persons, attacks, COCO).cells[1:]
+    for cell, attack in zip(cells, attacks, strict=True):
+        assert cell.attacked.any()
+        _, theirs = run_mmpose(
+            model.config,
+            real.weights(name),
+            annotations,
+            real.images,
+            tmp_path,
+            attack={"level": level, "fill": fill, "target": attack.target, "radius": attack.radius},
+        )
+        for i, person in enumerate(dataset.persons):
+            np.testing.assert_allclose(cell.keypoints[i], theirs[person.id][:, :2], atol=1e-3)
+            np.testing.assert_allclose(cell.scores[i], theirs[person.id][:, 2], atol=1e-5)
+
+
+REFERENCE = {
+    "kpt:nose:blackout:6": Attack("keypoint", "blackout", "nose"),
+    "kpt:nose:blur:6": Attack("keypoint", "blur", "nose"),
+    "kpt:nose:blackout:18": Attack("keypoint", "blackout", "nose", radius=18),
+    "part:left_arm:blackout:6": Attack("part", "blackout", "left_arm"),
+    "part:head:meanout:6": Attack("part", "meanout", "head"),
+}
+
+
+def test_cells_are_those_of_an_independent_implementation(real: Real) -> None:
+    """AP over all keypoints and every per-keypoint AP and n, to 0.001, on all 303 persons."""
+    reference = json.loads((real.root / "reference" / "tinypose-256x192_real_dev.json").read_text())
+    dataset = read_coco(real.annotations, real.images)
+    found = run_cells(load(real, "tinypose-256x192"), dataset.persons, list(REFERENCE.values()), COCO)
+    for name, cell in zip(["clean", *REFERENCE], found.cells, strict=True):
+        detections, _ = to_detections(dataset.persons, cell.keypoints, cell.scores, found.areas, dataset.sigmas)
+        figures = evaluate_cell(dataset.truth, detections, dataset.sigmas)
+        assert figures[None].ap == pytest.approx(reference[name]["AP"], abs=1e-3), name
+        for k, keypoint in enumerate(COCO.keypoints):
+            ap, n = reference[name]["per_keypoint"][keypoint]
+            assert figures[k].n == n, (name, keypoint)
+            assert figures[k].ap == pytest.approx(ap, abs=1e-3), (name, keypoint)

@@ -1,0 +1,57 @@
+"""Models with other heads than MSRA heatmaps: the same predictions as MMPose's own loop, from random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from occbench.attacks import COCO, Attack
+from occbench.compat import setup_mmpose
+from occbench.data.coco import read_coco
+from occbench.data.synthetic import generate
+from occbench.inference.engine import run_cells
+from occbench.inference.model import PoseModel, read_config
+from occbench.zoo import find_model
+
+from .mmpose_loop import run_mmpose
+
+CONFIGS = {
+    "regression": "td-reg_mobilenetv2_rle-pretrained-8xb64-210e_coco-256x192",
+    "simcc": "simcc_mobilenetv2_wo-deconv-8xb64-210e_coco-256x192",
+    "simcc-rtmpose": "rtmpose-t_8xb256-420e_coco-256x192",
+    "heatmap-udp": "cspnext-tiny_udp_8xb256-210e_coco-256x192",
+    "heatmap-dark": "td-hm_res50_dark-8xb64-210e_coco-256x192",
+}
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(2, 3, tmp_path_factory.mktemp("people") / "set")
+
+
+@pytest.mark.parametrize("name", CONFIGS.values(), ids=CONFIGS.keys())
+def test_keypoints_are_those_of_mmpose(people: Path, tmp_path: Path, name: str) -> None:
+    setup_mmpose()
+    import torch
+    from mmpose.models import build_pose_estimator
+
+    path = find_model(name).config_path
+    config = read_config(path)
+    config.model.backbone.init_cfg = None
+    torch.manual_seed(0)
+    random = build_pose_estimator(config.model)
+    final = getattr(random.head, "final_layer", None)
+    if final is not None:
+        torch.nn.init.normal_(final.weight)  # flat heatmaps, as MMPose initialises them, have no peak to decode
+    weights = tmp_path / "random.pth"
+    torch.save(random.state_dict(), weights)
+    dataset = read_coco(people, people.parent / "images")
+    model = PoseModel(path, weights)
+    clean, attacked = run_cells(model, dataset.persons, [Attack("part", "meanout", "corpus")], COCO).cells
+    _, theirs = run_mmpose(config, weights, people, people.parent / "images", tmp_path)
+    for i, person in enumerate(dataset.persons):
+        np.testing.assert_allclose(clean.keypoints[i], theirs[person.id][:, :2], atol=1e-3)
+        np.testing.assert_allclose(clean.scores[i], theirs[person.id][:, 2], atol=1e-5)
+    assert attacked.attacked.any()

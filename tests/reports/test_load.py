@@ -1,0 +1,125 @@
+"""Damaged and foreign run folders: one clear line each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from occbench.errors import OccbenchError
+from occbench.reports import load_run
+
+from .fake_run import default_cells, fake_rows, plain_loss, write_fake_run, write_rows
+
+
+def test_a_whole_run_is_read(tmp_path: Path) -> None:
+    run = load_run(write_fake_run(tmp_path))
+    assert run.notes == ()
+    assert not run.has_intervals
+    assert len(run.cells) == 8 * (1 + len(default_cells()))
+    assert len(run.examples) == len(default_cells())
+    nose = run.cells[(run.cells["target"] == "nose") & (run.cells["fill"] == "blackout")]
+    assert set(nose["n_attacked"]) == {20.0}
+
+
+def test_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(OccbenchError, match=r"no run folder.*manifest\.json"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"occbench": "1"}', '{"schema": 1, "occbench": "0.1.0"}'])
+def test_broken_manifest(tmp_path: Path, content: str) -> None:
+    run = write_fake_run(tmp_path)
+    (run / "manifest.json").write_text(content)
+    with pytest.raises(OccbenchError, match=r"manifest\.json") as caught:
+        load_run(run)
+    assert "\n" not in str(caught.value)
+
+
+def test_newer_schema_names_the_occbench_to_use(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path, changes={"schema": 2, "occbench": "3.4.5"})
+    with pytest.raises(OccbenchError, match=r"schema 2.*occbench 3\.4\.5"):
+        load_run(run)
+
+
+def test_missing_cells_file(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path)
+    (run / "cells.csv").unlink()
+    with pytest.raises(OccbenchError, match=r"cells\.csv is missing"):
+        load_run(run)
+
+
+def test_missing_columns_are_named(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path)
+    pd.read_csv(run / "cells.csv").drop(columns=["drop", "placement"]).to_csv(run / "cells.csv", index=False)
+    with pytest.raises(OccbenchError, match="lacks the column placement, drop"):
+        load_run(run)
+
+
+def test_missing_clean_cell(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path)
+    cells = pd.read_csv(run / "cells.csv")
+    cells[cells["level"] != "clean"].to_csv(run / "cells.csv", index=False)
+    with pytest.raises(OccbenchError, match="no row of the clean cell"):
+        load_run(run)
+
+
+def test_missing_rows_of_a_listed_cell(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path)
+    write_rows(run / "cells.csv", fake_rows(default_cells()[1:], plain_loss, False))
+    with pytest.raises(OccbenchError, match="no row for keypoint-blackout:nose r=6 centred"):
+        load_run(run)
+
+
+def test_rows_given_twice(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path)
+    cells = pd.read_csv(run / "cells.csv")
+    pd.concat([cells, cells.tail(1)]).to_csv(run / "cells.csv", index=False)
+    with pytest.raises(OccbenchError, match="two rows for part-blur:hip"):
+        load_run(run)
+
+
+@pytest.mark.parametrize(("column", "value"), [("ap", "much"), ("radius", "")])
+def test_values_that_are_no_number(tmp_path: Path, column: str, value: str) -> None:
+    run = write_fake_run(tmp_path)
+    cells = pd.read_csv(run / "cells.csv", dtype=str, keep_default_na=False)
+    cells.loc[9, column] = value
+    cells.to_csv(run / "cells.csv", index=False)
+    with pytest.raises(OccbenchError, match="line 11"):
+        load_run(run)
+
+
+def test_empty_cells_file(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path)
+    (run / "cells.csv").write_text("")
+    with pytest.raises(OccbenchError, match=r"cells\.csv cannot be read as CSV"):
+        load_run(run)
+
+
+def test_missing_crops_are_left_out_with_a_note(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path)
+    (run / "examples" / "keypoint-blur_nose_r6_centred.png").unlink()
+    read = load_run(run)
+    assert len(read.examples) == len(default_cells()) - 1
+    assert read.notes == ("1 of 8 examples are not shown: their crops are missing.",)
+
+
+@pytest.mark.parametrize("content", ["{", "3", json.dumps([{"slug": "x"}])])
+def test_damaged_examples_are_left_out_with_a_note(tmp_path: Path, content: str) -> None:
+    run = write_fake_run(tmp_path)
+    (run / "examples" / "examples.json").write_text(content)
+    read = load_run(run)
+    assert read.examples == ()
+    assert "damaged" in read.notes[0]
+
+
+def test_an_example_cannot_name_a_file_outside_its_folder(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path / "run")
+    (tmp_path / "secret.png").write_bytes(b"x")
+    file = run / "examples" / "examples.json"
+    entries = json.loads(file.read_text())
+    entries[0]["clean"] = "../../secret.png"
+    file.write_text(json.dumps(entries))
+    assert len(load_run(run).examples) == len(entries) - 1
