@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
@@ -246,7 +247,7 @@ def build_runner(
         log_level=cfg.log_level,
         randomness={"seed": seed},
         default_scope="mmpose",
-        experiment_name="train",
+        experiment_name=f"train-{time.time_ns()}",  # MMEngine shares loggers between equal names within one second
     )
     runner.model.to(memory_format=torch.channels_last)
     return runner
