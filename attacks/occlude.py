@@ -20,10 +20,12 @@ class Occluders:
     Attributes:
         regions: Every region to paint, the true one first where there is one.
         missing: How many decoys or placebos did not fit on the person.
+        true: How many of the regions (0 or 1) hide the target; the others are decoys or placebos.
     """
 
     regions: tuple[Region, ...] = ()
     missing: int = 0
+    true: int = 0
 
     def cover(self, points: np.ndarray) -> np.ndarray:
         """Which of ``points`` (N, 2; x y in crop px) lie in a painted region; shape (N,), bool."""
@@ -111,8 +113,9 @@ def _place_discs(
 
 def _occluders(true: list[Region | None], elsewhere: list[Region | None], wanted: int) -> Occluders:
     """Those that paint anything, and how many of the ``wanted`` ones elsewhere do not."""
+    hiding = [region for region in true if region is not None]
     painted = [region for region in elsewhere if region is not None]
-    return Occluders(tuple([region for region in true if region is not None] + painted), wanted - len(painted))
+    return Occluders((*hiding, *painted), wanted - len(painted), len(hiding))
 
 
 def _place_rectangles(

@@ -27,11 +27,13 @@ class Region:
         top: First row of the window.
         left: First column of the window.
         mask: Shape (rows, columns), bool; never empty of True.
+        centre: x, y in crop px of the whole disc or rectangle, what lies outside of the crop included.
     """
 
     top: int
     left: int
     mask: np.ndarray
+    centre: tuple[float, float]
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -78,7 +80,7 @@ def disc(centre: tuple[float, float], radius: float, size: Size) -> Region | Non
     y = np.arange(top, bottom)[:, None] - y0
     x = np.arange(left, right)[None] - x0
     mask = x * x + y * y <= radius * radius
-    return Region(top, left, mask) if mask.any() else None
+    return Region(top, left, mask, centre) if mask.any() else None
 
 
 def disc_thesis(centre: tuple[float, float], radius: float, size: Size) -> Region | None:
@@ -97,7 +99,7 @@ def rectangle(box: Box, size: Size) -> Region | None:
     left, right = _span(x1, x2, size[1])
     if top >= bottom or left >= right:
         return None
-    return Region(top, left, np.ones((bottom - top, right - left), dtype=bool))
+    return Region(top, left, np.ones((bottom - top, right - left), dtype=bool), ((x1 + x2) / 2, (y1 + y2) / 2))
 
 
 def part_box(points: np.ndarray, radius: float) -> Box | None:
