@@ -45,6 +45,11 @@ class Placement:
     def __str__(self) -> str:
         return f"decoys:{self.decoys}" if self.kind == "decoys" else self.kind
 
+    @property
+    def elsewhere(self) -> int:
+        """How many occluders are wanted elsewhere on the person."""
+        return self.decoys if self.kind == "decoys" else int(self.kind == "placebo")
+
     @classmethod
     def parse(cls, text: str) -> Placement:
         """Read ``centred``, ``jittered``, ``decoys:N`` or ``placebo``.

@@ -82,11 +82,6 @@ def place(
     return _place_rectangles(attack, box, keypoints[labelled], part_points, size, protocol, rng)
 
 
-def _wanted(attack: Attack) -> int:
-    """How many occluders an attack wants elsewhere on the person."""
-    return attack.placement.decoys if attack.placement.kind == "decoys" else int(attack.placement.kind == "placebo")
-
-
 def _place_discs(
     attack: Attack,
     centre: np.ndarray,
@@ -102,7 +97,7 @@ def _place_discs(
         centres.append(centre + jitter(attack.radius, rng))
     elif attack.placement.kind != "placebo":
         centres.append(centre)
-    wanted = _wanted(attack)
+    wanted = attack.placement.elsewhere
     elsewhere = disc_decoys(wanted, labelled_points, attack.radius, painted, rng) if wanted else []
     return _occluders(
         [make((float(x), float(y)), attack.radius, size) for x, y in centres],
@@ -135,7 +130,7 @@ def _place_rectangles(
         boxes.append(moved(box, jitter(attack.radius, rng), whole))
     elif attack.placement.kind != "placebo":
         boxes.append(box)
-    wanted = _wanted(attack)
+    wanted = attack.placement.elsewhere
     elsewhere = (
         rectangle_decoys(wanted, labelled_points, part_points, box, size, rng, bool(boxes), whole) if wanted else []
     )

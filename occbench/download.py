@@ -1,4 +1,4 @@
-"""Fetch a file over HTTP once: resumed after a break, verified, and moved in place whole."""
+"""Fetch a file over HTTP once: resumed after a break, verified, and moved in place whole; unpack it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .archives import unpack
 from .errors import OccbenchError
+from .turns import turn
+
+__all__ = ["MAX_BYTES", "STALL", "WAITS", "download", "sha256", "unpack"]
 
 WAITS = (1.0, 2.0, 4.0)  # seconds before each new attempt
 STALL = 30.0  # seconds without a byte after which an attempt is given up
@@ -67,7 +71,7 @@ def download(
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _turn(target.with_name(target.name + ".lock")):
+        with turn(target.with_name(target.name + ".lock")):
             if target.exists():
                 return
             _fetch(url, part, bool(prefix), otherwise, progress, WAITS if waits is None else waits, max_bytes)
@@ -213,20 +217,6 @@ def _reason(error: Exception) -> str:
     reason = getattr(error, "reason", error)
     text = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
     return str(text).splitlines()[0]
-
-
-@contextlib.contextmanager
-def _turn(lock: Path) -> Iterator[None]:
-    """Hold ``lock`` against other processes; the system lets go of it when the process ends, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # not a POSIX system: two at once would fetch twice, and each replaces the file whole
-        yield
-        return
-    with lock.open("a") as file:
-        with contextlib.suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager

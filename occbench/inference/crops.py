@@ -84,6 +84,11 @@ class CropPipeline:
         keys = ("dataset_name", "upper_body_ids", "lower_body_ids", "flip_pairs", "dataset_keypoint_weights")
         return {key: info[key] for key in (*keys, "flip_indices", "skeleton_links")}
 
+    @property
+    def flip_indices(self) -> tuple[int, ...]:
+        """Which keypoint of the mirrored crop each keypoint is."""
+        return tuple(int(i) for i in self._metainfo["flip_indices"])
+
     def cut(self, person: Person, picture: np.ndarray) -> Crop:
         """Cut a person out of a decoded photo (H, W, 3; uint8, BGR)."""
         results: dict[str, Any] = {

@@ -1,15 +1,19 @@
 """Persons x attacks -> predictions, in one pass over the photos.
 
-Persons are taken in chunks. Each photo of a chunk is decoded and each crop warped once; then every attack is applied
-to the chunk's crops. Only crops that an attack changes are inferred (byte equality decides); the others take the clean
-prediction. What stands together in a batch depends on the cell alone, never on what else is computed, and memory does
-not grow with the number of attacks but for the predictions themselves.
+Persons are taken in chunks of whole photos. Each photo of a chunk is decoded and each crop warped once; then every
+attack is applied to the chunk's crops. Only crops that an attack changes are inferred (byte equality decides); the
+others take the clean prediction. What stands together in a batch depends on the persons, the attack and the batch size
+alone, never on what else is computed: resumed and shared work gives the same bytes. Crops are cut and attacked in
+threads a few steps ahead of the model, so memory grows neither with the persons nor with the attacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -17,59 +21,84 @@ from ..attacks import Attack, Occluders, Skeleton, occlude, person_rng, place
 from ..data.persons import Person
 from .crops import Crop
 from .model import PoseModel
+from .predictions import GEOMETRY, CellPredictions
 
-CHUNK = 256
-"""Persons whose crops are held at a time (256 x 192: 38 MB)."""
+BATCHES_PER_CHUNK = 4
+"""Batches that the crops of a chunk fill (64 crops of 256 x 192: 9 MB)."""
 
 Advance = Callable[[int], None]
 
 
-@dataclass(frozen=True, eq=False)
-class CellPredictions:
-    """What the model said about every person under one attack.
+@dataclass(frozen=True)
+class Chunk:
+    """A stretch of persons that is predicted in one go: whole photos.
 
     Attributes:
-        attack: The attack; None for the clean cell.
-        keypoints: Shape (N, K, 2), float32, image px, in the order of the persons.
-        scores: Shape (N, K), float32.
-        attacked: Shape (N,), bool: whose crop the attack changed.
-        covered: Shape (N, K), bool: keypoints that lie in the painted region.
-        missing: Shape (N,), int: decoys or placebos that did not fit on the person.
+        index: Its number.
+        start: Its first person.
+        stop: One past its last person.
     """
 
-    attack: Attack | None
-    keypoints: np.ndarray
-    scores: np.ndarray
-    attacked: np.ndarray
-    covered: np.ndarray
-    missing: np.ndarray
+    index: int
+    start: int
+    stop: int
 
-    @classmethod
-    def empty(cls, attack: Attack | None, persons: int, keypoints: int) -> CellPredictions:
-        """Room for the predictions of a cell, nobody attacked."""
-        return cls(
-            attack,
-            np.zeros((persons, keypoints, 2), np.float32),
-            np.zeros((persons, keypoints), np.float32),
-            np.zeros(persons, bool),
-            np.zeros((persons, keypoints), bool),
-            np.zeros(persons, np.int64),
-        )
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def rows(self) -> slice:
+        """Its persons, as rows of a cell."""
+        return slice(self.start, self.stop)
 
 
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """The predictions of a run.
+@dataclass(frozen=True)
+class Settings:
+    """How cells are computed.
 
     Attributes:
-        cells: The clean cell, then one cell per attack, in order.
-        areas: Shape (N,), float64: of the padded boxes the crops were cut from, image px squared.
-        crops: The crops that were asked to be kept, by the person's position.
+        protocol: ``"corrected"`` or ``"thesis"``.
+        seed: Of the random placements.
+        batch_size: Crops inferred at a time.
+        workers: Threads that cut and attack crops ahead of the model; 0 does it in between.
+        rank: Which share of the chunks is computed here.
+        ranks: Of how many shares.
     """
 
-    cells: list[CellPredictions]
-    areas: np.ndarray
-    crops: dict[int, Crop]
+    protocol: str = "corrected"
+    seed: int = 0
+    batch_size: int = 16
+    workers: int = 1
+    rank: int = 0
+    ranks: int = 1
+
+
+class Sink(Protocol):
+    """Where predictions go, a chunk of a cell at a time, and what is there of an earlier run."""
+
+    def has(self, attack: Attack | None, chunk: Chunk) -> bool:
+        """Whether a chunk of a cell is there already."""
+
+    def clean(self, chunk: Chunk) -> CellPredictions:
+        """The clean predictions of a chunk that is there."""
+
+    def geometry(self, chunk: Chunk) -> np.ndarray:
+        """What was put beside them: shape (n, 5), float32, columns ``GEOMETRY``."""
+
+    def put(self, chunk: Chunk, piece: CellPredictions, geometry: np.ndarray | None = None) -> None:
+        """Take a finished piece; with the crops' geometry where it is clean."""
+
+
+def chunks(persons: Sequence[Person], size: int) -> list[Chunk]:
+    """Split persons into chunks of at least ``size`` (the last may be smaller), never in the middle of a photo."""
+    found: list[Chunk] = []
+    start = 0
+    for i in range(1, len(persons) + 1):
+        ends = i == len(persons) or persons[i].photo is not persons[i - 1].photo
+        if i == len(persons) or (ends and i - start >= size):
+            found.append(Chunk(len(found), start, i))
+            start = i
+    return found
 
 
 def attack_crop(
@@ -85,92 +114,190 @@ def attack_crop(
     return occlude(crop.image, occluders, attack, protocol), occluders
 
 
-def _chunks(n: int, size: int) -> Iterator[range]:
-    return (range(start, min(start + size, n)) for start in range(0, n, size))
-
-
 def run_cells(
     model: PoseModel,
     persons: Sequence[Person],
     attacks: Sequence[Attack],
     skeleton: Skeleton,
-    protocol: str = "corrected",
-    seed: int = 0,
-    batch_size: int = 32,
-    keep: Collection[int] = (),
-    advance: Advance = lambda crops: None,
-) -> Predictions:
-    """Predict every person clean and under every attack.
+    settings: Settings,
+    sink: Sink,
+    advance: Advance = lambda pairs: None,
+) -> None:
+    """Predict every person clean and under every attack, but for what the sink has already.
 
     Args:
         model: The estimator.
         persons: Whom; photo by photo, so that each photo is decoded once.
         attacks: What is hidden.
         skeleton: The data set's keypoints and parts.
-        protocol: ``"corrected"`` or ``"thesis"``.
-        seed: Of the random placements.
-        batch_size: Crops inferred at a time.
-        keep: Positions of the persons whose crops are wanted afterwards.
+        settings: How.
+        sink: Takes the predictions, chunk by chunk.
         advance: Called with the number of (person, cell) pairs that are done.
     """
-    k = len(skeleton.keypoints)
-    cells = [CellPredictions.empty(attack, len(persons), k) for attack in (None, *attacks)]
-    clean = cells[0]
-    areas = np.zeros(len(persons))
-    kept: dict[int, Crop] = {}
-    for chunk in _chunks(len(persons), CHUNK):
-        crops = list(model.crops.cut_all(persons[i] for i in chunk))
-        areas[chunk.start : chunk.stop] = [crop.scale.prod() for crop in crops]
-        kept.update((i, crop) for i, crop in zip(chunk, crops, strict=True) if i in keep)
-        for batch in _chunks(len(crops), batch_size):
-            found = model.predict([crops[i].image for i in batch], [crops[i] for i in batch])
-            rows = slice(chunk.start + batch.start, chunk.start + batch.stop)
-            clean.keypoints[rows], clean.scores[rows] = found
-            advance(len(batch))
-        for cell in cells[1:]:
-            _run_chunk(model, crops, chunk, cell, clean, skeleton, protocol, seed, batch_size, advance)
-    return Predictions(cells, areas, kept)
+    work: list[tuple[Chunk, list[Attack]]] = []
+    for chunk in chunks(persons, BATCHES_PER_CHUNK * settings.batch_size)[settings.rank :: settings.ranks]:
+        missing = [attack for attack in attacks if not sink.has(attack, chunk)]
+        has_clean = sink.has(None, chunk)
+        advance(len(chunk) * (len(attacks) - len(missing) + has_clean))
+        if missing or not has_clean:
+            work.append((chunk, missing))
+
+    def cut(item: tuple[Chunk, list[Attack]]) -> list[Crop]:
+        return list(model.crops.cut_all(persons[item[0].rows]))
+
+    with _Pool(settings.workers) as pool:
+        for (chunk, missing), crops in zip(work, pool.ahead(cut, work, depth=1), strict=True):
+            if sink.has(None, chunk):
+                clean, geometry = sink.clean(chunk), sink.geometry(chunk)
+            else:
+                clean, geometry = _predict_clean(model, crops, skeleton, settings.batch_size)
+                sink.put(chunk, clean, geometry)
+                advance(len(chunk))
+
+            def hide(attack: Attack, crops: list[Crop] = crops, clean: CellPredictions = clean) -> _Hidden:
+                return _hide(crops, attack, skeleton, settings, clean)
+
+            for hidden in pool.ahead(hide, missing, depth=settings.workers + 1):
+                _predict_changed(model, crops, hidden, settings.batch_size)
+                sink.put(chunk, hidden.cell)
+                advance(len(chunk))
 
 
-def _run_chunk(
-    model: PoseModel,
-    crops: Sequence[Crop],
-    chunk: range,
-    cell: CellPredictions,
-    clean: CellPredictions,
-    skeleton: Skeleton,
-    protocol: str,
-    seed: int,
-    batch_size: int,
-    advance: Advance,
-) -> None:
-    """Fill the rows of ``chunk`` in ``cell``."""
-    assert cell.attack is not None
-    rows = slice(chunk.start, chunk.stop)
-    cell.keypoints[rows], cell.scores[rows] = clean.keypoints[rows], clean.scores[rows]
+def _predict_clean(
+    model: PoseModel, crops: Sequence[Crop], skeleton: Skeleton, batch_size: int
+) -> tuple[CellPredictions, np.ndarray]:
+    cell = CellPredictions.empty(None, len(crops), len(skeleton.keypoints))
+    for start in range(0, len(crops), batch_size):
+        batch = crops[start : start + batch_size]
+        found = model.predict(np.stack([crop.image for crop in batch]), batch)
+        cell.keypoints[start : start + batch_size], cell.scores[start : start + batch_size] = found
+    geometry = [(*crop.center, *crop.scale, torso(crop, skeleton)) for crop in crops]
+    return cell, np.array(geometry, dtype=np.float32).reshape(len(crops), len(GEOMETRY))
+
+
+def torso(crop: Crop, skeleton: Skeleton) -> float:
+    """Crop px between the middle of the shoulders and that of the hips; NaN where one of the four is not labelled."""
+    names = [f"{side}_{joint}" for joint in ("shoulder", "hip") for side in ("left", "right")]
+    if not set(names) <= set(skeleton.keypoints):
+        return np.nan
+    members = [skeleton.keypoints.index(name) for name in names]
+    if not crop.person.labelled[members].all():
+        return np.nan
+    shoulders, hips = crop.keypoints[members].reshape(2, 2, 2).mean(1)
+    return float(np.hypot(*(shoulders - hips)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Hidden:
+    """A chunk under an attack, ready to be inferred.
+
+    Attributes:
+        cell: The predictions, still the clean ones.
+        images: Shape (m, h, w, 3), uint8, BGR: the crops that the attack changed.
+        changed: Whose they are: m positions in the chunk.
+    """
+
+    cell: CellPredictions
+    images: np.ndarray
+    changed: list[int]
+
+
+def _hide(
+    crops: Sequence[Crop], attack: Attack, skeleton: Skeleton, settings: Settings, clean: CellPredictions
+) -> _Hidden:
+    cell = CellPredictions.empty(attack, len(crops), clean.scores.shape[1])
+    cell.keypoints[:], cell.scores[:] = clean.keypoints, clean.scores
     images: list[np.ndarray] = []
     changed: list[int] = []
-
-    def flush() -> None:
-        found = model.predict(images, [crops[i] for i in changed])
-        at = np.array(changed) + chunk.start
-        cell.keypoints[at], cell.scores[at] = found
-        advance(len(changed))
-        images.clear()
-        changed.clear()
-
     for i, crop in enumerate(crops):
-        image, occluders = attack_crop(crop, cell.attack, skeleton, protocol, seed)
-        row = chunk.start + i
-        cell.missing[row] = occluders.missing
+        image, occluders = attack_crop(crop, attack, skeleton, settings.protocol, settings.seed)
+        cell.missing[i] = occluders.missing
         if np.array_equal(image, crop.image):
-            advance(1)
             continue
-        cell.attacked[row] = True
-        cell.covered[row] = occluders.cover(crop.keypoints) & crop.person.labelled
+        cell.attacked[i] = True
+        cell.covered[i] = occluders.cover(crop.keypoints) & crop.person.labelled
+        centres = [region.centre for region in occluders.regions]
+        first = 1 - occluders.true  # the first place is the target's
+        cell.centres[i, first : first + len(centres)] = centres
         images.append(image)
         changed.append(i)
-        if len(images) == batch_size:
-            flush()
-    if images:
-        flush()
+    return _Hidden(cell, np.stack(images) if images else np.empty(0, np.uint8), changed)
+
+
+def _predict_changed(model: PoseModel, crops: Sequence[Crop], hidden: _Hidden, batch_size: int) -> None:
+    for start in range(0, len(hidden.changed), batch_size):
+        rows = hidden.changed[start : start + batch_size]
+        found = model.predict(hidden.images[start : start + batch_size], [crops[i] for i in rows])
+        hidden.cell.keypoints[rows], hidden.cell.scores[rows] = found
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Pool:
+    """Threads that work a bounded number of steps ahead, results in order; without threads, a plain map."""
+
+    def __init__(self, workers: int) -> None:
+        self._executor = ThreadPoolExecutor(workers) if workers else None
+
+    def __enter__(self) -> _Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+    def ahead(self, function: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
+        """``function`` of each item, with at most ``depth`` of them computed before they are asked for."""
+        if self._executor is None:
+            yield from map(function, items)
+            return
+        waiting: deque[Future[R]] = deque()
+        for item in items:
+            waiting.append(self._executor.submit(function, item))
+            if len(waiting) > depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class Memory:
+    """A sink that keeps everything: for a handful of cells."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[tuple[Attack | None, int], CellPredictions] = {}
+        self._geometry: dict[int, np.ndarray] = {}
+
+    def has(self, attack: Attack | None, chunk: Chunk) -> bool:
+        """See :class:`Sink`."""
+        return (attack, chunk.index) in self._pieces
+
+    def clean(self, chunk: Chunk) -> CellPredictions:
+        """See :class:`Sink`."""
+        return self._pieces[None, chunk.index]
+
+    def geometry(self, chunk: Chunk) -> np.ndarray:
+        """See :class:`Sink`."""
+        return self._geometry[chunk.index]
+
+    def put(self, chunk: Chunk, piece: CellPredictions, geometry: np.ndarray | None = None) -> None:
+        """See :class:`Sink`."""
+        self._pieces[piece.attack, chunk.index] = piece
+        if geometry is not None:
+            self._geometry[chunk.index] = geometry
+
+
+def predict_cells(
+    model: PoseModel,
+    persons: Sequence[Person],
+    attacks: Sequence[Attack],
+    skeleton: Skeleton,
+    settings: Settings | None = None,
+) -> tuple[list[CellPredictions], np.ndarray]:
+    """:func:`run_cells` in memory: the clean cell and one cell per attack, and the crops' geometry (N, 5)."""
+    sink, settings = Memory(), settings or Settings()
+    run_cells(model, persons, attacks, skeleton, settings, sink)
+    pieces = chunks(persons, BATCHES_PER_CHUNK * settings.batch_size)
+    cells = [CellPredictions.joined([sink._pieces[a, chunk.index] for chunk in pieces]) for a in (None, *attacks)]
+    return cells, np.concatenate([sink.geometry(chunk) for chunk in pieces])

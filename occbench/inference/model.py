@@ -1,17 +1,25 @@
-"""A pose model: an MMPose config, its weights, and prediction of crops by MMPose's own test step."""
+"""A pose model: an MMPose config, its weights, and prediction of crops on one of the backends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..checkpoints import load_into, load_state_dict
 from ..compat import setup_mmpose
+from ..download import sha256
 from ..errors import OccbenchError
 from .crops import Crop, CropPipeline
+from .decoding import Decoder, find_decoder
+
+if TYPE_CHECKING:
+    from .backends import Backend
 
 
 class PoseModel:
@@ -50,7 +58,70 @@ class PoseModel:
             self._model = model.to(torch.device(device)).eval()
         except (RuntimeError, AssertionError) as error:
             raise OccbenchError(f"device {device!r} cannot be used: {_reason(error)}") from error
-        self._no_grad = torch.inference_mode
+        self._checkpoint = checkpoint
+        self._device = device
+        self._decoder: Decoder | None = find_decoder(model.head, model.test_cfg, self.crops.flip_indices)
+        self._backend: Backend | None = None
+
+    def use(
+        self,
+        backend: str,
+        precision: str = "fp32",
+        sample: Sequence[Crop] = (),
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Choose what computes the forward passes; until then, and for heads that only MMPose decodes, MMPose does.
+
+        Args:
+            backend: ``torch``, ``openvino`` or ``onnxruntime``.
+            precision: ``fp32``, ``bf16`` or ``fp16``.
+            sample: A real batch: the backend is compared on it with torch in fp32 before it is used.
+            say: Told what takes long, and what falls back.
+
+        Raises:
+            OccbenchError: The backend is not installed, cannot run this model, or computes something else.
+        """
+        from .backends import make_backend
+
+        if self._decoder is None:
+            head = type(self._model.head).__name__
+            if (backend, precision) != ("torch", "fp32"):
+                raise OccbenchError(
+                    f"predictions of {head} with this codec are decoded by MMPose itself, "
+                    "which runs on --backend torch in fp32 only"
+                )
+            say(f"{head} with this codec is decoded by MMPose itself, person by person")
+            return
+        self._backend = make_backend(
+            backend,
+            self._model,
+            precision=precision,
+            device=self._device,
+            weights_sha256=self.weights_sha256,
+            config_sha256=self.config_sha256,
+            sample=np.stack([crop.image for crop in sample]),
+            say=say,
+        )
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Of the checkpoint file."""
+        return sha256(self._checkpoint)
+
+    @cached_property
+    def config_sha256(self) -> str:
+        """Of the config's content, with all that it inherits."""
+        content = json.dumps(self.config.to_dict(), sort_keys=True, default=str)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def about_backend(self) -> dict[str, Any]:
+        """What computes, for the manifest."""
+        if self._backend is not None:
+            return {**self._backend.describe(), "decoding": "batched"}
+        import torch
+
+        plain = {"name": "torch", "version": torch.__version__, "precision": "fp32", "device": self._device}
+        return {**plain, "threads": torch.get_num_threads(), "decoding": "MMPose's test_step"}
 
     @property
     def keypoints(self) -> int | None:
@@ -64,20 +135,31 @@ class PoseModel:
         """Whether the flip test is on."""
         return bool(self._model.test_cfg.get("flip_test", False))
 
-    def predict(self, images: Sequence[np.ndarray], crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, images: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
         """Estimate one pose per crop.
 
         Args:
-            images: What the network sees, each (h, w, 3), uint8, BGR: the crops' images, attacked or not.
+            images: What the network sees, shape (B, h, w, 3), uint8, BGR: the crops' images, attacked or not.
             crops: Whose they are.
 
         Returns:
             Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32.
         """
+        if self._backend is None or self._decoder is None:
+            return self._predict_by_mmpose(images, crops)
+        keypoints, scores = self._decoder(*self._backend(images, self.flip))
+        size = np.array(self.crops.input_size, dtype=np.float64)
+        center = np.stack([crop.center for crop in crops])[:, None]
+        scale = np.stack([crop.scale for crop in crops])[:, None]
+        return (keypoints / size * scale + center - 0.5 * scale).astype(np.float32), scores
+
+    def _predict_by_mmpose(self, images: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
+        """:meth:`predict` by MMPose's own test step: for every head there is, a Python object per person."""
+        import torch
         from mmcv.transforms.formatting import to_tensor
 
         inputs = [to_tensor(np.ascontiguousarray(image.transpose(2, 0, 1))) for image in images]
-        with self._no_grad():
+        with torch.inference_mode():
             results = self._model.test_step({"inputs": inputs, "data_samples": [crop.sample for crop in crops]})
         found = [result.pred_instances for result in results]
         keypoints = np.concatenate([np.asarray(p.keypoints, dtype=np.float32)[..., :2] for p in found])

@@ -1,0 +1,116 @@
+"""A place for a run: free, or a run that this command goes on with."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import OccbenchError
+from .durable import explained
+from .lock import NAME as LOCK
+from .lock import locked
+from .manifest import NAME, is_run, read_manifest
+from .store import PREDICTIONS, WORK
+
+
+def check_out(out: Path, overwrite: bool = False) -> None:
+    """Refuse a place that holds something else, before anything is computed.
+
+    Args:
+        out: The run folder that is wanted.
+        overwrite: Whether a run of any kind in it may go.
+
+    Raises:
+        OccbenchError: It is a file, a mount point or somebody else's folder.
+    """
+    try:
+        if not out.exists():
+            return
+        if not out.is_dir():
+            raise OccbenchError(f"--out {str(out)!r} is a file; give a folder")
+        if not any(path.name != LOCK for path in out.iterdir()):
+            return
+    except OSError as error:
+        raise OccbenchError(f"--out {str(out)!r} cannot be written: {error.strerror}") from error
+    if not is_run(out):
+        raise OccbenchError(f"--out {str(out)!r} holds files that are no run of occbench; give another folder")
+    if not overwrite:
+        read_manifest(out)  # a newer one must not be spoilt
+
+
+@contextlib.contextmanager
+def open_run(
+    out: Path,
+    choices: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+    take_over: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[None]:
+    """Hold a run folder for writing: a new one, or one that was begun with the same choices.
+
+    What a failed command leaves behind is what it finished: a folder without a finished piece is removed again.
+
+    Args:
+        out: The run folder.
+        choices: What the user chose that makes a run what it is: model, data, boxes, protocol, ...
+        overwrite: Empty a run that is there.
+        take_over: Take a lock of another machine.
+        say: Told whose stale lock was taken over.
+
+    Raises:
+        OccbenchError: The folder is taken, by somebody who is at it, by something else, or by a run of other choices.
+    """
+    check_out(out, overwrite)
+    fresh = overwrite or not is_run(out)
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    with explained(out):
+        out.mkdir(parents=True, exist_ok=True)
+    try:
+        with contextlib.ExitStack() as stack:
+            with explained(out):
+                stack.enter_context(locked(out, take_over, say))
+                if overwrite:
+                    _empty(out)
+            if not fresh:
+                _check_choices(out, choices)
+            try:
+                yield
+            except BaseException:
+                if fresh and not any((out / WORK).glob("*/*")) and not any((out / PREDICTIONS).glob("*")):
+                    (out / NAME).unlink(missing_ok=True)
+                    shutil.rmtree(out / WORK, ignore_errors=True)
+                raise
+    except BaseException:
+        with contextlib.suppress(OSError):  # as far as they are empty
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
+def _check_choices(out: Path, choices: Mapping[str, Any]) -> None:
+    before = read_manifest(out).get("choices")
+    if before is None:
+        raise OccbenchError(
+            f"--out {str(out)!r} holds a run of an old occbench, which cannot be gone on with; "
+            "give another folder, or --overwrite"
+        )
+    differs = [f"{name} {before.get(name)}" for name, value in choices.items() if before.get(name) != value]
+    if differs:
+        raise OccbenchError(
+            f"--out {str(out)!r} holds another run already (with {', '.join(differs)}); "
+            "give another folder, or --overwrite"
+        )
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name == LOCK:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -1,0 +1,87 @@
+"""What decides a result, and its hash: cells are content-addressed.
+
+An identity is a nested dictionary of plain values. Two cells with the same identity have the same predictions, so the
+one that is there is used; where they differ, the difference says in words why a cell is computed again.
+
+Left out on purpose: the number of threads and of processes, and the versions of packages but the one that computes.
+They move predictions by rounding at most; the manifest records them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..attacks import Attack
+from ..data.persons import Dataset, Photo
+
+ENGINE = 1
+"""Counted up when the same input gives other predictions than before."""
+
+Identity = dict[str, Any]
+
+
+def key_of(identity: Mapping[str, Any]) -> str:
+    """The sha256 of an identity, in hex."""
+    return hashlib.sha256(canonical(identity)).hexdigest()
+
+
+def canonical(content: Mapping[str, Any]) -> bytes:
+    """The one text of a dictionary of plain values."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def cell_identity(context: Identity, attack: Attack | None, seed: int) -> Identity:
+    """The identity of one cell.
+
+    Args:
+        context: What all cells of a run share.
+        attack: The attack; None for the clean cell.
+        seed: Of random placements; it decides nothing where the placement is not random.
+    """
+    identity = {**context, "attack": None if attack is None else attack.name}
+    if attack is not None and attack.placement.kind != "centred":
+        identity["seed"] = seed
+    return identity
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two identities, in words: ``model.weights_sha256 81c58e40 -> 04af38ce``."""
+    found = []
+    for name in dict.fromkeys([*old, *new]):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += changes(before, after, f"{prefix}{name}.")
+        elif before != after:
+            found.append(f"{prefix}{name} {_short(before)} -> {_short(after)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text[:8] if len(text) == 64 else text
+
+
+def photos_sha256(photos: Iterable[Photo]) -> str:
+    """One hash of the photos: of the name, size and content of each."""
+    total = hashlib.sha256()
+    for photo in sorted(photos, key=lambda photo: photo.id):
+        content = photo.path.read_bytes()
+        line = [photo.id, photo.file_name, len(content), hashlib.sha256(content).hexdigest()]
+        total.update(json.dumps(line).encode() + b"\n")
+    return total.hexdigest()
+
+
+def persons_sha256(dataset: Dataset) -> str:
+    """One hash of the boxes, of whom they stand for, and of the keypoints that attacks go by."""
+    total = hashlib.sha256()
+    for person in dataset.persons:
+        line = [person.id, person.annotation, person.photo.id, float(person.score)]
+        total.update(json.dumps(line).encode() + b"\n")
+        for array, kind in ((person.box, "<f4"), (person.keypoints, "<f4"), (person.visibility, "<i8")):
+            total.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+    return total.hexdigest()

@@ -1,0 +1,148 @@
+"""Predictions on disk: typed, compact, and with the identity of their cell in the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..attacks import Attack, Placement
+from ..data.persons import Dataset
+from ..errors import OccbenchError
+from ..inference.predictions import GEOMETRY, CellPredictions
+from .durable import write
+
+_IDENTITY = b"occbench"
+
+
+def write_cell(path: Path, cell: CellPredictions, identity: Mapping[str, Any]) -> None:
+    """Write a cell, durably: one row per person, lists of K and 2K values, the identity in the file's metadata."""
+    n = len(cell)
+    columns = {
+        "keypoints": _lists(cell.keypoints.reshape(n, -1), pa.float32()),
+        "scores": _lists(cell.scores, pa.float32()),
+        "attacked": pa.array(cell.attacked),
+        "covered": _lists(cell.covered, pa.bool_()),
+        "missing": pa.array(cell.missing, pa.int16()),
+        "centres": _lists(cell.centres.reshape(n, -1), pa.float32()),
+    }
+    note = {"identity": identity, "attack": None if cell.attack is None else asdict(cell.attack)}
+    table = pa.table(columns).replace_schema_metadata({_IDENTITY: json.dumps(note, sort_keys=True)})
+    file = BytesIO()
+    pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+    write(path, file.getvalue())
+
+
+def _lists(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """Rows of a matrix (N, M) as lists of one length."""
+    flat = pa.array(np.ascontiguousarray(values).ravel(), kind)
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1]) if values.shape[1] else _no_lists(len(values), kind)
+
+
+def _no_lists(n: int, kind: pa.DataType) -> pa.Array:
+    return pa.array([[]] * n, pa.list_(kind))
+
+
+def read_identity(path: Path) -> tuple[Attack | None, dict[str, Any]] | None:
+    """The attack and the identity that a cell's file names; None for a file that is no whole cell."""
+    try:
+        note = json.loads((pq.read_schema(path).metadata or {})[_IDENTITY])
+        given = note["attack"]
+        attack = None if given is None else Attack(**{**given, "placement": Placement(**given["placement"])})
+        return attack, dict(note["identity"])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return None
+
+
+def read_cell(path: Path) -> CellPredictions:
+    """Read what :func:`write_cell` wrote.
+
+    Raises:
+        OccbenchError: The file is missing, damaged, or no cell of occbench.
+    """
+    try:
+        found = read_identity(path)
+        table = pq.read_table(path, page_checksum_verification=True)
+        if found is None:
+            raise ValueError("it names no cell")
+        n = table.num_rows
+        keypoints, covered = _matrix(table, "keypoints", np.float32), _matrix(table, "covered", bool)
+        cell = CellPredictions(
+            found[0],
+            keypoints.reshape(n, -1, 2),
+            _matrix(table, "scores", np.float32),
+            table["attacked"].to_numpy().astype(bool),
+            covered,
+            table["missing"].to_numpy().astype(np.int16),
+            _matrix(table, "centres", np.float32).reshape(n, -1, 2),
+        )
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise OccbenchError(
+            f"predictions {str(path)!r} cannot be read ({reason}); `occbench attack` with the same command mends the run"
+        ) from error
+    if not len(cell.keypoints) == len(cell.scores) == len(cell.covered) or cell.keypoints.shape[:2] != cell.scores.shape:
+        raise OccbenchError(f"predictions {str(path)!r} hold columns of different lengths; measure the cell again")
+    return cell
+
+
+def _matrix(table: pa.Table, name: str, kind: type) -> np.ndarray:
+    column = table[name].combine_chunks()
+    flat = column.flatten().to_numpy(zero_copy_only=False).astype(kind)
+    return flat.reshape(table.num_rows, len(flat) // max(1, table.num_rows))
+
+
+def persons_table(dataset: Dataset, geometry: np.ndarray) -> pd.DataFrame:
+    """persons.parquet: one row per box, in the order of every cell's rows.
+
+    Args:
+        dataset: Whose boxes.
+        geometry: Shape (N, 5), float32, columns ``GEOMETRY``.
+    """
+    persons = dataset.persons
+    table = pd.DataFrame(
+        {
+            "id": np.array([p.id for p in persons], np.int64),
+            "annotation": pd.array([p.annotation for p in persons], dtype="Int64"),
+            "image_id": np.array([p.photo.id for p in persons], np.int64),
+            "file_name": [p.photo.file_name for p in persons],
+            "score": np.array([p.score for p in persons], np.float64),
+        }
+    )
+    boxes = np.array([p.box for p in persons], np.float32).reshape(-1, 4)
+    for i, name in enumerate(("x1", "y1", "x2", "y2")):
+        table[name] = boxes[:, i]
+    for i, name in enumerate(GEOMETRY):
+        table[name] = geometry[:, i]
+    table["area"] = table["scale_w"] * table["scale_h"]
+    return table
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as Parquet, durably."""
+    file = BytesIO()
+    pq.write_table(
+        pa.Table.from_pandas(table, preserve_index=False), file, compression="zstd", write_page_checksum=True
+    )
+    write(path, file.getvalue())
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet table of a run.
+
+    Raises:
+        OccbenchError: It is missing or damaged.
+    """
+    try:
+        table: pd.DataFrame = pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise OccbenchError(f"{str(path)!r} cannot be read: it is missing or damaged; measure the run again") from error
+    return table
