@@ -16,18 +16,23 @@ from .attack import (
 )
 from .occlude import Occluders, has_target, occlude, place
 from .placement import person_rng
-from .targets import COCO, Skeleton
+from .targets import COCO, CROWDPOSE, FLIC, LSP, MPII, SKELETONS, Skeleton
 
 __all__ = [
     "CENTRED",
     "COCO",
+    "CROWDPOSE",
     "DEFAULT_RADIUS",
     "FILLS",
+    "FLIC",
     "GROUPS",
     "KINDS",
     "LEVELS",
+    "LSP",
+    "MPII",
     "PLACEMENTS",
     "PROTOCOLS",
+    "SKELETONS",
     "Attack",
     "Occluders",
     "Placement",

@@ -137,11 +137,14 @@ def part_box_thesis(skeleton: Skeleton, part: str, keypoints: np.ndarray, labell
         return None
     low, high = points[given].min(0), points[given].max(0)
     centre, sides = (low + high) / 2, high - low
-    if part == "head":
+    # The rules by name need the joints that the thesis had in mind; a part that has others gets its minimum rectangle.
+    if part == "head" and len(points) == 2:  # a neck and the top of the head, as MPII has them
+        sides = np.array([2, 1]) * _thesis_distance(*points)
+    elif part == "head":
         sides = sides * 1.2
-    elif part == "hip":
+    elif part == "hip" and len(points) == 2:
         sides = 2 * _thesis_distance(*points)
-    elif part.endswith(("_arm", "_leg")) and not given.all():
+    elif part.endswith(("_arm", "_leg")) and len(points) == 3 and not given.all():
         first, middle, last = points
         if given[1]:
             neighbour = first if given[0] else last
