@@ -14,11 +14,12 @@ import importlib.util
 import sys
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from types import ModuleType
 from typing import Any, NoReturn
 
 from .errors import OccbenchError
+from .zoo import mmpose_configs
 
 FULL_MMCV = "install a full, compiled mmcv 2.1.0 (see 'A full mmcv' in README.md)"
 
@@ -31,8 +32,6 @@ def setup_mmpose() -> None:
         OccbenchError: MMPose or one of its parts is not installed or does not fit.
     """
     warnings.filterwarnings("ignore", message=".*pkg_resources is deprecated.*")
-    # MMPose looks for its own metainfo in the current folder first, and says so each time.
-    warnings.filterwarnings("ignore", message="The metainfo config file .* does not exist")
     try:
         _load_torchvision()
         if not has_compiled_ops():
@@ -42,6 +41,8 @@ def setup_mmpose() -> None:
         import mmpose.evaluation
         import mmpose.models  # noqa: F401
         from mmengine.registry import DefaultScope
+
+        _keep_to_own_metainfo()
     except (ImportError, AssertionError, AttributeError) as error:
         raise OccbenchError(
             f"MMPose cannot be imported ({str(error).splitlines()[0]}); `occbench doctor` says what is missing"
@@ -86,6 +87,27 @@ def _load_torchvision() -> Any | None:
 
 
 _KEEP: list[Any] = []
+
+
+def _keep_to_own_metainfo() -> None:
+    """Make MMPose read what it says of a data set from its own configs.
+
+    Its classes name ``configs/_base_/datasets/coco.py``, which MMPose looks for in the current folder first: a Python
+    file there would run, whoever put it there.
+    """
+    from mmpose.datasets.datasets import utils
+
+    configs, theirs = mmpose_configs(), utils.parse_pose_metainfo
+
+    @wraps(theirs)
+    def parse_pose_metainfo(metainfo: dict[str, Any]) -> dict[str, Any]:
+        own = configs / str(metainfo.get("from_file", "")).removeprefix("configs/")
+        parsed: dict[str, Any] = theirs({"from_file": str(own)} if own.is_file() else metainfo)
+        return parsed
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("mmpose.") and vars(module).get("parse_pose_metainfo") is theirs:
+            module.parse_pose_metainfo = parse_pose_metainfo  # type: ignore[attr-defined]
 
 
 class _StandIn(ModuleType):

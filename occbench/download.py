@@ -120,7 +120,7 @@ def _fetch(
 def _attempt(url: str, part: Path, checked: bool, progress: bool | None, max_bytes: int) -> None:
     tag_file = _tag_file(part)
     have = _size(part)
-    tag = tag_file.read_text("ascii") if tag_file.is_file() else ""
+    tag = tag_file.read_text("ascii", "ignore") if tag_file.is_file() else ""
     headers = {"User-Agent": "occbench", "Accept-Encoding": "identity"}
     if have and (tag or checked):  # without either, nobody would notice that the file changed in between
         headers["Range"] = f"bytes={have}-"
@@ -147,6 +147,7 @@ def _attempt(url: str, part: Path, checked: bool, progress: bool | None, max_byt
             _discard(part)
             raise _Broken("the server answered with another part of the file")
         if total is not None and total > max_bytes:
+            _discard(part)
             raise OccbenchError(f"{url} has {total:,} bytes, more than the {max_bytes:,} that are accepted")
         _write_tag(tag_file, response)
         with part.open("ab" if start else "wb") as file, _bar(part.name, start, total, progress) as advance:
@@ -154,6 +155,7 @@ def _attempt(url: str, part: Path, checked: bool, progress: bool | None, max_byt
                 file.write(chunk)
                 advance(len(chunk))
                 if file.tell() > max_bytes:
+                    _discard(part)
                     raise OccbenchError(f"{url} sends more than the {max_bytes:,} bytes that are accepted")
     if total is not None and _size(part) != total:
         raise _Broken(f"it broke off after {_size(part):,} of {total:,} bytes")
@@ -194,7 +196,7 @@ def _write_tag(tag_file: Path, response: Any) -> None:
     tag = response.headers.get("ETag") or ""
     if not tag or tag.startswith("W/"):  # weak tags may not be used with ranges
         tag = response.headers.get("Last-Modified") or ""
-    if tag and tag.isascii():
+    if tag and tag.isascii() and tag.isprintable():
         tag_file.write_text(tag, "ascii")
     else:
         tag_file.unlink(missing_ok=True)

@@ -27,3 +27,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> OccbenchError:
     else:
         hint = f"`occbench ls {kind}s` lists the {len(names)} known ones"
     return OccbenchError(f"unknown {kind} {name!r}; {hint}")
+
+
+def quoted(value: object, length: int = 160) -> str:
+    """A value of somebody's file as a message shows it: escaped, on one line, and cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 3]}..."

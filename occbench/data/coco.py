@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ..attacks import COCO
-from ..errors import OccbenchError
+from ..errors import OccbenchError, quoted
 from ..evaluation.types import GroundTruth
 from .persons import Dataset, Person, Photo
 
@@ -28,12 +28,16 @@ _NEAR = 1.5
 """How far, px, a labelled keypoint may lie outside its photo (annotators click on the border)."""
 
 _FAR = 1e6
-"""No photo's pixel lies further out; a box of float32 stays finite and exact to a tenth."""
+"""No photo's pixel lies further out; in float32 it stays finite and exact to a tenth."""
+
+MAX_JSON = 2**30
+"""Bytes of a JSON file that is read: four times COCO's largest. In memory it may take 20 times as much."""
 
 Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Coordinate = Annotated[float, Field(ge=-_FAR, le=_FAR, allow_inf_nan=False)]
 Box = Annotated[list[Coordinate], Field(min_length=4, max_length=4)]
 Side = Annotated[int, Field(gt=0, le=int(_FAR))]
+Score = Annotated[float, Field(ge=-_FAR, le=_FAR, allow_inf_nan=False)]
 
 
 class _Image(BaseModel):
@@ -48,7 +52,7 @@ class _Annotation(BaseModel):
     image_id: Id
     category_id: int = 1
     bbox: Box
-    keypoints: list[FiniteFloat]
+    keypoints: list[Coordinate]
     num_keypoints: int | None = Field(default=None, ge=0, le=len(COCO.keypoints))
     area: FiniteFloat | None = Field(default=None, ge=0)
     iscrowd: int = Field(default=0, ge=0, le=1)
@@ -63,7 +67,7 @@ class _Detection(BaseModel):
     image_id: int
     category_id: int = 1
     bbox: Annotated[list[Coordinate], Field(min_length=4)]
-    score: FiniteFloat
+    score: Score
 
 
 def first_fault(error: ValidationError, what: str) -> OccbenchError:
@@ -82,16 +86,23 @@ def read_json(path: Path, what: str) -> Any:
         what: What it should be, for the message.
 
     Raises:
-        OccbenchError: It is missing, unreadable or no JSON.
+        OccbenchError: It is missing, unreadable, no JSON, or has more than :data:`MAX_JSON` bytes.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(MAX_JSON + 1)
+            size = max(len(data), path.stat().st_size)
+        if size > MAX_JSON:
+            raise OccbenchError(f"{what} {str(path)!r} has {size:,} bytes, more than the {MAX_JSON:,} that are read")
+        return json.loads(data.decode("utf-8"))
     except FileNotFoundError:
         raise OccbenchError(f"{what} {str(path)!r} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise OccbenchError(f"{what} {str(path)!r} cannot be read: {error}") from error
     except (ValueError, RecursionError) as error:
         raise OccbenchError(f"{what} {str(path)!r} is not valid JSON: {error}") from error
+    except MemoryError as error:
+        raise OccbenchError(f"{what} {str(path)!r} does not fit into memory ({len(data):,} bytes)") from error
 
 
 def read_coco(annotations: Path, images: Path, name: str | None = None) -> Dataset:
@@ -140,14 +151,14 @@ def _refuse_other_kinds(raw: dict[str, Any], what: str) -> None:
     bare = [a for a in raw["annotations"] if isinstance(a, dict) and "keypoints" not in a]
     if bare:
         raise OccbenchError(
-            f"{what}: annotation {bare[0].get('id')} has no keypoints; use COCO's person_keypoints_*.json, "
+            f"{what}: annotation {quoted(bare[0].get('id'))} has no keypoints; use COCO's person_keypoints_*.json, "
             "not instances_*.json"
         )
     categories = raw.get("categories")
     for category in categories if isinstance(categories, list) else []:
         names = category.get("keypoints") if isinstance(category, dict) else None
         if names and names != list(COCO.keypoints):
-            has = f"{len(names)}: {', '.join(map(str, names[:3]))}, ..." if isinstance(names, list) else "no list"
+            has = f"{len(names)}: {quoted(names[:3])[1:-1]}, ..." if isinstance(names, list) else "no list"
             raise OccbenchError(f"{what}: its keypoints are not COCO's 17 (it has {has})")
 
 
@@ -156,9 +167,9 @@ def _photos(images: list[_Image], folder: Path, what: str) -> dict[int, Photo]:
     for image in images:
         parts = PurePosixPath(image.file_name.replace("\\", "/"))
         if "\0" in image.file_name:
-            raise OccbenchError(f"{what}: file name {image.file_name!r} holds a null character")
+            raise OccbenchError(f"{what}: file name {quoted(image.file_name)} holds a null character")
         if parts.is_absolute() or ".." in parts.parts:
-            raise OccbenchError(f"{what}: file name {image.file_name!r} leaves the image folder")
+            raise OccbenchError(f"{what}: file name {quoted(image.file_name)} leaves the image folder")
         if image.id in photos:
             raise OccbenchError(f"{what}: image id {image.id} occurs twice")
         photos[image.id] = Photo(image.id, image.file_name, folder / image.file_name, image.width, image.height)
@@ -220,7 +231,7 @@ def _annotated_persons(
         box = np.array([*np.clip((x, y), 0, limit), *np.clip((x + width, y + height), 0, limit)], dtype=np.float32)
         if not (box[2:] > box[:2]).all():
             raise OccbenchError(
-                f"{what}: the box of annotation {record.id} has no area inside {photo.file_name!r} "
+                f"{what}: the box of annotation {record.id} has no area inside {quoted(photo.file_name)} "
                 f"({photo.width}x{photo.height}): {record.bbox}"
             )
         points, labelled = truth.keypoints[g], truth.visibility[g] > 0
@@ -228,7 +239,7 @@ def _annotated_persons(
         if outside.any():
             name = COCO.keypoints[int(np.flatnonzero(outside)[0])]
             raise OccbenchError(
-                f"{what}: {name} of annotation {record.id} lies outside {photo.file_name!r} "
+                f"{what}: {name} of annotation {record.id} lies outside {quoted(photo.file_name)} "
                 f"({photo.width}x{photo.height}); a keypoint out of the photo must have visibility 0"
             )
         if not labelled.any() or points.max() <= 0:
@@ -265,7 +276,7 @@ def read_detections(path: Path, photos: dict[int, Photo]) -> list[tuple[int, np.
     if unknown:
         raise OccbenchError(
             f"{what}: {len(unknown)} of {len(persons)} boxes are of images that the annotations do not have "
-            f"(the first is {unknown[0]}); give the detections of this data set"
+            f"(the first is {quoted(unknown[0])}); give the detections of this data set"
         )
     for n, d in enumerate(persons):
         if d.bbox[2] <= 0 or d.bbox[3] <= 0:
@@ -274,7 +285,7 @@ def read_detections(path: Path, photos: dict[int, Photo]) -> list[tuple[int, np.
         x, y, width, height = d.bbox[:4]
         if x >= photo.width or y >= photo.height or x + width <= 0 or y + height <= 0:
             raise OccbenchError(
-                f"{what}: person box {n} (image {d.image_id}) lies outside {photo.file_name!r} "
+                f"{what}: person box {n} (image {d.image_id}) lies outside {quoted(photo.file_name)} "
                 f"({photo.width}x{photo.height}): {d.bbox[:4]}"
             )
     return [(d.image_id, np.array(d.bbox[:4], dtype=np.float64), d.score) for d in persons]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
-from ..errors import OccbenchError
+from ..errors import OccbenchError, quoted
 from ..evaluation.types import Detections
 from .coco import first_fault, read_json
 from .persons import Dataset
@@ -46,19 +46,19 @@ def read_results(path: Path, dataset: Dataset) -> Detections:
         raise first_fault(error, what) from error
     results = [r for r in given if r.category_id == 1]
     if given and not results:
-        raise OccbenchError(f"{what} has no result of category 1 (person), but {given[0].category_id}")
+        raise OccbenchError(f"{what} has no result of category 1 (person), but {quoted(given[0].category_id)}")
     k = len(dataset.skeleton.keypoints)
     for number, result in enumerate(results):
         if len(result.keypoints) != 3 * k:
             raise OccbenchError(
-                f"{what}: person {number} (image {result.image_id}) has {len(result.keypoints)} keypoint numbers, "
-                f"but the annotations have 3 x {k}"
+                f"{what}: person {number} (image {quoted(result.image_id)}) has {len(result.keypoints)} keypoint "
+                f"numbers, but the annotations have 3 x {k}"
             )
     unknown = [r.image_id for r in results if r.image_id not in dataset.photos]
     if unknown:
         raise OccbenchError(
             f"{what}: {len(unknown)} of {len(results)} persons are in images that the annotations do not have "
-            f"(the first is {unknown[0]})"
+            f"(the first is {quoted(unknown[0])})"
         )
     points = np.array([r.keypoints for r in results], dtype=np.float64).reshape(-1, k, 3)
     return Detections(

@@ -110,7 +110,8 @@ BAD = {
     "keypoint outside": (first(keypoints=moved_keypoint(300, 10, 2)), "nose of annotation 11 lies outside '3.jpg'"),
     "nan keypoint": (first(keypoints=moved_keypoint(float("nan"), 10, 2)), r"keypoints\[0\].* finite"),
     "visibility 3": (first(keypoints=moved_keypoint(12, 12, 3)), "annotation 11 has a visibility other than 0, 1 or 2"),
-    "absurd visibility": (first(keypoints=moved_keypoint(12, 12, 1e300)), "annotation 11 has a visibility"),
+    "absurd visibility": (first(keypoints=moved_keypoint(12, 12, 1e5)), "annotation 11 has a visibility"),
+    "a keypoint beyond any photo": (first(keypoints=moved_keypoint(1e300, 12, 0)), "less than or equal to 1000000"),
     "16 keypoints": (first(keypoints=keypoints(12, 12)[3:]), "annotation 11 has 48 keypoint numbers.*3 x 17"),
     "same annotation id": (first(id=12), "annotation id 12 occurs twice"),
     "same image id": (image(id=1), "image id 1 occurs twice"),
@@ -133,7 +134,7 @@ BAD = {
     "nobody at all": (lambda: {**people(), "annotations": []}, "no person with labelled keypoints"),
     "mpii": (
         lambda: {**people(), "categories": [{"id": 1, "keypoints": ["r_ankle", "r_knee"]}]},
-        r"not COCO's 17 \(it has 2: r_ankle, r_knee",
+        r"not COCO's 17 \(it has 2: 'r_ankle', 'r_knee'",
     ),
     "names no list": (lambda: {**people(), "categories": [{"id": 1, "keypoints": 5}]}, "not COCO's 17"),
     "names no text": (lambda: {**people(), "categories": [{"id": 1, "keypoints": [1, 2]}]}, "not COCO's 17"),
