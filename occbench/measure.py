@@ -1,213 +1,267 @@
-"""The main job: a model, a data set and a suite of attacks become a run folder."""
+"""The main job: a model, a data set and a suite of attacks become a run folder.
+
+The processes of a run share the chunks of persons; the first of them opens the folder, and when all are done puts the
+pieces together, scores and reports. What is there already of the same identity is used, whoever computed it.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
+from . import about
 from .attacks import Attack
-from .data.coco import EDGES
+from .cells import CellScores, as_csv
 from .data.persons import Dataset
-from .download import sha256
+from .distributed import Ranks
 from .errors import OccbenchError
-from .examples import choose_examples, write_examples
-from .inference.engine import CellPredictions, Predictions, run_cells
+from .examples import write_examples
+from .inference.engine import BATCHES_PER_CHUNK, Chunk, Settings, chunks, run_cells
 from .inference.model import PoseModel
-from .inference.results import to_detections
 from .progress import Progress
-from .runs import git_commit, new_run, versions, write_cells, write_manifest, write_predictions
-from .scoring import COLUMNS, ScoredCell, Scoring, covered_by_truth, score_cells
+from .runs import durable
+from .runs.folder import open_run
+from .runs.identity import Identity, key_of
+from .runs.manifest import is_run, read_manifest, write_manifest
+from .runs.store import Store, find_cells, in_order, tidy
+from .scoring import COLUMNS, Row, Scoring, as_table
+
+PROBE = 8
+"""Crops of the first persons, on which a backend is compared with torch before it is used."""
 
 
-@dataclass(frozen=True)
-class ModelFiles:
-    """Where a model comes from.
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is to be measured.
 
     Attributes:
-        name: For tables.
-        config: Its MMPose config.
-        checkpoint: Its weights.
-        published: Figures that others published for it, by name.
-        trusted: Whether the checkpoint was unpickled without restrictions.
-    """
-
-    name: str
-    config: Path
-    checkpoint: Path
-    published: dict[str, float]
-    trusted: bool = False
-
-
-def measure(
-    model: PoseModel,
-    files: ModelFiles,
-    dataset: Dataset,
-    attacks: Sequence[Attack],
-    out: Path,
-    scoring: Scoring,
-    *,
-    seed: int = 0,
-    batch_size: int = 32,
-    device: str = "cpu",
-    limit: int | None = None,
-    command: Sequence[str] = (),
-    overwrite: bool = False,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Predict, score and write a run.
-
-    Args:
         model: The estimator.
         files: Where it comes from.
         dataset: Checked photos and persons.
         attacks: What is hidden, one cell each; the clean cell is always added.
-        out: The run folder; it appears whole or not at all.
+        out: The run folder.
         scoring: How cells are scored.
-        seed: Of the random placements.
-        batch_size: Crops inferred at a time.
-        device: For the manifest.
-        limit: For the manifest: how many photos were asked for.
+        settings: How cells are computed.
+        backend: What computes the forward passes.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        device: For the model.
+        limit: How many photos were asked for.
         command: For the manifest.
-        overwrite: Whether a run in ``out`` may be replaced.
+    """
+
+    model: PoseModel
+    files: about.ModelFiles
+    dataset: Dataset
+    attacks: Sequence[Attack]
+    out: Path
+    scoring: Scoring
+    settings: Settings
+    backend: str = "torch"
+    precision: str = "fp32"
+    device: str = "cpu"
+    limit: int | None = None
+    command: Sequence[str] = ()
+
+
+def measure(
+    job: Job,
+    report: Callable[[Path], Path],
+    progress: Progress,
+    ranks: Ranks | None = None,
+    *,
+    overwrite: bool = False,
+    take_over: bool = False,
+) -> dict[str, Any] | None:
+    """Predict what is not there yet, score, and report.
+
+    Args:
+        job: What.
+        report: Makes the report of a finished run folder.
         progress: Told what is done.
+        ranks: This process among those that share the run.
+        overwrite: Whether to begin anew where the folder holds a run.
+        take_over: Whether to take a lock that a process of another machine left.
 
     Returns:
-        The manifest.
+        The manifest; None in all processes but the first.
 
     Raises:
-        OccbenchError: ``out`` is taken or cannot be written, or the model predicts other keypoints than the data has.
+        OccbenchError: The folder is taken or cannot be written, or the model predicts other keypoints than the data.
     """
     started = time.perf_counter()
-    if model.keypoints not in (None, len(dataset.skeleton.keypoints)):
+    ranks = ranks or Ranks()
+    skeleton = job.dataset.skeleton
+    if job.model.keypoints not in (None, len(skeleton.keypoints)):
         raise OccbenchError(
-            f"model {files.name!r} predicts {model.keypoints} keypoints, but {dataset.name!r} has "
-            f"{len(dataset.skeleton.keypoints)}: choose a model of COCO's keypoints"
+            f"model {job.files.name!r} predicts {job.model.keypoints} keypoints, but {job.dataset.name!r} has "
+            f"{len(skeleton.keypoints)}: choose a model of its keypoints"
         )
-    with new_run(out, overwrite) as folder:
-        examples = choose_examples(dataset.persons, attacks, dataset.skeleton)
-        with progress.stage("crops", len(dataset.persons) * (1 + len(attacks))) as advance:
-            predictions = run_cells(
-                model,
-                dataset.persons,
-                attacks,
-                dataset.skeleton,
-                scoring.protocol,
-                seed,
-                batch_size,
-                set(examples.values()),
-                advance,
-            )
-        (folder / "predictions").mkdir()
-        cells = [_scored(folder, dataset, predictions, cell) for cell in predictions.cells]
-        with progress.stage("scoring", len(cells)) as advance:
-            table = score_cells(
-                dataset.truth,
-                dataset.sigmas,
-                dataset.skeleton.keypoints,
-                cells,
-                scoring,
-                lambda: advance(1),
-            )
-        boxes = "gt" if dataset.detections is None else dataset.detections.stem
-        named = {"model": files.name, "dataset": dataset.name, "boxes": boxes, "protocol": scoring.protocol}
-        write_cells(folder, table.assign(**named)[list(COLUMNS)])
-        (folder / "examples").mkdir()
-        write_examples(
-            folder / "examples", examples, dataset.persons, predictions, dataset.skeleton, scoring.protocol, seed
+    probe = list(job.model.crops.cut_all(job.dataset.persons[:PROBE]))
+    job.model.use(job.backend, job.precision, probe, progress.say)
+    choices = _choices(job)
+    context = _context(job, choices)
+    opened = nullcontext()
+    if ranks.first:
+        opened = open_run(job.out, choices, overwrite=overwrite, take_over=take_over, say=progress.note)
+    with opened:
+        began = _begin(job, choices, context, progress) if ranks.first else {}
+        ranks.wait()
+        store = _predict(job, context, ranks, progress)
+        ranks.wait()
+        return _finish(job, context, store, began, report, progress, started) if ranks.first else None
+
+
+def _choices(job: Job) -> dict[str, Any]:
+    """What makes a run what it is: a command with other ones is another run."""
+    return {
+        "model": job.files.name,
+        "data": job.dataset.name,
+        "boxes": about.boxes_name(job.dataset),
+        "protocol": job.scoring.protocol,
+        "flip": job.model.flip,
+        "limit": job.limit,
+        "backend": job.backend,
+        "precision": job.precision,
+        "device": job.device.split(":")[0],
+        "batch_size": job.settings.batch_size,
+    }
+
+
+def _context(job: Job, choices: dict[str, Any]) -> Identity:
+    """What decides the predictions of every cell."""
+    from .runs.identity import ENGINE, persons_sha256, photos_sha256
+
+    photos = {person.photo.id: person.photo for person in job.dataset.persons}.values()
+    return {
+        **choices,
+        "engine": ENGINE,
+        "backend_version": job.model.about_backend()["version"],
+        "weights_sha256": job.model.weights_sha256,
+        "config_sha256": job.model.config_sha256,
+        "annotations_sha256": about.sha256(job.dataset.annotations),
+        "detections_sha256": None if job.dataset.detections is None else about.sha256(job.dataset.detections),
+        "persons_sha256": persons_sha256(job.dataset),
+        "photos_sha256": photos_sha256(photos),
+    }
+
+
+def _begin(job: Job, choices: dict[str, Any], context: Identity, progress: Progress) -> dict[str, Any]:
+    """Say what is there and what is to be done, and mark the run as unfinished until it is done."""
+    found = find_cells(job.out, context, job.attacks, job.settings.seed)
+    wanted = 1 + len(job.attacks)
+    if found.reused:
+        progress.note(f"{len(found.reused)} of {wanted} cells are there already")
+    reasons: dict[str, list[str]] = {}
+    for slug, why in found.again.items():
+        reasons.setdefault(why, []).append(slug)
+    for why, slugs in reasons.items():
+        progress.note(f"computed again, {why}: {', '.join(slugs)}")
+    before = read_manifest(job.out) if is_run(job.out) else {}
+    created = before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds")
+    began = {
+        "created": created,
+        "cells": in_order([*job.attacks, *found.kept], job.dataset.skeleton),
+        "reused": len(found.reused),
+        "computed": wanted - len(found.reused),
+        "again": dict(found.again),
+    }
+    if len(found.reused) < wanted or not before.get("complete"):
+        write_manifest(
+            job.out, {"complete": False, "command": list(job.command), "created": created, "choices": choices}
         )
-        manifest = {
-            "command": list(command),
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "wall_seconds": round(time.perf_counter() - started, 1),
-            "host": platform.node(),
-            "device": device,
-            "model": _about_model(model, files),
-            "data": _about_data(dataset, limit),
-            "boxes": _about_boxes(dataset),
-            "protocol": scoring.protocol,
-            "evaluator": scoring.evaluator,
-            "bootstrap": scoring.draws,
-            "seed": seed,
-            "batch_size": batch_size,
-            "skeleton": {
-                "name": dataset.skeleton.name,
-                "keypoints": list(dataset.skeleton.keypoints),
-                "parts": {part: list(members) for part, members in dataset.skeleton.parts.items()},
-                "edges": [list(edge) for edge in EDGES],
-            },
-            "cells": [_about_cell(cell) for cell in predictions.cells],
-            "versions": versions(),
-            "git_commit": git_commit(),
-        }
-        write_manifest(folder, manifest)
+    return began
+
+
+def _predict(job: Job, context: Identity, ranks: Ranks, progress: Progress) -> Store:
+    """This process' share of what is missing."""
+    reused = find_cells(job.out, context, job.attacks, job.settings.seed).reused
+    store = Store(job.out, context, job.settings.seed, reused)
+    settings = replace(job.settings, rank=ranks.rank, ranks=ranks.count)
+    total = sum(map(len, _chunks(job)[ranks.rank :: ranks.count])) * (1 + len(job.attacks))
+    with progress.stage("crops", total) as advance:
+        run_cells(job.model, job.dataset.persons, job.attacks, job.dataset.skeleton, settings, store, advance)
+    return store
+
+
+def _chunks(job: Job) -> list[Chunk]:
+    return chunks(job.dataset.persons, BATCHES_PER_CHUNK * job.settings.batch_size)
+
+
+def _finish(
+    job: Job,
+    context: Identity,
+    store: Store,
+    began: dict[str, Any],
+    report: Callable[[Path], Path],
+    progress: Progress,
+    started: float,
+) -> dict[str, Any]:
+    """Put the cells together, score them, and write everything that a reader of the run wants."""
+    out, dataset = job.out, job.dataset
+    for attack in (None, *job.attacks):
+        store.finish(attack, _chunks(job), dataset)
+    cells: list[Attack | None] = [None, *began["cells"]]
+    for slug in tidy(out, cells):
+        progress.note(f"{slug} is dropped: it was measured with other content, and is not asked for again")
+    rows, confidence, counts = _score(job, store, cells, progress)
+    table = as_table(rows)
+    named = {
+        "model": job.files.name,
+        "dataset": dataset.name,
+        "boxes": about.boxes_name(dataset),
+        "protocol": job.scoring.protocol,
+    }
+    with durable.explained(out):
+        durable.write(out / "cells.csv", as_csv(table.assign(**named)[list(COLUMNS)]))
+        durable.write(out / "confidence.csv", as_csv(pd.DataFrame(confidence)))
+        progress.say("examples")
+        read = (store.read(attack) for attack in cells)
+        write_examples(out / "examples", dataset, read, job.model.crops, job.scoring.protocol, job.settings.seed)
+    manifest = {
+        "complete": True,
+        "command": list(job.command),
+        "created": began["created"],
+        "wall_seconds": round(time.perf_counter() - started, 1),
+        "reused": began["reused"],
+        "computed": began["computed"],
+        "again": began["again"],
+        "choices": _choices(job),
+        "identity": {name: value for name, value in context.items() if name not in _choices(job)},
+        **about.run(job.model, job.files, dataset, job.limit),
+        "device": job.device,
+        "protocol": job.scoring.protocol,
+        "evaluator": job.scoring.evaluator,
+        "bootstrap": job.scoring.draws,
+        "seed": job.settings.seed,
+        "batch_size": job.settings.batch_size,
+        "cells": counts,
+    }
+    write_manifest(out, manifest)
+    report(out)
+    write_manifest(out, manifest)  # sealed anew, with the report
     return manifest
 
 
-def _scored(folder: Path, dataset: Dataset, predictions: Predictions, cell: CellPredictions) -> ScoredCell:
-    """A cell as detections, which are written down on the way."""
-    found, kept = to_detections(dataset.persons, cell.keypoints, cell.scores, predictions.areas, dataset.sigmas)
-    if not np.isfinite(found.keypoints).all() or not np.isfinite(found.scores).all():
-        raise OccbenchError(f"the model predicts NaN or infinity in cell {_slug(cell)}: check the weights")
-    write_predictions(folder / "predictions" / f"{_slug(cell)}.json", found, cell.scores[kept])
-    return ScoredCell(cell.attack, found, covered_by_truth(dataset, cell.covered))
-
-
-def _slug(cell: CellPredictions) -> str:
-    return "clean" if cell.attack is None else cell.attack.slug
-
-
-def _about_cell(cell: CellPredictions) -> dict[str, Any]:
-    about: dict[str, Any] = {"slug": _slug(cell), "attack": None}
-    if cell.attack is not None:
-        about |= asdict(cell.attack) | {"attack": cell.attack.name, "placement": str(cell.attack.placement)}
-        about |= {"n_attacked": int(cell.attacked.sum()), "n_short": int((cell.missing > 0).sum())}
-    return about
-
-
-def _about_model(model: PoseModel, files: ModelFiles) -> dict[str, Any]:
-    content = json.dumps(model.config.to_dict(), sort_keys=True, default=str)
-    return {
-        "name": files.name,
-        "config": str(files.config),
-        "config_sha256": hashlib.sha256(content.encode()).hexdigest(),
-        "checkpoint": str(files.checkpoint),
-        "weights_sha256": sha256(files.checkpoint),
-        "trusted": files.trusted,
-        "input_size": list(model.crops.input_size),
-        "flip": model.flip,
-        "published": files.published,
-    }
-
-
-def _about_data(dataset: Dataset, limit: int | None) -> dict[str, Any]:
-    truth = dataset.truth
-    return {
-        "name": dataset.name,
-        "annotations": str(dataset.annotations),
-        "annotations_sha256": sha256(dataset.annotations),
-        "images": str(dataset.images),
-        "n_images": len(dataset.photos),
-        "n_persons": int(((truth.num_keypoints > 0) & ~truth.crowd).sum()),
-        "synthetic": dataset.synthetic,
-        "skipped_images": list(dataset.skipped),
-        "limit": limit,
-    }
-
-
-def _about_boxes(dataset: Dataset) -> dict[str, Any]:
-    file = dataset.detections
-    return {
-        "source": dataset.box_source,
-        "file": None if file is None else str(file),
-        "sha256": None if file is None else sha256(file),
-        **asdict(dataset.box_counts()),
-    }
+def _score(
+    job: Job, store: Store, cells: Sequence[Attack | None], progress: Progress
+) -> tuple[list[Row], list[Row], list[dict[str, Any]]]:
+    """The rows of every cell, its confidence rows, and its line of the manifest; kept beside the predictions."""
+    scores = CellScores(job.out, job.dataset, job.scoring, job.model.crops.input_size)
+    rows: list[Row] = []
+    confidence: list[Row] = []
+    counts: list[dict[str, Any]] = []
+    with progress.stage("scoring", len(cells)) as advance:
+        for attack in cells:
+            scored = scores.kept_or_computed(attack, key_of(store.identity(attack)), key_of(store.identity(None)))
+            rows += scored["rows"]
+            confidence += scored["confidence"]
+            counts.append(scored["about"])
+            advance(1)
+    return rows, confidence, counts

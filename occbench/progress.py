@@ -41,3 +41,7 @@ class Progress:
         """A line of news."""
         if self._show:
             self._console.print(line, style="dim", highlight=False)
+
+    def note(self, line: str) -> None:
+        """Something the user should know, terminal or not."""
+        self._console.print(f"occbench: {line}", highlight=False, markup=False, soft_wrap=True)

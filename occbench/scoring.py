@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +14,23 @@ from .data.persons import Dataset
 from .evaluation.bootstrap import MIN_PERSONS, Resampled, Weights, ap_intervals, compare, prepare, resample
 from .evaluation.cells import Evaluator, Key, Protocol, cell_masks, evaluate_cell, outside
 from .evaluation.intervals import holm
+from .evaluation.oks import keypoint_similarity
 from .evaluation.types import Detections, Figures, GroundTruth
 
 COLUMNS = (
     *("model", "dataset", "boxes", "protocol", "level", "fill", "target", "radius", "placement", "keypoint"),
     *("n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop", "drop_lo", "drop_hi", "drop_se", "p", "p_adjusted"),
     *("ap_lo", "ap_hi", "ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"),
+    *("attraction", "attraction_decoys"),
 )
 """Of cells.csv: long form, one row per cell and keypoint. NaN where there is no such number."""
+
+TEXT = ("model", "dataset", "boxes", "protocol", "level", "fill", "target", "placement", "keypoint")
+"""Those that are no numbers."""
+
+
+EVALUATION = 1
+"""Counted up when the same predictions give other rows than before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,68 +65,82 @@ class Scoring:
     seed: int = 0
 
 
-def score_cells(
-    truth: GroundTruth,
-    sigmas: np.ndarray,
-    keypoints: Sequence[str],
-    cells: Sequence[ScoredCell],
-    scoring: Scoring,
-    advance: Callable[[], None] = lambda: None,
-) -> pd.DataFrame:
-    """Score every cell against the first, the clean one.
+Row = dict[str, Any]
+"""Of the table: a column's name to its value; what is missing is not measurable."""
+
+
+class Scorer:
+    """Scores cells of one data set, each against the clean one.
 
     Args:
         truth: Annotated persons.
         sigmas: Shape (K,).
         keypoints: K names.
-        cells: The clean cell first.
         scoring: How.
-        advance: Called after each cell.
-
-    Returns:
-        Rows with :data:`COLUMNS` from ``level`` on, drops in AP points; p adjusted over all drops of the table (Holm).
+        clean: The clean cell.
     """
-    weights = None
-    if scoring.draws:
-        rng = np.random.default_rng(scoring.seed)
-        weights = Weights.draw(len(truth.image_ids), scoring.draws, rng=rng)
-    rows: list[dict[str, object]] = []
-    clean_figures: dict[Key, Figures] = {}
-    clean_draws: Resampled | None = None
-    for number, cell in enumerate(cells):
-        prepared = prepare(truth, cell.detections, sigmas, scoring.protocol)
+
+    def __init__(
+        self, truth: GroundTruth, sigmas: np.ndarray, keypoints: Sequence[str], scoring: Scoring, clean: ScoredCell
+    ) -> None:
+        self._truth, self._sigmas, self._keypoints, self._scoring = truth, sigmas, keypoints, scoring
+        self._weights = None
+        if scoring.draws:
+            rng = np.random.default_rng(scoring.seed)
+            self._weights = Weights.draw(len(truth.image_ids), scoring.draws, rng=rng)
+        self._clean = clean
+        self._clean_figures, self._clean_draws = self._evaluate(clean)
+
+    def _evaluate(self, cell: ScoredCell) -> tuple[dict[Key, Figures], Resampled | None]:
+        prepared = prepare(self._truth, cell.detections, self._sigmas, self._scoring.protocol)
         figures = prepared.figures
-        if scoring.evaluator != "exact":
-            figures = evaluate_cell(truth, cell.detections, sigmas, scoring.protocol, scoring.evaluator)
-        draws = None if weights is None else resample(prepared, weights)
-        if number == 0:
-            clean_figures, clean_draws = figures, draws
-        cell_rows = [_row(cell.attack, keypoints, key, found) for key, found in figures.items()]
+        if self._scoring.evaluator != "exact":
+            figures = evaluate_cell(
+                self._truth, cell.detections, self._sigmas, self._scoring.protocol, self._scoring.evaluator
+            )
+        return figures, None if self._weights is None else resample(prepared, self._weights)
+
+    def clean_rows(self) -> list[Row]:
+        """The rows of the clean cell."""
+        return self._rows(None, self._clean_figures, self._clean_draws)
+
+    def rows(self, cell: ScoredCell) -> list[Row]:
+        """The rows of a cell: figures of AP over all keypoints, then over each, drops in AP points, intervals."""
+        figures, draws = self._evaluate(cell)
+        rows = self._rows(cell.attack, figures, draws)
+        for row, (key, found) in zip(rows, figures.items(), strict=True):
+            row["drop"] = 100 * (self._clean_figures[key].ap - found.ap)
+        _add_intervals(rows, self._clean_draws, draws)
+        _add_remaining(rows, self._truth, self._sigmas, self._clean, cell, self._scoring)
+        return rows
+
+    def _rows(self, attack: Attack | None, figures: dict[Key, Figures], draws: Resampled | None) -> list[Row]:
+        rows = [_row(attack, self._keypoints, key, found) for key, found in figures.items()]
         if draws is not None:
             bounds = ap_intervals(draws)
-            for row, low, high in zip(cell_rows, bounds.lo, bounds.hi, strict=True):
+            for row, low, high in zip(rows, bounds.lo, bounds.hi, strict=True):
                 row |= {"ap_lo": low, "ap_hi": high}
-        if number:
-            for row, (key, found) in zip(cell_rows, figures.items(), strict=True):
-                row["drop"] = 100 * (clean_figures[key].ap - found.ap)
-            _add_intervals(cell_rows, clean_draws, draws)
-            _add_remaining(cell_rows, truth, sigmas, cells[0], cell, scoring)
-        rows += cell_rows
-        advance()
+        return rows
+
+
+def as_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Rows with :data:`COLUMNS` from ``level`` on; p adjusted over all drops of the table (Holm)."""
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS[4:]))
+    numbers = [name for name in table if name not in TEXT]
+    table[numbers] = table[numbers].astype(np.float64)
     table["p_adjusted"] = holm(table["p"].to_numpy(dtype=np.float64))
     return table
 
 
-def _row(attack: Attack | None, keypoints: Sequence[str], key: Key, figures: Figures) -> dict[str, object]:
-    where: dict[str, object] = {"level": "clean"}
+def _row(attack: Attack | None, keypoints: Sequence[str], key: Key, figures: Figures) -> Row:
+    where: Row = {"level": "clean"}
     if attack is not None:
         where = {"level": attack.level, "fill": attack.fill, "target": attack.target, "radius": attack.radius}
         where["placement"] = str(attack.placement)
     return where | {"keypoint": keypoints[key] if isinstance(key, int) else "all"} | asdict(figures)
 
 
-def _add_intervals(rows: list[dict[str, object]], clean: Resampled | None, attacked: Resampled | None) -> None:
+def _add_intervals(rows: list[Row], clean: Resampled | None, attacked: Resampled | None) -> None:
     if clean is None or attacked is None:
         return
     for row, found in zip(rows, compare(clean, attacked), strict=True):
@@ -124,7 +148,7 @@ def _add_intervals(rows: list[dict[str, object]], clean: Resampled | None, attac
 
 
 def _add_remaining(
-    rows: list[dict[str, object]],
+    rows: list[Row],
     truth: GroundTruth,
     sigmas: np.ndarray,
     clean: ScoredCell,
@@ -164,14 +188,37 @@ def score_results(
         scoring: How.
 
     Returns:
-        Rows as of :func:`score_cells`; level ``clean`` for the clean results, ``results`` for the others.
+        Rows as of :func:`as_table`; level ``clean`` for the clean results, ``results`` for the others.
     """
     covered = np.zeros(dataset.truth.visibility.shape, dtype=bool)
-    given = [predictions] if clean is None else [clean, predictions]
-    cells = [ScoredCell(None, detections, covered) for detections in given]
-    table = score_cells(dataset.truth, dataset.sigmas, dataset.skeleton.keypoints, cells, scoring)
-    table["level"] = np.repeat(["clean", "results"][-len(cells) :], len(table) // len(cells))
+    given = [ScoredCell(None, found, covered) for found in (clean, predictions) if found is not None]
+    scorer = Scorer(dataset.truth, dataset.sigmas, dataset.skeleton.keypoints, scoring, given[0])
+    rows = scorer.clean_rows()
+    for cell in given[1:]:
+        rows += scorer.rows(cell)
+    table = as_table(rows)
+    table["level"] = np.repeat(["clean", "results"][-len(given) :], len(table) // len(given))
     return table
+
+
+def own_similarity(dataset: Dataset, keypoints: np.ndarray) -> np.ndarray:
+    """How near each predicted keypoint is to that of the annotated person its box stands for.
+
+    Args:
+        dataset: Whose persons (boxes) and truth.
+        keypoints: Predictions, shape (N, K, 2), image px.
+
+    Returns:
+        exp(-e) as in OKS, shape (N, K), float64; NaN where the keypoint is not labelled or the box is nobody's.
+    """
+    row = {int(i): g for g, i in enumerate(dataset.truth.ids)}
+    known = np.array([person.annotation is not None for person in dataset.persons], dtype=bool)
+    at = [row[person.annotation] for person in dataset.persons if person.annotation is not None]
+    truth = dataset.truth
+    result = np.full(keypoints.shape[:2], np.nan)
+    similar = keypoint_similarity(keypoints[known], truth.keypoints[at], dataset.sigmas, truth.area[at])
+    result[known] = np.where(truth.visibility[at] > 0, similar, np.nan)
+    return result
 
 
 def covered_by_truth(dataset: Dataset, covered: np.ndarray) -> np.ndarray:

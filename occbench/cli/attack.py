@@ -39,11 +39,28 @@ def attack(
     images: Annotated[Path | None, typer.Option("--images", help="Image folder of ANNOTATIONS.json.")] = None,
     boxes: Annotated[str, typer.Option("--boxes", help="gt, or a COCO DETECTIONS.json.")] = "gt",
     protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis (see README).")] = "corrected",
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder; by default a new one in runs/.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Run folder, new or to go on with. [runs/MODEL-DATA-BOXES]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew where --out holds a run.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take a run that a process of another machine left locked.")
+    ] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N photos with people.")] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Crops inferred at a time.")] = 32,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Crops inferred at a time. [16; on a GPU 128]")
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    backend: Annotated[str, typer.Option("--backend", help="torch, openvino or onnxruntime.")] = "torch",
+    precision: Annotated[
+        str, typer.Option("--precision", help="fp32, bf16 or fp16; reduced ones are compared with fp32.")
+    ] = "fp32",
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=0, help="Threads that cut and attack crops. [1; on a GPU 8]")
+    ] = None,
+    launcher: Annotated[
+        str, typer.Option("--launcher", help="auto (torchrun where it started us), none, pytorch or slurm.")
+    ] = "auto",
     flip: Annotated[
         bool | None, typer.Option("--flip/--no-flip", help="Flip test; by default as the config says.")
     ] = None,
@@ -72,12 +89,16 @@ def attack(
 
     occbench attack --model rle --data my.json --kind keypoint-all --radius 6,12,18 --placement centred,decoys:6
     """
+    from ..distributed import LAUNCHERS, joined
     from ..zoo import find_model
 
     suite = _suite(*(_values(given) for given in (kind, target, radius, placement)))
     for option, value, known in (
         ("protocol", protocol, ("corrected", "thesis")),
         ("evaluator", evaluator, ("exact", "pycocotools")),
+        ("backend", backend, ("torch", "openvino", "onnxruntime")),
+        ("precision", precision, ("fp32", "bf16", "fp16")),
+        ("launcher", launcher, LAUNCHERS),
     ):
         if value not in known:
             raise unknown_name(option, value, known)
@@ -89,9 +110,8 @@ def attack(
     from ..progress import Progress
     from ..runs import check_out
 
-    out = out or _default_out(chosen.name, data, boxes)
+    out = out or Path("runs") / "-".join([chosen.name, Path(data).stem, boxes if boxes == "gt" else Path(boxes).stem])
     check_out(out, overwrite)
-    progress = Progress()
     dataset = open_dataset(data, images, boxes)
     if limit:
         dataset = dataset.first(limit)
@@ -99,34 +119,47 @@ def attack(
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
     dataset = check_photos(dataset, skip_unreadable)
 
-    progress.say(f"loading {chosen.name}")
+    from ..about import ModelFiles
     from ..checkpoints import resolve
+    from ..inference.engine import Settings
     from ..inference.model import PoseModel, pick_device
-    from ..measure import ModelFiles, measure
+    from ..measure import Job, measure
     from ..reports import build_report
     from ..scoring import Scoring
 
-    weights = resolve(checkpoint, chosen)
-    place = pick_device(device)
-    files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
-    estimator = PoseModel(files.config, weights, place, flip, trust_checkpoint)
-    manifest = measure(
-        estimator,
-        files,
-        dataset,
-        suite,
-        out,
-        Scoring(protocol, evaluator, bootstrap, seed),  # type: ignore[arg-type]  # checked above
-        seed=seed,
-        batch_size=batch_size,
-        device=place,
-        limit=limit,
-        command=["occbench", *sys.argv[1:]],
-        overwrite=overwrite,
-        progress=progress,
-    )
-    page = build_report([out], progress=progress.say)
-    _print_summary(out, page, manifest, as_json)
+    with joined(launcher) as ranks:
+        progress = Progress(None if ranks.first else False)
+        progress.say(f"loading {chosen.name}")
+        weights = resolve(checkpoint, chosen)
+        place = pick_device(device, ranks.local)
+        on_gpu = place.startswith("cuda")
+        files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
+        job = Job(
+            PoseModel(files.config, weights, place, flip, trust_checkpoint),
+            files,
+            dataset,
+            suite,
+            out,
+            Scoring(protocol, evaluator, bootstrap, seed),  # type: ignore[arg-type]  # checked above
+            Settings(
+                protocol,
+                seed,
+                batch_size or (128 if on_gpu else 16),
+                (8 if on_gpu else 1) if workers is None else workers,
+            ),
+            backend,
+            precision,
+            place,
+            limit,
+            ["occbench", *sys.argv[1:]],
+        )
+
+        def report(folder: Path) -> Path:
+            return build_report([folder], progress=progress.say)
+
+        manifest = measure(job, report, progress, ranks, overwrite=overwrite, take_over=take_over)
+    if manifest is not None:
+        _print_summary(out, out / "report.html", manifest, as_json)
 
 
 def _values(given: list[str] | None) -> list[str]:
@@ -163,16 +196,6 @@ def _suite(kinds: list[str], targets: list[str], radii: list[str], placements: l
         raise OccbenchError(str(error)) from error
 
 
-def _default_out(model: str, data: str, boxes: str) -> Path:
-    """runs/MODEL-DATA-BOXES, numbered where there is one already."""
-    name = "-".join([model, Path(data).stem, boxes if boxes == "gt" else Path(boxes).stem])
-    for number in range(1, 10_000):
-        out = Path("runs") / (name if number == 1 else f"{name}-{number}")
-        if not out.exists():
-            return out
-    raise OccbenchError("runs/ is full of runs of this name; give --out")
-
-
 def _print_summary(out: Path, page: Path, manifest: dict[str, Any], as_json: bool) -> None:
     import pandas as pd
 
@@ -181,8 +204,9 @@ def _print_summary(out: Path, page: Path, manifest: dict[str, Any], as_json: boo
     clean = overall[overall["level"] == "clean"].iloc[0]
     if as_json:
         rows = json.loads(overall.to_json(orient="records"))
+        work = {name: manifest[name] for name in ("reused", "computed", "again")}
         files = {"out": str(out), "report": str(page), "cells_csv": str(out / "cells.csv")}
-        print(json.dumps({**files, "clean": rows[0], "cells": rows[1:], "boxes": manifest["boxes"]}, indent=2))
+        print(json.dumps({**files, "clean": rows[0], "cells": rows[1:], "boxes": manifest["boxes"], **work}, indent=2))
         return
     on = f"{manifest['model']['name']} on {manifest['data']['name']}"
     print(f"{on}: clean AP {clean['ap']:.4f}, n = {clean['n']:.0f} persons")

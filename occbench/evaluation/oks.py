@@ -121,3 +121,18 @@ def _count_up(lengths: np.ndarray) -> np.ndarray:
     """0, 1, ..., n - 1 for each length n, one after the other."""
     ends = np.cumsum(lengths)
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+
+
+def keypoint_similarity(found: np.ndarray, truth: np.ndarray, sigmas: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """exp(-e) of each keypoint of persons who are already paired.
+
+    Args:
+        found: Predictions, shape (N, K, 2), image px.
+        truth: Annotated keypoints, same shape.
+        sigmas: Shape (K,): the keypoints' OKS sigmas.
+        area: Shape (N,): of the annotated persons, image px squared.
+
+    Returns:
+        Shape (N, K), float64.
+    """
+    return _terms(found.astype(np.float64) - truth, np.asarray((sigmas * 2) ** 2, dtype=np.float64), area)

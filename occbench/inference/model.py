@@ -81,8 +81,6 @@ class PoseModel:
         Raises:
             OccbenchError: The backend is not installed, cannot run this model, or computes something else.
         """
-        from .backends import make_backend
-
         if self._decoder is None:
             head = type(self._model.head).__name__
             if (backend, precision) != ("torch", "fp32"):
@@ -92,6 +90,8 @@ class PoseModel:
                 )
             say(f"{head} with this codec is decoded by MMPose itself, person by person")
             return
+        from .backends import make_backend
+
         self._backend = make_backend(
             backend,
             self._model,
@@ -199,10 +199,15 @@ def read_config(path: Path) -> Any:
     return config
 
 
-def pick_device(name: str) -> str:
-    """The device of a name; ``auto`` is the first GPU where there is one, else the CPU."""
+def pick_device(name: str, local: int = 0) -> str:
+    """The device of a name.
+
+    Args:
+        name: ``cpu``, ``cuda`` (this process' GPU), ``cuda:1``, ...; ``auto``: a GPU where there is one, else the CPU.
+        local: This process' number on its machine.
+    """
     import torch
 
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return f"cuda:{local % max(1, torch.cuda.device_count())}" if name == "cuda" else name

@@ -87,9 +87,12 @@ def read_cell(path: Path) -> CellPredictions:
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise OccbenchError(
-            f"predictions {str(path)!r} cannot be read ({reason}); `occbench attack` with the same command mends the run"
+            f"predictions {str(path)!r} cannot be read ({reason}); the command of the run, given again, mends it"
         ) from error
-    if not len(cell.keypoints) == len(cell.scores) == len(cell.covered) or cell.keypoints.shape[:2] != cell.scores.shape:
+    if (
+        not len(cell.keypoints) == len(cell.scores) == len(cell.covered)
+        or cell.keypoints.shape[:2] != cell.scores.shape
+    ):
         raise OccbenchError(f"predictions {str(path)!r} hold columns of different lengths; measure the cell again")
     return cell
 

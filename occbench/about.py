@@ -1,0 +1,109 @@
+"""What a run says about itself in its manifest."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .data.coco import EDGES
+from .data.persons import Dataset
+from .download import sha256
+from .inference.model import PoseModel
+from .inference.predictions import CellPredictions
+from .runs.manifest import git_commit, versions
+
+__all__ = ["ModelFiles", "boxes_name", "cell", "run", "sha256"]
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model comes from.
+
+    Attributes:
+        name: For tables.
+        config: Its MMPose config.
+        checkpoint: Its weights.
+        published: Figures that others published for it, by name.
+        trusted: Whether the checkpoint was unpickled without restrictions.
+    """
+
+    name: str
+    config: Path
+    checkpoint: Path
+    published: dict[str, float]
+    trusted: bool = False
+
+
+def boxes_name(dataset: Dataset) -> str:
+    """The boxes, for tables: ``gt``, or the detections' file name."""
+    return "gt" if dataset.detections is None else dataset.detections.stem
+
+
+def run(model: PoseModel, files: ModelFiles, dataset: Dataset, limit: int | None) -> dict[str, Any]:
+    """Machine, model, data, boxes, skeleton and versions of a run."""
+    return {
+        "host": platform.node(),
+        "backend": model.about_backend(),
+        "model": _model(model, files),
+        "data": _data(dataset, limit),
+        "boxes": _boxes(dataset),
+        "skeleton": {
+            "name": dataset.skeleton.name,
+            "keypoints": list(dataset.skeleton.keypoints),
+            "parts": {part: list(members) for part, members in dataset.skeleton.parts.items()},
+            "edges": [list(edge) for edge in EDGES],
+        },
+        "versions": versions(),
+        "git_commit": git_commit(),
+    }
+
+
+def cell(predictions: CellPredictions) -> dict[str, Any]:
+    """One cell: what was hidden, on how many boxes, and on how many of them not every decoy found room."""
+    attack = predictions.attack
+    about: dict[str, Any] = {"slug": predictions.slug, "attack": None}
+    if attack is not None:
+        about |= asdict(attack) | {"attack": attack.name, "placement": str(attack.placement)}
+        about |= {"n_attacked": int(predictions.attacked.sum()), "n_short": int((predictions.missing > 0).sum())}
+    return about
+
+
+def _model(model: PoseModel, files: ModelFiles) -> dict[str, Any]:
+    return {
+        "name": files.name,
+        "config": str(files.config),
+        "config_sha256": model.config_sha256,
+        "checkpoint": str(files.checkpoint),
+        "weights_sha256": model.weights_sha256,
+        "trusted": files.trusted,
+        "input_size": list(model.crops.input_size),
+        "flip": model.flip,
+        "published": files.published,
+    }
+
+
+def _data(dataset: Dataset, limit: int | None) -> dict[str, Any]:
+    truth = dataset.truth
+    return {
+        "name": dataset.name,
+        "annotations": str(dataset.annotations),
+        "annotations_sha256": sha256(dataset.annotations),
+        "images": str(dataset.images),
+        "n_images": len(dataset.photos),
+        "n_persons": int(((truth.num_keypoints > 0) & ~truth.crowd).sum()),
+        "synthetic": dataset.synthetic,
+        "skipped_images": list(dataset.skipped),
+        "limit": limit,
+    }
+
+
+def _boxes(dataset: Dataset) -> dict[str, Any]:
+    file = dataset.detections
+    return {
+        "source": dataset.box_source,
+        "file": None if file is None else str(file),
+        "sha256": None if file is None else sha256(file),
+        **asdict(dataset.box_counts()),
+    }
