@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +43,9 @@ class Person:
         score: Of the box; 1 for an annotated one.
         keypoints: Shape (K, 2), float32: x y in image px.
         visibility: Shape (K,), int: COCO's 0, 1, 2; all 0 for a detection without a person.
+        center: Shape (2,), float32: x y of the box's middle in image px, where the data set annotates that and a size
+            (MPII); None where the box says it all.
+        scale: Shape (2,), float32: width and height of that box in image px, before padding; None as for ``center``.
     """
 
     id: int
@@ -51,6 +55,8 @@ class Person:
     score: float
     keypoints: np.ndarray
     visibility: np.ndarray
+    center: np.ndarray | None = None
+    scale: np.ndarray | None = None
 
     @property
     def labelled(self) -> np.ndarray:
@@ -91,6 +97,11 @@ class Dataset:
         detections: The detections file the boxes came from; None for annotated boxes.
         skipped: File names of photos left out because they could not be read.
         synthetic: Whether the people are drawn.
+        metric: What the data set is scored with: ``"oks"`` (COCO's AP), or one of ``evaluation.rates.METRICS``.
+        lengths: Shape (G,), float64, image px, by person of the truth: the length that errors are measured in (head,
+            torso); NaN where it is not known. None where the metric needs none.
+        levels: By image id the level that its figures are also given by (CrowdPose: easy, medium, hard); or None.
+        jitter: Share of their size by which the annotated boxes were shifted and scaled; None for not.
     """
 
     name: str
@@ -104,11 +115,17 @@ class Dataset:
     detections: Path | None = None
     skipped: tuple[str, ...] = ()
     synthetic: bool = False
+    metric: str = "oks"
+    lengths: np.ndarray | None = None
+    levels: Mapping[int, str] | None = None
+    jitter: float | None = None
 
     @property
     def box_source(self) -> str:
-        """``"gt"`` or ``"detections"``."""
-        return "gt" if self.detections is None else "detections"
+        """``"gt"``, ``"jitter"`` or ``"detections"``."""
+        if self.detections is not None:
+            return "detections"
+        return "gt" if self.jitter is None else "jitter"
 
     def box_counts(self) -> BoxCounts:
         """How the boxes met the annotated persons."""
@@ -136,6 +153,8 @@ class Dataset:
             photos={i: photo for i, photo in self.photos.items() if i not in dropped},
             persons=tuple(p for p in self.persons if p.photo.id not in dropped),
             truth=truth,
+            lengths=None if self.lengths is None else self.lengths[keep],
+            levels=None if self.levels is None else {i: a for i, a in self.levels.items() if i not in dropped},
             skipped=(*self.skipped, *skipped),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..attacks import Skeleton
 from ..compat import setup_mmpose
 from ..data.persons import Person, Photo
 from ..data.photos import decode
@@ -57,7 +59,8 @@ class CropPipeline:
         setup_mmpose()
         from mmpose.registry import TRANSFORMS
 
-        steps = _pipeline_of(config)
+        self._dataset = _dataset_of(config)
+        steps = list(self._dataset["pipeline"])
         types = [str(step.get("type", "?")).rsplit(".", 1)[-1] for step in steps]
         if types.count("TopdownAffine") != 1 or types[-1] != "PackPoseInputs":
             raise OccbenchError(
@@ -70,24 +73,62 @@ class CropPipeline:
         except (KeyError, TypeError, ValueError, AssertionError) as error:
             raise OccbenchError(f"MMPose cannot build the test pipeline of this config: {error}") from error
         self._transforms: list[Callable[[dict[str, Any]], dict[str, Any]]] = transforms
+        # MMPose says so for every data set that annotates a box's middle and size, which is as it should be.
+        warnings.filterwarnings("ignore", message='Use the existing "bbox_center"')
 
         size = steps[self._affine]["input_size"]
         self.input_size: tuple[int, int] = (int(size[0]), int(size[1]))  # width, height
 
     @cached_property
-    def _metainfo(self) -> dict[str, Any]:
-        """What MMPose's dataset adds to every sample."""
-        from mmpose.datasets.datasets import CocoDataset
+    def _description(self) -> dict[str, Any]:
+        """MMPose's description of the data set that the config was made for."""
         from mmpose.datasets.datasets.utils import parse_pose_metainfo
+        from mmpose.registry import DATASETS
 
-        info = parse_pose_metainfo(CocoDataset.METAINFO)
-        keys = ("dataset_name", "upper_body_ids", "lower_body_ids", "flip_pairs", "dataset_keypoint_weights")
-        return {key: info[key] for key in (*keys, "flip_indices", "skeleton_links")}
+        given = self._dataset.get("metainfo")
+        kind = self._dataset.get("type", "CocoDataset")
+        known = DATASETS.get(kind) if isinstance(kind, str) else kind
+        if not given and not getattr(known, "METAINFO", None):
+            raise OccbenchError(
+                f"this config is made for the data set {str(kind)!r}, which MMPose does not describe: give its dataset "
+                "a metainfo=dict(from_file=...)"
+            )
+        try:
+            info: dict[str, Any] = parse_pose_metainfo(dict(given or known.METAINFO))
+        except (AssertionError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+            raise OccbenchError(f"the metainfo of this config's data set cannot be read: {error}") from error
+        return info
+
+    @property
+    def keypoints(self) -> tuple[str, ...]:
+        """The keypoints that the model was made for, by their names in MMPose, in the order of its predictions."""
+        return tuple(self._description["keypoint_id2name"].values())
 
     @property
     def flip_indices(self) -> tuple[int, ...]:
         """Which keypoint of the mirrored crop each keypoint is."""
-        return tuple(int(i) for i in self._metainfo["flip_indices"])
+        return tuple(int(i) for i in self._description["flip_indices"])
+
+    def require(self, skeleton: Skeleton) -> None:
+        """Refuse a data set of other keypoints than the model's.
+
+        Their number and which of them change places in a mirrored picture decide: names are spelled in several ways.
+
+        Raises:
+            OccbenchError: The keypoints are others.
+        """
+        if self.flip_indices != skeleton.flip_indices:
+            raise OccbenchError(
+                f"the model is made for the {len(self.keypoints)} keypoints of {self._description['dataset_name']!r} "
+                f"({', '.join(self.keypoints[:3])}, ...), but the data have the {len(skeleton.keypoints)} of "
+                f"{skeleton.name!r} ({', '.join(skeleton.keypoints[:3])}, ...)"
+            )
+
+    @cached_property
+    def _metainfo(self) -> dict[str, Any]:
+        """What MMPose's dataset adds to every sample."""
+        keys = ("dataset_name", "upper_body_ids", "lower_body_ids", "flip_pairs", "dataset_keypoint_weights")
+        return {key: self._description[key] for key in (*keys, "flip_indices", "skeleton_links")}
 
     def cut(self, person: Person, picture: np.ndarray) -> Crop:
         """Cut a person out of a decoded photo (H, W, 3; uint8, BGR)."""
@@ -103,6 +144,8 @@ class CropPipeline:
             "category_id": 1,
             **self._metainfo,
         }
+        if person.center is not None and person.scale is not None:
+            results |= {"bbox_center": person.center[None], "bbox_scale": person.scale[None]}
         for transform in self._transforms[: self._affine + 1]:
             results = transform(results)
         image = results["img"]
@@ -122,9 +165,9 @@ class CropPipeline:
             yield self.cut(person, picture)
 
 
-def _pipeline_of(config: Any) -> list[Any]:
+def _dataset_of(config: Any) -> Any:
     for loader in ("test_dataloader", "val_dataloader"):
-        pipeline = config.get(loader, {}).get("dataset", {}).get("pipeline")
-        if pipeline:
-            return list(pipeline)
+        dataset = config.get(loader, {}).get("dataset", {})
+        if dataset.get("pipeline"):
+            return dataset
     raise OccbenchError("this config has no test_dataloader.dataset.pipeline: occbench reads its crops from there")
