@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
-from ..attacks import COCO
+from ..attacks import COCO, Skeleton
 from ..errors import OccbenchError, quoted
 from ..evaluation.types import GroundTruth
 from .persons import Dataset, Person, Photo
@@ -53,7 +54,7 @@ class _Annotation(BaseModel):
     category_id: int = 1
     bbox: Box
     keypoints: list[Coordinate]
-    num_keypoints: int | None = Field(default=None, ge=0, le=len(COCO.keypoints))
+    num_keypoints: int | None = Field(default=None, ge=0)
     area: FiniteFloat | None = Field(default=None, ge=0)
     iscrowd: int = Field(default=0, ge=0, le=1)
 
@@ -89,12 +90,7 @@ def read_json(path: Path, what: str) -> Any:
         OccbenchError: It is missing, unreadable, no JSON, or has more than :data:`MAX_JSON` bytes.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_JSON + 1)
-            size = max(len(data), path.stat().st_size)
-        if size > MAX_JSON:
-            raise OccbenchError(f"{what} {str(path)!r} has {size:,} bytes, more than the {MAX_JSON:,} that are read")
-        return json.loads(data.decode("utf-8"))
+        return json.loads(_bounded(path, what).decode("utf-8"))
     except FileNotFoundError:
         raise OccbenchError(f"{what} {str(path)!r} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -102,11 +98,42 @@ def read_json(path: Path, what: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise OccbenchError(f"{what} {str(path)!r} is not valid JSON: {error}") from error
     except MemoryError as error:
-        raise OccbenchError(f"{what} {str(path)!r} does not fit into memory ({len(data):,} bytes)") from error
+        raise OccbenchError(f"{what} {str(path)!r} does not fit into memory") from error
 
 
-def read_coco(annotations: Path, images: Path, name: str | None = None) -> Dataset:
-    """Read COCO person keypoints; the boxes are the annotated ones.
+def _bounded(path: Path, what: str) -> bytes:
+    """The bytes of a file, or of a pipe, if there are not too many of them."""
+    size = path.stat().st_size
+    if size <= MAX_JSON:
+        with path.open("rb") as file:
+            data = file.read(MAX_JSON + 1)  # of a pipe the size is not known beforehand
+        if len(data) <= MAX_JSON:
+            return data
+    raise OccbenchError(
+        f"{what} {str(path)!r} has {max(size, MAX_JSON + 1):,} bytes or more, but at most {MAX_JSON:,} are read"
+    )
+
+
+@contextlib.contextmanager
+def in_memory(what: str, number: int, things: str) -> Iterator[None]:
+    """Say how many things there are where they do not fit into memory: nothing else bounds their number."""
+    try:
+        yield
+    except MemoryError as error:
+        raise OccbenchError(f"{what}: its {number:,} {things} do not fit into memory") from error
+
+
+def read_coco(
+    annotations: Path,
+    images: Path,
+    name: str | None = None,
+    skeleton: Skeleton = COCO,
+    *,
+    listed: Sequence[str] | None = None,
+    as_is: bool = False,
+    area_of_box: bool = False,
+) -> Dataset:
+    """Read COCO person keypoints, or those of another data set in COCO's format; the boxes are the annotated ones.
 
     Persons come in MMPose's order and with its rules: crowds, persons without labelled keypoints and degenerate boxes
     get no crop, and boxes are clipped to the photo. The truth keeps every annotation, as COCO's evaluation needs it.
@@ -115,6 +142,11 @@ def read_coco(annotations: Path, images: Path, name: str | None = None) -> Datas
         annotations: ``person_keypoints_*.json``.
         images: Folder that ``file_name`` is relative to.
         name: For tables; the file's stem by default.
+        skeleton: The data set's keypoints, with their sigmas.
+        listed: How the file's category spells the keypoints, where that is not as in ``skeleton``.
+        as_is: Do as MMPose does where a published file contradicts itself: a person whose box has no area gets no
+            crop, and a labelled keypoint may lie outside of the photo. Otherwise both are errors.
+        area_of_box: Take 0.53 of the box for the area, whatever is annotated (CrowdPose).
 
     Raises:
         OccbenchError: The file is missing, is no COCO keypoint file, or contradicts itself.
@@ -123,19 +155,19 @@ def read_coco(annotations: Path, images: Path, name: str | None = None) -> Datas
     raw = read_json(annotations, "annotation file")
     if not isinstance(raw, dict) or not {"images", "annotations"} <= raw.keys():
         raise OccbenchError(f"{what} is no COCO file: it needs the lists 'images' and 'annotations'")
-    _refuse_other_kinds(raw, what)
+    _refuse_other_kinds(raw, what, skeleton, list(listed or skeleton.keypoints))
     try:
         parsed = _Annotations.model_validate(raw)
     except ValidationError as error:
         raise first_fault(error, what) from error
     photos = _photos(parsed.images, images, what)
     records = [a for a in parsed.annotations if a.category_id == 1]
-    truth = _truth(records, photos, what)
-    persons = _annotated_persons(records, truth, photos, what)
+    truth = _truth(records, photos, what, skeleton, area_of_box)
+    persons = _annotated_persons(records, truth, photos, what, skeleton, as_is)
     return Dataset(
         name=name or annotations.stem,
-        skeleton=COCO,
-        sigmas=SIGMAS,
+        skeleton=skeleton,
+        sigmas=np.array(skeleton.sigmas),
         photos=photos,
         persons=persons,
         truth=truth,
@@ -144,7 +176,11 @@ def read_coco(annotations: Path, images: Path, name: str | None = None) -> Datas
     )
 
 
-def _refuse_other_kinds(raw: dict[str, Any], what: str) -> None:
+def _whose(skeleton: Skeleton) -> str:
+    return "COCO" if skeleton is COCO else repr(skeleton.name)
+
+
+def _refuse_other_kinds(raw: dict[str, Any], what: str, skeleton: Skeleton, listed: list[str]) -> None:
     """Name the usual mix-ups before pydantic lists their symptoms."""
     if not isinstance(raw["annotations"], list):
         raise OccbenchError(f"{what}: 'annotations' must be a list")
@@ -157,9 +193,9 @@ def _refuse_other_kinds(raw: dict[str, Any], what: str) -> None:
     categories = raw.get("categories")
     for category in categories if isinstance(categories, list) else []:
         names = category.get("keypoints") if isinstance(category, dict) else None
-        if names and names != list(COCO.keypoints):
+        if names and names not in (listed, list(skeleton.keypoints)):
             has = f"{len(names)}: {quoted(names[:3])[1:-1]}, ..." if isinstance(names, list) else "no list"
-            raise OccbenchError(f"{what}: its keypoints are not COCO's 17 (it has {has})")
+            raise OccbenchError(f"{what}: its keypoints are not {_whose(skeleton)}'s {len(listed)} (it has {has})")
 
 
 def _photos(images: list[_Image], folder: Path, what: str) -> dict[int, Photo]:
@@ -176,9 +212,11 @@ def _photos(images: list[_Image], folder: Path, what: str) -> dict[int, Photo]:
     return photos
 
 
-def _truth(records: list[_Annotation], photos: dict[int, Photo], what: str) -> GroundTruth:
+def _truth(
+    records: list[_Annotation], photos: dict[int, Photo], what: str, skeleton: Skeleton, area_of_box: bool
+) -> GroundTruth:
     """Every person annotation as arrays, checked."""
-    k = len(COCO.keypoints)
+    k = len(skeleton.keypoints)
     seen: set[int] = set()
     for record in records:
         if record.image_id not in photos:
@@ -187,8 +225,11 @@ def _truth(records: list[_Annotation], photos: dict[int, Photo], what: str) -> G
             raise OccbenchError(f"{what}: annotation id {record.id} occurs twice")
         if len(record.keypoints) != 3 * k:
             raise OccbenchError(
-                f"{what}: annotation {record.id} has {len(record.keypoints)} keypoint numbers, but COCO has 3 x {k}"
+                f"{what}: annotation {record.id} has {len(record.keypoints)} keypoint numbers, "
+                f"but {_whose(skeleton)} has 3 x {k}"
             )
+        if (record.num_keypoints or 0) > k:
+            raise OccbenchError(f"{what}: annotation {record.id} counts {record.num_keypoints} of {k} keypoints")
         seen.add(record.id)
     keypoints = np.array([r.keypoints for r in records], dtype=np.float64).reshape(-1, k, 3)
     bbox = np.array([r.bbox for r in records], dtype=np.float64).reshape(-1, 4)
@@ -206,7 +247,7 @@ def _truth(records: list[_Annotation], photos: dict[int, Photo], what: str) -> G
         bbox=bbox,
         area=np.array(
             # Where the area is missing, MMPose's estimate from the box.
-            [r.area if r.area is not None else 0.53 * r.bbox[2] * r.bbox[3] for r in records],
+            [r.bbox[3] * r.bbox[2] * 0.53 if r.area is None or area_of_box else r.area for r in records],
             dtype=np.float64,
         ),
         num_keypoints=np.array(
@@ -219,7 +260,12 @@ def _truth(records: list[_Annotation], photos: dict[int, Photo], what: str) -> G
 
 
 def _annotated_persons(
-    records: list[_Annotation], truth: GroundTruth, photos: dict[int, Photo], what: str
+    records: list[_Annotation],
+    truth: GroundTruth,
+    photos: dict[int, Photo],
+    what: str,
+    skeleton: Skeleton,
+    as_is: bool,
 ) -> tuple[Person, ...]:
     by_photo: dict[int, list[Person]] = {i: [] for i in photos}
     for g, record in enumerate(records):
@@ -230,14 +276,16 @@ def _annotated_persons(
         limit = (photo.width - 1, photo.height - 1)
         box = np.array([*np.clip((x, y), 0, limit), *np.clip((x + width, y + height), 0, limit)], dtype=np.float32)
         if not (box[2:] > box[:2]).all():
+            if as_is:
+                continue
             raise OccbenchError(
                 f"{what}: the box of annotation {record.id} has no area inside {quoted(photo.file_name)} "
                 f"({photo.width}x{photo.height}): {record.bbox}"
             )
         points, labelled = truth.keypoints[g], truth.visibility[g] > 0
         outside = labelled & ((points < -_NEAR) | (points > (photo.width + _NEAR, photo.height + _NEAR))).any(1)
-        if outside.any():
-            name = COCO.keypoints[int(np.flatnonzero(outside)[0])]
+        if outside.any() and not as_is:
+            name = skeleton.keypoints[int(np.flatnonzero(outside)[0])]
             raise OccbenchError(
                 f"{what}: {name} of annotation {record.id} lies outside {quoted(photo.file_name)} "
                 f"({photo.width}x{photo.height}); a keypoint out of the photo must have visibility 0"
@@ -265,10 +313,11 @@ def read_detections(path: Path, photos: dict[int, Photo]) -> list[tuple[int, np.
     raw = read_json(path, "detections file")
     if not isinstance(raw, list):
         raise OccbenchError(f"{what} is no COCO detection-results file: it must be a list of boxes")
-    try:
-        parsed = TypeAdapter(list[_Detection]).validate_python(raw)
-    except ValidationError as error:
-        raise first_fault(error, what) from error
+    with in_memory(what, len(raw), "boxes"):
+        try:
+            parsed = TypeAdapter(list[_Detection]).validate_python(raw)
+        except ValidationError as error:
+            raise first_fault(error, what) from error
     persons = [d for d in parsed if d.category_id == 1]
     if not persons:
         raise OccbenchError(f"{what} has no box of category 1 (person)")
