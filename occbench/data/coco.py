@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -54,7 +55,7 @@ class _Annotation(BaseModel):
     category_id: int = 1
     bbox: Box
     keypoints: list[Coordinate]
-    num_keypoints: int | None = Field(default=None, ge=0)
+    num_keypoints: int | None = Field(default=None, ge=0, le=10_000)
     area: FiniteFloat | None = Field(default=None, ge=0)
     iscrowd: int = Field(default=0, ge=0, le=1)
 
@@ -156,14 +157,15 @@ def read_coco(
     if not isinstance(raw, dict) or not {"images", "annotations"} <= raw.keys():
         raise OccbenchError(f"{what} is no COCO file: it needs the lists 'images' and 'annotations'")
     _refuse_other_kinds(raw, what, skeleton, list(listed or skeleton.keypoints))
-    try:
-        parsed = _Annotations.model_validate(raw)
-    except ValidationError as error:
-        raise first_fault(error, what) from error
-    photos = _photos(parsed.images, images, what)
-    records = [a for a in parsed.annotations if a.category_id == 1]
-    truth = _truth(records, photos, what, skeleton, area_of_box)
-    persons = _annotated_persons(records, truth, photos, what, skeleton, as_is)
+    with in_memory(what, len(raw["annotations"]), "annotations"):
+        try:
+            parsed = _Annotations.model_validate(raw)
+        except ValidationError as error:
+            raise first_fault(error, what) from error
+        photos = _photos(parsed.images, images, what)
+        records = [a for a in parsed.annotations if a.category_id == 1]
+        truth = _truth(records, photos, what, skeleton, area_of_box)
+        persons = _annotated_persons(records, truth, photos, what, skeleton, as_is)
     return Dataset(
         name=name or annotations.stem,
         skeleton=skeleton,

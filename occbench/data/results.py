@@ -9,7 +9,7 @@ from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
 from ..errors import OccbenchError, quoted
 from ..evaluation.types import Detections
-from .coco import first_fault, read_json
+from .coco import first_fault, in_memory, read_json
 from .persons import Dataset
 
 _FAR = 1e9
@@ -40,10 +40,11 @@ def read_results(path: Path, dataset: Dataset) -> Detections:
     raw = read_json(path, "results file")
     if not isinstance(raw, list):
         raise OccbenchError(f"{what} is no COCO keypoint-results file: it must be a list of persons")
-    try:
-        given = TypeAdapter(list[_Result]).validate_python(raw)
-    except ValidationError as error:
-        raise first_fault(error, what) from error
+    with in_memory(what, len(raw), "persons"):
+        try:
+            given = TypeAdapter(list[_Result]).validate_python(raw)
+        except ValidationError as error:
+            raise first_fault(error, what) from error
     results = [r for r in given if r.category_id == 1]
     if given and not results:
         raise OccbenchError(f"{what} has no result of category 1 (person), but {quoted(given[0].category_id)}")
