@@ -1,0 +1,64 @@
+"""Confidence against correctness: what a model says of keypoints that are hidden and of those that are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+BINS = 20
+"""Equal bins of the keypoint score, from 0 to 1."""
+
+HIDDEN, VISIBLE = "hidden", "visible"
+
+
+def confidence_rows(
+    scores: np.ndarray, similarity: np.ndarray, hidden: np.ndarray, labelled: np.ndarray
+) -> list[dict[str, Any]]:
+    """Score distribution and calibration of one cell, of its hidden and of its other labelled keypoints.
+
+    A keypoint's score is calibrated when it equals, on average, the similarity to the truth that it stands for.
+
+    Args:
+        scores: Shape (N, K): keypoint scores. One below 0 or above 1 counts in the first or the last bin.
+        similarity: Shape (N, K): exp(-e) of each keypoint as in OKS, in 0 to 1; NaN where it is not known.
+        hidden: Shape (N, K), bool: keypoints in the painted region.
+        labelled: Shape (N, K), bool.
+
+    Returns:
+        For each group (``keypoints``: hidden, visible) that has any: first one row about all of it, with empty
+        ``score_lo`` and ``score_hi``, then one per bin that is not empty. ``n`` keypoints, their mean ``score`` and
+        ``similarity``, and the calibration ``error``: of a bin |score - similarity|, of a group the mean of those over
+        its keypoints (the expected calibration error).
+    """
+    known = labelled & np.isfinite(similarity) & np.isfinite(scores)
+    rows: list[dict[str, Any]] = []
+    for name, group in ((HIDDEN, known & hidden), (VISIBLE, known & ~hidden)):
+        if group.any():
+            rows += _group_rows(name, scores[group].astype(np.float64), similarity[group].astype(np.float64))
+    return rows
+
+
+def _group_rows(name: str, scores: np.ndarray, similarity: np.ndarray) -> list[dict[str, Any]]:
+    place = np.clip(np.floor(scores * BINS), 0, BINS - 1).astype(int)
+    counts = np.bincount(place, minlength=BINS)
+    full = np.flatnonzero(counts)
+    score = np.bincount(place, scores, BINS)[full] / counts[full]
+    right = np.bincount(place, similarity, BINS)[full] / counts[full]
+    error = np.abs(score - right)
+    whole = _row(name, None, len(scores), scores.mean(), similarity.mean(), np.average(error, weights=counts[full]))
+    bins = zip(full, counts[full], score, right, error, strict=True)
+    return [whole, *(_row(name, int(place), n, s, r, e) for place, n, s, r, e in bins)]
+
+
+def _row(name: str, place: int | None, n: int, score: float, similarity: float, error: float) -> dict[str, Any]:
+    low, high = (None, None) if place is None else (place / BINS, (place + 1) / BINS)
+    return {
+        "keypoints": name,
+        "score_lo": low,
+        "score_hi": high,
+        "n": int(n),
+        "score": float(score),
+        "similarity": float(similarity),
+        "error": float(error),
+    }
