@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from occbench.errors import OccbenchError
 
-SCHEMA = 1
+SCHEMA = 2
 LEVELS = ("keypoint", "part")
 
 _CELL_KEYS = ["level", "fill", "target", "radius", "placement"]
@@ -115,6 +116,9 @@ class Example(_Entry):
     truth: list[tuple[float, float] | None]
     clean_keypoints: list[tuple[float, float]]
     attacked_keypoints: list[tuple[float, float]]
+    kind: str = "example"
+    oks_clean: float | None = None
+    oks_attacked: float | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,9 @@ def _read_manifest(path: Path) -> Manifest:
             f"{file} has schema {content['schema']}, this occbench knows up to {SCHEMA};"
             f" use occbench {content.get('occbench', 'of the run')} or newer"
         )
+    if content.get("complete") is False:
+        command = shlex.join(str(word) for word in content.get("command") or ()) or "the command that began it"
+        raise OccbenchError(f"{path} is unfinished; finish it by giving its command again: {command}")
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:

@@ -39,9 +39,21 @@ def test_broken_manifest(tmp_path: Path, content: str) -> None:
 
 
 def test_newer_schema_names_the_occbench_to_use(tmp_path: Path) -> None:
-    run = write_fake_run(tmp_path, changes={"schema": 2, "occbench": "3.4.5"})
-    with pytest.raises(OccbenchError, match=r"schema 2.*occbench 3\.4\.5"):
+    run = write_fake_run(tmp_path, changes={"schema": 3, "occbench": "3.4.5"})
+    with pytest.raises(OccbenchError, match=r"schema 3.*occbench 3\.4\.5"):
         load_run(run)
+
+
+def test_an_unfinished_run_names_the_command_that_finishes_it(tmp_path: Path) -> None:
+    content = {
+        "schema": 2,
+        "occbench": "0.1.0",
+        "complete": False,
+        "command": ["occbench", "attack", "--out", "my run"],
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(OccbenchError, match=r"unfinished.*occbench attack --out 'my run'$"):
+        load_run(tmp_path)
 
 
 def test_missing_cells_file(tmp_path: Path) -> None:
