@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .data.coco import EDGES
 from .data.persons import Dataset
 from .download import sha256
 from .inference.model import PoseModel
@@ -53,7 +52,8 @@ def run(model: PoseModel, files: ModelFiles, dataset: Dataset, limit: int | None
             "name": dataset.skeleton.name,
             "keypoints": list(dataset.skeleton.keypoints),
             "parts": {part: list(members) for part, members in dataset.skeleton.parts.items()},
-            "edges": [list(edge) for edge in EDGES],
+            "sigmas": dataset.sigmas.tolist(),
+            "edges": [list(edge) for edge in dataset.skeleton.edges],
         },
         "versions": versions(),
         "git_commit": git_commit(),

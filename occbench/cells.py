@@ -102,7 +102,7 @@ class CellScores:
     def _scored(self, cell: CellPredictions) -> ScoredCell:
         """A cell's predictions as detections: scored, thinned out (PROTOCOL section 5)."""
         data, areas = self._dataset, self._geometry[:, 2] * self._geometry[:, 3]
-        found, _ = to_detections(data.persons, cell.keypoints, cell.scores, areas, data.sigmas)
+        found = to_detections(data.persons, cell.keypoints, cell.scores, areas, data.sigmas)
         return ScoredCell(cell.attack, found, covered_by_truth(data, cell.covered))
 
     def _add_attraction(self, rows: list[Row], attack: Attack, cell: CellPredictions) -> None:

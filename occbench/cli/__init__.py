@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
 import typer
 
 from ..errors import OccbenchError
-from . import attack, doctor, evaluate, ls, report, sample, train
+from . import attack, doctor, evaluate, export, ls, report, sample, train, verify
 
 app = typer.Typer(
     name="occbench",
@@ -29,6 +30,8 @@ def _options(
 
 app.command()(attack.attack)
 app.command()(report.report)
+app.command()(verify.verify)
+app.command()(export.export)
 app.command()(evaluate.evaluate)
 app.command()(train.train)
 app.command()(sample.sample)
@@ -37,10 +40,11 @@ app.command()(doctor.doctor)
 
 
 def main() -> None:
-    """Run the command line: 0 for success, 2 for bad input (one line), 1 for an unexpected fault, 130 for Ctrl-C."""
+    """Run the command line: 0 for success, 2 for bad input (one line), 1 for a fault of its own, 130 or 143 when stopped."""
     # OpenMP threads that spin for long while they wait for each other cost a busy machine up to tenfold; this much
     # costs a quiet one little. To be set before torch loads its OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app(prog_name="occbench")
     except OccbenchError as error:
@@ -49,11 +53,21 @@ def main() -> None:
         if end.code != 130:  # Typer's answer to Ctrl-C
             raise
         _fail("interrupted", 130)
+    except _Terminated:
+        _fail("terminated", 143)
     except Exception as error:
         if "--debug" in sys.argv:
             raise
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         _fail(f"unexpected fault: {reason} (`occbench --debug ...` shows where)", 1)
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as an exception, so that what is open is closed and locks are given back."""
+
+
+def _terminated(*_: object) -> None:
+    raise _Terminated
 
 
 def _fail(line: str, code: int) -> None:

@@ -30,12 +30,18 @@ def pose_scores(box_scores: np.ndarray, keypoint_scores: np.ndarray) -> np.ndarr
 
 
 def kept_persons(
-    persons: Sequence[Person], keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
-) -> np.ndarray:
+    ids: np.ndarray,
+    images: np.ndarray,
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    areas: np.ndarray,
+    sigmas: np.ndarray,
+) -> list[int]:
     """Indices of the persons that OKS-NMS (0.9) keeps, photo by photo, best score first, as MMPose writes them.
 
     Args:
-        persons: N of them.
+        ids: Of the boxes, shape (N,); MMPose goes by them.
+        images: Image ids, shape (N,).
         keypoints: Shape (N, K, 2), image px.
         scores: Of the poses, shape (N,).
         areas: Of the padded boxes, shape (N,), image px squared.
@@ -45,8 +51,8 @@ def kept_persons(
     from mmpose.evaluation.functional import oks_nms
 
     groups: dict[int, list[int]] = {}
-    for i in sorted(range(len(persons)), key=lambda i: persons[i].id):
-        groups.setdefault(persons[i].photo.id, []).append(i)
+    for i in np.argsort(ids, kind="stable").tolist():
+        groups.setdefault(int(images[i]), []).append(i)
     kept: list[int] = []
     for group in groups.values():
         poses = [
@@ -54,12 +60,12 @@ def kept_persons(
             for i in group
         ]
         kept += [group[i] for i in oks_nms(poses, NMS_OKS, sigmas=sigmas)]
-    return np.array(kept, dtype=np.int64)
+    return kept
 
 
 def to_detections(
     persons: Sequence[Person], keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
-) -> tuple[Detections, np.ndarray]:
+) -> Detections:
     """Score and thin out the predictions of a cell.
 
     Args:
@@ -68,11 +74,9 @@ def to_detections(
         scores: Keypoint scores, shape (N, K).
         areas: Of the padded boxes, shape (N,), image px squared.
         sigmas: Shape (K,).
-
-    Returns:
-        The detections, and the index of each one's person.
     """
     total = pose_scores(np.array([p.score for p in persons]), scores)
-    kept = kept_persons(persons, keypoints, total, areas, sigmas)
+    ids = np.array([p.id for p in persons], dtype=np.int64)
     image = np.array([p.photo.id for p in persons], dtype=np.int64)
-    return Detections(image[kept], keypoints[kept].astype(np.float64), total[kept]), kept
+    kept = kept_persons(ids, image, keypoints, total, areas, sigmas)
+    return Detections(image[kept], keypoints[kept].astype(np.float64), total[kept])

@@ -80,7 +80,10 @@ def open_run(
             try:
                 yield
             except BaseException:
-                if fresh and not any((out / WORK).glob("*/*")) and not any((out / PREDICTIONS).glob("*")):
+                kept = any((out / WORK).glob("*/*")) or any((out / PREDICTIONS).glob("*"))
+                if kept:
+                    say(f"{out} keeps what is finished; the same command goes on from there")
+                elif fresh:
                     (out / NAME).unlink(missing_ok=True)
                     shutil.rmtree(out / WORK, ignore_errors=True)
                 raise

@@ -13,7 +13,7 @@ from occbench.data.coco import read_coco
 from occbench.data.matching import with_detections
 from occbench.data.persons import Dataset
 from occbench.evaluation.cells import evaluate_cell
-from occbench.inference.engine import run_cells
+from occbench.inference.engine import predict_cells
 from occbench.inference.model import PoseModel
 from occbench.inference.results import to_detections
 from occbench.zoo import find_model
@@ -27,7 +27,11 @@ TARGETS = {"keypoint": ("nose", "left_hip", "right_ankle"), "part": ("head", "le
 
 
 def load(real: Real, name: str) -> PoseModel:
-    return PoseModel(find_model(name).config_path, real.weights(name))
+    """The model on the torch backend, as the command line runs it."""
+    model = PoseModel(find_model(name).config_path, real.weights(name))
+    dataset = read_coco(real.annotations, real.images)
+    model.use("torch", sample=list(model.crops.cut_all(dataset.persons[:4])))
+    return model
 
 
 def subset(real: Real, folder: Path, photos: int) -> Path:
@@ -43,9 +47,9 @@ def subset(real: Real, folder: Path, photos: int) -> Path:
 
 
 def our_ap(model: PoseModel, dataset: Dataset) -> float:
-    found = run_cells(model, dataset.persons, [], COCO)
-    cell = found.cells[0]
-    detections, _ = to_detections(dataset.persons, cell.keypoints, cell.scores, found.areas, dataset.sigmas)
+    (cell,), geometry = predict_cells(model, dataset.persons, [], COCO)
+    areas = geometry[:, 2] * geometry[:, 3]
+    detections = to_detections(dataset.persons, cell.keypoints, cell.scores, areas, dataset.sigmas)
     return evaluate_cell(dataset.truth, detections, dataset.sigmas, masks={None: None})[None].ap
 
 
@@ -86,7 +90,7 @@ def test_attacked_keypoints_are_those_of_a_transform_in_mmposes_pipeline(
     annotations = subset(real, tmp_path, photos=16)
     dataset = read_coco(annotations, real.images)
     attacks = [Attack(level, fill, target, radius=4) for target in TARGETS[level]]
-    cells = run_cells(model, dataset.persons, attacks, COCO).cells[1:]
+    cells = predict_cells(model, dataset.persons, attacks, COCO)[0][1:]
     for cell, attack in zip(cells, attacks, strict=True):
         assert cell.attacked.any()
         _, theirs = run_mmpose(
@@ -115,9 +119,11 @@ def test_cells_are_those_of_an_independent_implementation(real: Real) -> None:
     """AP over all keypoints and every per-keypoint AP and n, to 0.001, on all 303 persons."""
     reference = json.loads((real.root / "reference" / "tinypose-256x192_real_dev.json").read_text())
     dataset = read_coco(real.annotations, real.images)
-    found = run_cells(load(real, "tinypose-256x192"), dataset.persons, list(REFERENCE.values()), COCO)
-    for name, cell in zip(["clean", *REFERENCE], found.cells, strict=True):
-        detections, _ = to_detections(dataset.persons, cell.keypoints, cell.scores, found.areas, dataset.sigmas)
+    model = load(real, "tinypose-256x192")
+    cells, geometry = predict_cells(model, dataset.persons, list(REFERENCE.values()), COCO)
+    areas = geometry[:, 2] * geometry[:, 3]
+    for name, cell in zip(["clean", *REFERENCE], cells, strict=True):
+        detections = to_detections(dataset.persons, cell.keypoints, cell.scores, areas, dataset.sigmas)
         figures = evaluate_cell(dataset.truth, detections, dataset.sigmas)
         assert figures[None].ap == pytest.approx(reference[name]["AP"], abs=1e-3), name
         for k, keypoint in enumerate(COCO.keypoints):

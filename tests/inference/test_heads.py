@@ -11,7 +11,7 @@ from occbench.attacks import COCO, Attack
 from occbench.compat import setup_mmpose
 from occbench.data.coco import read_coco
 from occbench.data.synthetic import generate
-from occbench.inference.engine import run_cells
+from occbench.inference.engine import predict_cells
 from occbench.inference.model import PoseModel, read_config
 from occbench.zoo import find_model
 
@@ -49,7 +49,8 @@ def test_keypoints_are_those_of_mmpose(people: Path, tmp_path: Path, name: str) 
     torch.save(random.state_dict(), weights)
     dataset = read_coco(people, people.parent / "images")
     model = PoseModel(path, weights)
-    clean, attacked = run_cells(model, dataset.persons, [Attack("part", "meanout", "corpus")], COCO).cells
+    model.use("torch", sample=list(model.crops.cut_all(dataset.persons)))
+    (clean, attacked), _ = predict_cells(model, dataset.persons, [Attack("part", "meanout", "corpus")], COCO)
     _, theirs = run_mmpose(config, weights, people, people.parent / "images", tmp_path)
     for i, person in enumerate(dataset.persons):
         np.testing.assert_allclose(clean.keypoints[i], theirs[person.id][:, :2], atol=1e-3)
