@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -77,7 +78,8 @@ def first_fault(error: ValidationError, what: str) -> OccbenchError:
     faults = error.errors(include_url=False, include_input=False)
     where = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in faults[0]["loc"]).lstrip(".")
     more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
-    return OccbenchError(f"{what}: {where or 'file'}: {faults[0]['msg']}{more}")
+    wrong = re.sub(r" or instance of _\w+", "", faults[0]["msg"])  # a class of ours
+    return OccbenchError(f"{what}: {where or 'file'}: {wrong}{more}")
 
 
 def read_json(path: Path, what: str) -> Any:

@@ -185,7 +185,7 @@ def read_config(path: Path) -> Any:
         raise OccbenchError(f"config {str(path)!r} does not exist")
     try:
         config = Config.fromfile(path)
-    except Exception as error:  # a config is Python: anything can go wrong in it
+    except (Exception, SystemExit) as error:  # a config is Python: anything can go wrong in it
         raise OccbenchError(f"config {str(path)!r} cannot be read: {type(error).__name__}: {error}") from error
     if "model" not in config:
         raise OccbenchError(f"config {str(path)!r} defines no 'model'")
