@@ -1,0 +1,2 @@
+# Hourglass, baseline.
+_base_ = ['./_base_/hourglass.py']

@@ -1,0 +1,2 @@
+# Fig. 14: SimpleBaseline, baseline.
+_base_ = ['./_base_/res50.py']
