@@ -1,0 +1,156 @@
+"""A data set of the user's own: COCO's format, with keypoints described in a small YAML file.
+
+name: birds
+annotations: annotations/val.json   # relative to this file
+images: images                      # relative to this file; --images overrules it
+keypoints: [beak, left_eye, right_eye, tail]
+sigmas: [0.03, 0.025, 0.025, 0.08]  # one per keypoint, or {beak: 0.03, ...}
+flip_pairs: [[left_eye, right_eye]]
+parts: {head: [beak, left_eye, right_eye]}
+skeleton: [[beak, left_eye], [beak, right_eye], [beak, tail]]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ..attacks import Skeleton
+from ..errors import OccbenchError, quoted, unknown_name
+from .coco import first_fault, read_coco
+from .persons import Dataset
+
+MAX_BYTES = 2**20
+"""Of the YAML file."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Sigma = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Pair = Annotated[list[Name], Field(min_length=2, max_length=2)]
+
+
+class _Description(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name
+    annotations: str = Field(min_length=1)
+    images: str | None = None
+    keypoints: list[Name] = Field(min_length=1, max_length=1000)
+    sigmas: list[Sigma] | dict[Name, Sigma]
+    flip_pairs: list[Pair] = []
+    parts: dict[Name, Annotated[list[Name], Field(min_length=2)]] = {}
+    skeleton: list[Pair] = []
+
+    @field_validator("sigmas", mode="before")
+    @classmethod
+    def _as_floats(cls, value: Any) -> Any:
+        # Strict otherwise: "0.1" is a mistake, but 1 is a number.
+        if isinstance(value, list):
+            return [float(one) if type(one) is int else one for one in value]
+        if isinstance(value, dict):
+            return {key: float(one) if type(one) is int else one for key, one in value.items()}
+        return value
+
+
+@dataclass(frozen=True)
+class CustomSet:
+    """What a description says.
+
+    Attributes:
+        name: For tables.
+        skeleton: Keypoints, parts, flip pairs, sigmas, edges.
+        annotations: COCO annotation file.
+        images: Image folder; None where it is not said.
+    """
+
+    name: str
+    skeleton: Skeleton
+    annotations: Path
+    images: Path | None
+
+
+def read_description(path: Path) -> CustomSet:
+    """Read and check a YAML description.
+
+    Raises:
+        OccbenchError: It is missing, no YAML, or contradicts itself; the message names the field.
+    """
+    what = f"data set description {quoted(str(path))}"
+    try:
+        given = _Description.model_validate(_read_yaml(path, what))
+    except ValidationError as error:
+        raise first_fault(error, what) from error
+    for field, names in (
+        ("flip_pairs", (name for pair in given.flip_pairs for name in pair)),
+        ("parts", (name for members in given.parts.values() for name in members)),
+        ("skeleton", (name for edge in given.skeleton for name in edge)),
+        ("sigmas", given.sigmas if isinstance(given.sigmas, dict) else ()),
+    ):
+        _require_known(f"{what}: {field}", names, given.keypoints)
+    if isinstance(given.sigmas, dict):
+        missing = [name for name in given.keypoints if name not in given.sigmas]
+        if missing:
+            raise OccbenchError(f"{what}: sigmas: {missing[0]!r} has none (and {len(missing) - 1} more)")
+        sigmas = tuple(given.sigmas[name] for name in given.keypoints)
+    else:
+        sigmas = tuple(given.sigmas)
+    try:
+        skeleton = Skeleton(
+            given.name,
+            tuple(given.keypoints),
+            MappingProxyType({part: tuple(members) for part, members in given.parts.items()}),
+            tuple((a, b) for a, b in given.flip_pairs),
+            sigmas,
+            tuple((a, b) for a, b in given.skeleton),
+        )
+    except ValueError as error:
+        raise OccbenchError(f"{what}: {error}") from error
+    images = None if given.images is None else path.parent / given.images
+    return CustomSet(given.name, skeleton, path.parent / given.annotations, images)
+
+
+def read_custom(path: Path, images: Path | None = None) -> Dataset:
+    """Read the data set that a YAML description describes.
+
+    Args:
+        path: The description.
+        images: Image folder; None for the description's, or else the folder of the annotations.
+
+    Raises:
+        OccbenchError: The description or the annotations are not what they should be, or do not go together.
+    """
+    described = read_description(path)
+    folder = images or described.images or described.annotations.parent
+    if not folder.is_dir():
+        raise OccbenchError(f"image folder {str(folder)!r} does not exist")
+    return read_coco(described.annotations, folder, described.name, described.skeleton)
+
+
+def _require_known(what: str, names: Iterable[str], known: list[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise OccbenchError(f"{what}: {unknown_name('keypoint', name, known)}")
+
+
+def _read_yaml(path: Path, what: str) -> Any:
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise OccbenchError(f"{what} has more than the {MAX_BYTES:,} bytes that are read")
+        content = yaml.safe_load(data.decode("utf-8"))
+    except FileNotFoundError:
+        raise OccbenchError(f"{what} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise OccbenchError(f"{what} cannot be read: {error}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise OccbenchError(f"{what} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise OccbenchError(f"{what} must be a mapping with name, annotations, keypoints and sigmas")
+    return content
