@@ -42,11 +42,12 @@ class Ranks:
 
 
 @contextmanager
-def joined(launcher: str = "auto") -> Iterator[Ranks]:
+def joined(launcher: str = "auto", backend: str = "gloo") -> Iterator[Ranks]:
     """Join the other processes for the length of the block.
 
     Args:
         launcher: One of :data:`LAUNCHERS`; ``auto`` is ``pytorch`` under torchrun, else none.
+        backend: How they talk: ``gloo`` everywhere, ``nccl`` for gradients between GPUs.
     """
     if launcher == "auto":
         launcher = "pytorch" if {"RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys() else "none"
@@ -60,7 +61,7 @@ def joined(launcher: str = "auto") -> Iterator[Ranks]:
     if not torch.cuda.is_available():
         torch.cuda.set_device = lambda device: None  # MMEngine chooses a GPU without asking whether there is one
     try:
-        init_dist(launcher, backend="gloo", timeout=_WAIT)
+        init_dist(launcher, backend=backend, timeout=_WAIT)
     finally:
         torch.cuda.set_device = choose
     rank, count = get_dist_info()
