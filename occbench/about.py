@@ -36,8 +36,10 @@ class ModelFiles:
 
 
 def boxes_name(dataset: Dataset) -> str:
-    """The boxes, for tables: ``gt``, or the detections' file name."""
-    return "gt" if dataset.detections is None else dataset.detections.stem
+    """The boxes, for tables: ``gt``, ``jitter:S``, or the detections' file name."""
+    if dataset.detections is not None:
+        return dataset.detections.stem
+    return "gt" if dataset.jitter is None else f"jitter:{dataset.jitter:g}"
 
 
 def run(model: PoseModel, files: ModelFiles, dataset: Dataset, limit: int | None) -> dict[str, Any]:

@@ -82,6 +82,6 @@ def persons_sha256(dataset: Dataset) -> str:
     for person in dataset.persons:
         line = [person.id, person.annotation, person.photo.id, float(person.score)]
         total.update(json.dumps(line).encode() + b"\n")
-        for array, kind in ((person.box, "<f4"), (person.keypoints, "<f4"), (person.visibility, "<i8")):
-            total.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+        for array in (person.box, person.keypoints, person.visibility, person.center, person.scale):
+            total.update(b"" if array is None else np.ascontiguousarray(array, dtype="<f4").tobytes())
     return total.hexdigest()

@@ -1,0 +1,216 @@
+"""The same command goes on; what changed is computed again, and says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from occbench.data.persons import Photo
+from occbench.errors import OccbenchError
+from occbench.inference import crops
+from occbench.inference.model import PoseModel
+
+from .conftest import Answer, Occbench, People, TinyModel, assert_refused
+
+pytestmark = pytest.mark.usefixtures("no_report")
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plots take longer than the rest."""
+    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
+
+
+class Counter:
+    """Crops that the model was asked for, and when to stop it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.crops = 0
+        self.stop_after: int | None = None
+        self.stop_with: BaseException = KeyboardInterrupt()
+        predict = PoseModel.predict
+
+        def counted(model: PoseModel, images: Any, crops: Any) -> Any:
+            if self.stop_after is not None and self.crops + len(crops) > self.stop_after:
+                raise self.stop_with
+            self.crops += len(crops)
+            return predict(model, images, crops)
+
+        patch.setattr(PoseModel, "predict", counted)
+
+
+@pytest.fixture
+def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
+    return Counter(monkeypatch)
+
+
+def attack(occbench: Occbench, people: People, tiny: TinyModel, *options: object, target: str = "nose") -> Answer:
+    return occbench(
+        *("attack", "--model", tiny.config, "--checkpoint", tiny.weights, "--data", people.annotations, "--json"),
+        *("--kind", "keypoint-blackout", "--target", target, "--radius", 3, "--bootstrap", 20, "--batch-size", 1),
+        *("--out", "run", *options),
+    )
+
+
+def files(run: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file() and p.stem != "manifest"}
+
+
+def test_a_finished_run_is_not_computed_again(
+    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter, tmp_path: Path
+) -> None:
+    first = json.loads(attack(occbench, people, tiny).out)
+    assert (first["reused"], first["computed"]) == (0, 2)
+    asked, before = counter.crops, files(tmp_path / "run")
+    again = attack(occbench, people, tiny)
+    assert counter.crops == asked
+    assert again.err == "occbench: 2 of 2 cells are there already\n"
+    second = json.loads(again.out)
+    assert (second["reused"], second["computed"], second["again"]) == (2, 0, {})
+    assert second["cells"] == first["cells"]
+    assert files(tmp_path / "run") == before
+
+
+def test_more_targets_cost_only_themselves_and_give_the_bytes_of_one_run(
+    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter, tmp_path: Path
+) -> None:
+    attack(occbench, people, tiny, target="nose,left_wrist")
+    both, asked = files(tmp_path / "run"), counter.crops
+    attack(occbench, people, tiny, "--overwrite")
+    counter.crops = 0
+    answer = attack(occbench, people, tiny, target="left_wrist")
+    assert answer.code == 0
+    assert 0 < counter.crops < asked - 7  # neither the clean crops nor the nose
+    assert files(tmp_path / "run") == both
+    assert set(pd.read_csv(tmp_path / "run" / "cells.csv")["target"].dropna()) == {"nose", "left_wrist"}
+
+
+@pytest.mark.parametrize("after", [1, 4, 8, 11])
+def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_been(
+    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter, tmp_path: Path, after: int
+) -> None:
+    attack(occbench, people, tiny, target="nose,left_wrist")
+    undisturbed, asked = files(tmp_path / "run"), counter.crops
+    other = tmp_path / "other"
+    counter.crops, counter.stop_after = 0, after
+    stopped = attack(occbench, people, tiny, "--out", "other", target="nose,left_wrist")
+    assert stopped.code == 130
+    assert stopped.err.endswith("occbench: interrupted\n")
+    pieces = list(other.glob(".work/*/*.npz"))
+    if pieces:
+        assert json.loads((other / "manifest.json").read_text())["complete"] is False
+    else:
+        assert not other.exists()
+    kept = sum(len(np.load(piece)["attacked"]) for piece in pieces)
+    assert kept if after >= 7 else True  # the clean crops of at least one chunk
+    counter.crops, counter.stop_after = 0, None
+    assert attack(occbench, people, tiny, "--out", "other", target="nose,left_wrist").code == 0
+    assert files(other) == undisturbed
+    assert counter.crops <= asked - min(kept, 4)
+
+
+def test_out_of_memory_keeps_what_is_finished(
+    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter
+) -> None:
+    counter.stop_after, counter.stop_with = 9, MemoryError("no memory for 9 crops")
+    answer = attack(occbench, people, tiny)
+    assert answer.code == 1
+    assert "run keeps what is finished; the same command goes on" in answer.err
+    assert "no memory" in answer.err
+    counter.stop_after = None
+    assert attack(occbench, people, tiny).code == 0
+
+
+def test_a_photo_that_goes_bad_in_mid_run_keeps_what_is_finished(
+    people: People, tiny: TinyModel, occbench: Occbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = crops.decode
+    seen: list[str] = []
+
+    def goes_bad(photo: Photo) -> np.ndarray:
+        seen.append(photo.file_name)
+        if seen.count("000002.jpg") > 1:  # once to try the backend
+            raise OccbenchError(f"photo {photo.file_name!r} cannot be decoded")
+        return decode(photo)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crops, "decode", goes_bad)
+        answer = attack(occbench, people, tiny, "--workers", 0)
+    assert answer.code == 2
+    assert "run keeps what is finished; the same command goes on" in answer.err
+    assert answer.err.endswith("occbench: photo '000002.jpg' cannot be decoded\n")
+    assert attack(occbench, people, tiny).code == 0
+
+
+def test_what_changed_is_computed_again_and_says_why(
+    people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
+) -> None:
+    attack(occbench, people, tiny)
+    photo = people.images / "000001.jpg"
+    photo.write_bytes(photo.read_bytes() + b"\x00")  # still decodes
+    answer = attack(occbench, people, tiny)
+    assert answer.code == 0
+    summary = json.loads(answer.out)
+    assert summary["computed"] == 2
+    assert set(summary["again"]) == {"clean", "keypoint-blackout_nose_r3"}
+    assert "computed again, photos_sha256 " in answer.err
+
+
+def test_a_cell_that_is_not_asked_for_again_goes_with_the_content_it_was_measured_on(
+    people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
+) -> None:
+    attack(occbench, people, tiny, target="nose,left_wrist")
+    people.annotations.write_text(people.annotations.read_text() + " ")
+    answer = attack(occbench, people, tiny)
+    assert "keypoint-blackout_left_wrist_r3 is dropped: it was measured with other content" in answer.err
+    assert set(pd.read_csv(tmp_path / "run" / "cells.csv")["target"].dropna()) == {"nose"}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "swapped"])
+def test_a_damaged_cell_is_computed_again(
+    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter, tmp_path: Path, damage: str
+) -> None:
+    attack(occbench, people, tiny)
+    before = files(tmp_path / "run")
+    path = tmp_path / "run" / "predictions" / "keypoint-blackout_nose_r3.parquet"
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[60] ^= 1
+    elif damage == "swapped":
+        content = bytearray((path.parent / "clean.parquet").read_bytes())
+    path.write_bytes({"truncated": content[:-20], "empty": b""}.get(damage, content))
+    asked = counter.crops
+    answer = attack(occbench, people, tiny)
+    assert answer.code == 0
+    assert "the file is damaged: keypoint-blackout_nose_r3" in answer.err
+    assert asked < counter.crops <= asked + 7
+    assert files(tmp_path / "run") == before
+
+
+def test_scores_are_reused_only_for_the_same_scoring(
+    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter, tmp_path: Path
+) -> None:
+    attack(occbench, people, tiny)
+    asked = counter.crops
+    scores = tmp_path / "run" / "scores" / "clean.json"
+    before = scores.read_text()
+    attack(occbench, people, tiny)
+    assert scores.read_text() == before
+    attack(occbench, people, tiny, "--bootstrap", 0)
+    assert counter.crops == asked
+    assert json.loads(scores.read_text())["identity"]["scoring"]["draws"] == 0
+    assert json.loads(scores.read_text())["rows"] == json.loads(before)["rows"]  # too few persons for intervals
+
+
+def test_a_run_of_an_old_occbench_is_kept(people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.json").write_text('{"schema": 1, "occbench": "0.0.1"}')
+    assert_refused(attack(occbench, people, tiny), "a run of an old occbench", "--overwrite")
+    (tmp_path / "run" / "manifest.json").write_text('{"schema": 99, "occbench": "9.0"}')
+    assert_refused(attack(occbench, people, tiny), "has schema 99", "use occbench 9.0 or newer")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["manifest.json"]
