@@ -232,6 +232,7 @@ def _finish(
         "reused": began["reused"],
         "computed": began["computed"],
         "again": began["again"],
+        "chunks": {"wanted": len(_chunks(job)) * (1 + len(job.attacks)), "computed": store.computed},
         "choices": _choices(job),
         "identity": {name: value for name, value in context.items() if name not in _choices(job)},
         **about.run(job.model, job.files, dataset, job.limit),

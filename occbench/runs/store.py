@@ -115,6 +115,8 @@ class Store:
         self._seed = seed
         self._finished = set(reused)
         self._clean: tuple[CellPredictions, np.ndarray] | None = None
+        self.computed = 0
+        """Pieces that were put here."""
 
     def identity(self, attack: Attack | None) -> dict[str, Any]:
         """Of a cell of this run."""
@@ -163,6 +165,7 @@ class Store:
         np.savez(file, **arrays)
         with explained(self._out):
             write(self._piece(piece.attack, chunk), file.getvalue())
+        self.computed += 1
 
     def _read(self, attack: Attack | None, chunk: Chunk) -> tuple[CellPredictions, np.ndarray]:
         path = self._piece(attack, chunk)
@@ -196,10 +199,6 @@ class Store:
     def read(self, attack: Attack | None) -> CellPredictions:
         """A finished cell."""
         return read_cell(self.path(attack))
-
-    def has_work(self) -> bool:
-        """Whether any piece is there."""
-        return any((self._out / WORK).glob("*/*.npz"))
 
 
 def read_geometry(out: Path) -> np.ndarray:

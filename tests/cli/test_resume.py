@@ -204,7 +204,6 @@ def test_scores_are_reused_only_for_the_same_scoring(
     attack(occbench, people, tiny, "--bootstrap", 0)
     assert counter.crops == asked
     assert json.loads(scores.read_text())["identity"]["scoring"]["draws"] == 0
-    assert json.loads(scores.read_text())["rows"] == json.loads(before)["rows"]  # too few persons for intervals
 
 
 def test_a_run_of_an_old_occbench_is_kept(people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path) -> None:

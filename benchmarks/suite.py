@@ -1,0 +1,293 @@
+"""The attack engine beside what people do today, and beside the floor: the forward passes that it cannot avoid.
+
+In one process, interleaved, medians of the repetitions:
+
+- ``mmpose``: MMPose's own Runner.test, once per attack, with the attack as a transform in its test pipeline (the model
+  is built and loaded once, outside of the clock);
+- each backend: the engine as ``occbench attack`` runs it, from the photos to the predictions on disk;
+- its floor: nothing but the backend's forward passes over the crops that the attacks change, in the same batches.
+
+    python benchmarks/suite.py --data ANN.json --images DIR --model tinypose-256x192 --checkpoint tinypose-256x192.pth
+    python benchmarks/suite.py --data ANN.json --images DIR --model hrnet --random --persons 24 --every 12
+
+Predictions of every cell are compared with MMPose's: to 1e-3 px, or the run fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import io
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does
+
+import numpy as np
+import torch
+
+from occbench.attacks import COCO, Attack, make_suite
+from occbench.compat import setup_mmpose
+from occbench.data.coco import read_coco
+from occbench.data.persons import Dataset
+from occbench.inference.crops import Crop
+from occbench.inference.engine import BATCHES_PER_CHUNK, Settings, attack_crop, chunks, run_cells
+from occbench.inference.model import PoseModel, read_config
+from occbench.runs.store import Store
+from occbench.zoo import find_model
+
+Poses = dict[int, np.ndarray]
+
+
+def random_weights(config_file: Path, folder: Path) -> Path:
+    """A checkpoint with random weights: what a forward pass costs does not care."""
+    setup_mmpose()
+    from mmpose.models import build_pose_estimator
+
+    config = read_config(config_file)
+    config.model.backbone.init_cfg = None
+    torch.manual_seed(0)
+    model = build_pose_estimator(config.model)
+    final = getattr(model.head, "final_layer", None)
+    if final is not None:
+        torch.nn.init.normal_(final.weight)  # heatmaps as they are initialised have no peak to compare
+    torch.save(model.state_dict(), folder / "random.pth")
+    return folder / "random.pth"
+
+
+def subset(annotations: Path, images: Path, persons: int, folder: Path) -> tuple[Dataset, Path]:
+    """The first photos with about so many persons, as a data set and as a file for MMPose."""
+    data = json.loads(annotations.read_text())
+    wanted: list[int] = []
+    count = 0
+    for image in data["images"]:
+        found = sum(a["num_keypoints"] > 0 for a in data["annotations"] if a["image_id"] == image["id"])
+        if found and count < persons:
+            wanted.append(image["id"])
+            count += found
+    data["images"] = [image for image in data["images"] if image["id"] in wanted]
+    data["annotations"] = [a for a in data["annotations"] if a["image_id"] in wanted]
+    path = folder / "annotations.json"
+    path.write_text(json.dumps(data))
+    return read_coco(path, images), path
+
+
+class MMPose:
+    """MMPose's test loop, with an attack in its pipeline."""
+
+    def __init__(self, config: Any, weights: Path, annotations: Path, images: Path, folder: Path) -> None:
+        setup_mmpose()
+        from mmengine.runner import Runner
+
+        self._transform = _register()
+        config = copy.deepcopy(config)
+        dataset = config.test_dataloader.dataset
+        dataset.update(data_root="", ann_file=str(annotations), data_prefix={"img": f"{images}/"}, test_mode=True)
+        dataset["bbox_file"] = None
+        types = [step["type"] for step in dataset.pipeline]
+        dataset.pipeline.insert(types.index("TopdownAffine") + 1, {"type": "BenchmarkAttack"})
+        config.test_dataloader.update(batch_size=32, num_workers=0, persistent_workers=False)
+        self._dump = folder / "predictions.pkl"
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._runner = Runner(
+                model=config.model,
+                work_dir=str(folder),
+                test_dataloader=config.test_dataloader,
+                test_cfg={},
+                test_evaluator=[{"type": "DumpResults", "out_file_path": str(self._dump)}],
+                load_from=str(weights),
+                default_scope="mmpose",
+                log_level="ERROR",
+                experiment_name=f"suite-{time.time_ns()}",
+            )
+
+    def run(self, attacks: Sequence[Attack | None]) -> list[Poses]:
+        """Keypoints (K, 2; image px) by annotation id, for each attack."""
+        import pickle
+
+        found = []
+        for attack in attacks:
+            self._transform.attack = attack
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._runner.test()
+            samples = pickle.loads(self._dump.read_bytes())
+            found.append({int(s["id"]): np.asarray(s["pred_instances"]["keypoints"])[0] for s in samples})
+        return found
+
+
+def _register() -> Any:
+    from mmcv.transforms import BaseTransform
+    from mmpose.registry import TRANSFORMS
+
+    from occbench.data.persons import Person
+
+    @TRANSFORMS.register_module(force=True)
+    class BenchmarkAttack(BaseTransform):  # type: ignore[misc]
+        """The attack of the class, on MMPose's crop."""
+
+        attack: Attack | None = None
+
+        def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+            if self.attack is None:
+                return results
+            visible = results["keypoints_visible"][0].astype(np.int64)
+            points = np.asarray(results["transformed_keypoints"][0], dtype=np.float64)
+            nobody: Any = None
+            person = Person(results["id"], results["id"], nobody, results["bbox"][0], 1.0, points, visible)
+            crop = Crop(person, results["img"], points, None, points[0], points[0])
+            results["img"], _ = attack_crop(crop, self.attack, COCO, "corrected", 0)
+            return results
+
+    return BenchmarkAttack
+
+
+class Occbench:
+    """The engine on one backend, and its floor."""
+
+    def __init__(self, model: PoseModel, backend: str, precision: str, dataset: Dataset, settings: Settings) -> None:
+        self._model, self._dataset, self._settings = model, dataset, settings
+        sample = list(model.crops.cut_all(dataset.persons[:8]))
+        model.use(backend, precision, sample)
+        self.batches: list[np.ndarray] = []
+        self._poses: list[Poses] = []
+
+    def run(self, attacks: Sequence[Attack | None], folder: Path) -> list[Poses]:
+        """Predict every cell into a fresh store; keypoints (K, 2; image px) by annotation id."""
+        with tempfile.TemporaryDirectory(dir=folder) as out:
+            store = Store(Path(out), {"engine": 0}, 0)
+            hidden = [attack for attack in attacks if attack is not None]
+            run_cells(self._model, self._dataset.persons, hidden, COCO, self._settings, store)
+            stretches = chunks(self._dataset.persons, BATCHES_PER_CHUNK * self._settings.batch_size)
+            for attack in attacks:
+                store.finish(attack, stretches, self._dataset)
+            cells = [store.read(attack) for attack in attacks]
+        return [
+            {person.id: pose for person, pose in zip(self._dataset.persons, cell.keypoints, strict=True)}
+            for cell in cells
+        ]
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """Keep the batches that the backend is asked for."""
+        backend: Any = self._model._backend
+        batches = self.batches
+
+        class Recorder:
+            def __call__(self, images: np.ndarray, flip: bool) -> Any:
+                batches.append(images.copy())
+                return backend(images, flip)
+
+            def describe(self) -> dict[str, Any]:
+                described: dict[str, Any] = backend.describe()
+                return described
+
+        self._model._backend = Recorder()
+        yield
+        self._model._backend = backend
+
+    def floor(self) -> None:
+        """The forward passes alone."""
+        backend: Any = self._model._backend
+        for images in self.batches:
+            backend(images, self._model.flip)
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of wall clock, and what came out."""
+    start = time.perf_counter()
+    found = work()
+    return time.perf_counter() - start, found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--model", default="tinypose-256x192")
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--random", action="store_true", help="random weights in place of a checkpoint")
+    parser.add_argument("--backends", default="torch,openvino,onnxruntime", help="NAME or NAME:PRECISION, with commas")
+    parser.add_argument("--persons", type=int, default=64)
+    parser.add_argument("--every", type=int, default=6, help="one attack of so many of the suite's 84")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        chosen = find_model(arguments.model)
+        weights = random_weights(chosen.config_path, folder) if arguments.random else arguments.checkpoint
+        dataset, annotations = subset(arguments.data, arguments.images, arguments.persons, folder)
+        attacks: list[Attack | None] = [None, *make_suite(COCO, ["all"])[:: arguments.every]]
+        settings = Settings(batch_size=arguments.batch_size, workers=arguments.workers)
+        contenders = {}
+        for name in arguments.backends.split(","):
+            backend, _, precision = name.partition(":")
+            model = PoseModel(chosen.config_path, weights, arguments.device)
+            contenders[name] = Occbench(model, backend, precision or "fp32", dataset, settings)
+        mmpose = MMPose(model.config, weights, annotations, arguments.images, folder)
+        seconds: dict[str, list[float]] = {}
+        for repetition in range(arguments.repetitions + 1):  # the first one warms up, is compared, and is not counted
+            took: dict[str, float] = {}
+            took["mmpose"], theirs = timed(lambda: mmpose.run(attacks))
+            for name, contender in contenders.items():
+                recording = contender.recording() if repetition == 0 else contextlib.nullcontext()
+                with recording:
+                    took[name], ours = timed(lambda c=contender: c.run(attacks, folder))  # type: ignore[misc]
+                if repetition == 0 and ":" not in name:
+                    compare(theirs, ours, attacks, name)
+                took[f"{name} floor"], _ = timed(contender.floor)
+            if repetition:
+                for name, spent in took.items():
+                    seconds.setdefault(name, []).append(spent)
+        changed = sum(map(len, next(iter(contenders.values())).batches))
+        report(arguments, dataset, attacks, changed, seconds)
+
+
+def compare(theirs: list[Poses], ours: list[Poses], attacks: Sequence[Attack | None], name: str) -> None:
+    """Every keypoint of every cell, to 1e-3 px."""
+    worst = 0.0
+    for attack, a, b in zip(attacks, theirs, ours, strict=True):
+        if a.keys() != b.keys():
+            raise SystemExit(f"{name} predicts other persons than MMPose under {attack}")
+        worst = max(worst, *(float(np.abs(a[i] - b[i]).max()) for i in a))
+    print(f"{name}: keypoints of {len(attacks)} cells equal MMPose's; largest difference {worst:.1e} px", flush=True)
+    if worst > 1e-3:
+        raise SystemExit(f"{name} differs from MMPose by {worst:.3g} px")
+
+
+def report(
+    arguments: argparse.Namespace,
+    dataset: Dataset,
+    attacks: Sequence[Attack | None],
+    changed: int,
+    seconds: dict[str, list[float]],
+) -> None:
+    """Medians as ratios."""
+    pairs = len(dataset.persons) * len(attacks)
+    print(
+        f"\n{arguments.model}: {len(dataset.persons)} persons x {len(attacks)} cells = {pairs} crops, {changed} of them "
+        f"inferred; batches of {arguments.batch_size}, {arguments.threads} threads, {arguments.device}, "
+        f"medians of {arguments.repetitions} interleaved repetitions\n"
+    )
+    middle = {name: statistics.median(spent) for name, spent in seconds.items()}
+    print("| | seconds | ms per inferred crop | x its floor | times as fast as MMPose's loop |")
+    print("|---|---|---|---|---|")
+    for name, spent in middle.items():
+        floor = f"{spent / middle[f'{name} floor']:.2f}" if f"{name} floor" in middle else ""
+        each = 1000 * spent / (pairs if name == "mmpose" else changed)
+        print(f"| {name} | {spent:.1f} | {each:.1f} | {floor} | {middle['mmpose'] / spent:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
