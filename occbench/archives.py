@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
 import lzma
 import os
 import re
@@ -86,9 +88,12 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int, max_members: int = 2_
                 os.replace(work, folder)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-    except _DAMAGED as error:
-        raise OccbenchError(f"{what} is damaged or no zip or tar file ({_reason(error)}); fetch it again") from error
-    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+    except (*_DAMAGED, OSError, ValueError) as error:
+        # An OSError of the system has a number; those of decompressors have none. ValueError: a name with a null.
+        if isinstance(error, _DAMAGED) or (isinstance(error, OSError) and error.errno is None):
+            raise OccbenchError(
+                f"{what} is damaged or no zip or tar file ({_reason(error)}); fetch it again"
+            ) from error
         raise OccbenchError(f"{what} cannot be unpacked to {str(folder)!r}: {_reason(error)}") from error
 
 
@@ -179,8 +184,9 @@ def _tar_members(archive: Path, budget: _Budget) -> Generator[_Member, None, Non
                 raise tarfile.ReadError(f"a header of {info.size:,} bytes")
             return info
 
-    # Read once from front to end: the index of a compressed tar would cost unpacking it twice.
-    with tarfile.open(archive, mode="r|*", tarinfo=Info) as content:
+    # Read once from front to end: the index of a compressed tar would cost unpacking it twice. The decompressors are
+    # Python's own, as that of tarfile does not look at gzip's checksum.
+    with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=Info) as content:
         for info in content:
             content.members = []  # type: ignore[attr-defined]  # its index of all of them is not needed here
             if info.isdir():
@@ -189,8 +195,23 @@ def _tar_members(archive: Path, budget: _Budget) -> Generator[_Member, None, Non
                 yield _Member(info.name, content.extractfile(info))
             else:
                 raise _not_plain(budget.what, info.name)
+        while rest := stream.read(_CHUNK):  # the checksum comes last
+            budget.grow(len(rest))
     if not Info.ended:
         raise tarfile.ReadError("it is cut off between two members")
+
+
+def _decompressed(archive: Path) -> IO[bytes] | gzip.GzipFile:
+    """A tar file without its compression, whatever that is."""
+    with archive.open("rb") as file:
+        head = file.read(6)
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.open(archive)
+    if head.startswith(b"BZh"):
+        return bz2.open(archive)
+    if head == b"\xfd7zXZ\0":
+        return lzma.open(archive)
+    return archive.open("rb")
 
 
 def _not_plain(what: str, name: str) -> OccbenchError:
