@@ -15,11 +15,12 @@ import typer
 from typer.testing import CliRunner
 
 from occbench import compat, doctor
-from occbench.attacks import COCO, FILLS, GROUPS, KINDS
+from occbench.attacks import COCO, FILLS, GROUPS, KINDS, MPII, SKELETONS
 from occbench.checkpoints import cached
 from occbench.cli.doctor import doctor as doctor_command
 from occbench.cli.doctor import render
 from occbench.cli.ls import LISTS, ls, models, table
+from occbench.data.sources import KNOWN
 from occbench.doctor import Check, cached_weights, checks, sample_place, works
 from occbench.errors import OccbenchError
 from occbench.zoo import find_model, list_models
@@ -189,15 +190,19 @@ def test_ls(what: str) -> None:
 
 def test_ls_names_what_there_is() -> None:
     assert [row["name"] for row in LISTS["models"]()] == [model.name for model in list_models()]
-    targets = {row["target"]: row for row in LISTS["targets"]()}
+    targets = {row["target"]: row for row in LISTS["targets"]() if "coco" in row["data"]}
     assert len(targets) == 28
+    assert targets["left_arm"]["data"] == list(SKELETONS)
+    mpii = {row["target"]: row for row in LISTS["targets"]() if "mpii" in row["data"]}
+    assert set(MPII.parts) | set(MPII.keypoints) == set(mpii)
+    assert mpii["head"]["keypoints"] == ["upper_neck", "head_top"]
     assert targets["left_arm"]["keypoints"] == ["left_shoulder", "left_elbow", "left_wrist"]
     assert targets["nose"]["keypoints"] == ["nose"]
     assert set(COCO.parts) | set(COCO.keypoints) == set(targets)
     kinds = {row["kind"]: row for row in LISTS["kinds"]()}
     assert set(kinds) == {*KINDS, *GROUPS}
     assert kinds["part-all"]["means"] == [f"part-{fill}" for fill in FILLS]
-    assert [row["name"] for row in LISTS["datasets"]()] == ["sample", "coco-val2017"]
+    assert [row["name"] for row in LISTS["datasets"]()] == list(KNOWN)
     assert not any(row["present"] for row in LISTS["datasets"]())
 
 

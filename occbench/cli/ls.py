@@ -20,6 +20,8 @@ def ls(
 ) -> None:
     """List the models, targets, kinds of attack or data sets that there are.
 
+    Data sets are looked for in $OCCBENCH_DATA, else in ./data, in MMPose's layout; `missing` says what is not there.
+
     Examples: `occbench ls models`, `occbench ls targets --json`.
     """
     if what not in LISTS:
@@ -71,13 +73,18 @@ def _weights(source: str | None) -> tuple[str, str]:
 
 
 def targets() -> list[Row]:
-    """Every keypoint and part, with the keypoints that it consists of."""
-    from ..attacks import COCO, LEVELS
+    """Every keypoint and part of every skeleton, with the keypoints that it consists of."""
+    from ..attacks import LEVELS, SKELETONS
 
+    rows: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for name, skeleton in SKELETONS.items():
+        for level in LEVELS:
+            for target in skeleton.targets(level):
+                members = tuple(skeleton.keypoints[i] for i in skeleton.indices(level, target))
+                rows.setdefault((target, level, members), []).append(name)
     return [
-        {"target": target, "level": level, "keypoints": [COCO.keypoints[i] for i in COCO.indices(level, target)]}
-        for level in LEVELS
-        for target in COCO.targets(level)
+        {"target": target, "level": level, "data": names, "keypoints": list(members)}
+        for (target, level, members), names in rows.items()
     ]
 
 
@@ -93,19 +100,33 @@ def kinds() -> list[Row]:
 
 
 def datasets() -> list[Row]:
-    """The data sets that have a name, and where they are."""
-    from ..data.sources import coco_val2017
+    """The data sets that have a name, where they are looked for, and what is not there."""
+    from ..data.known import KNOWN_SETS
     from ..doctor import sample_place
+    from ..paths import data_dir
 
-    return [
-        _dataset("sample", *sample_place(), "synthetic people; generated when first used"),
-        _dataset("coco-val2017", *coco_val2017(), "COCO val2017; looked for in $OCCBENCH_DATA, else in ./data"),
-    ]
-
-
-def _dataset(name: str, annotations: Path, images: Path, note: str) -> Row:
+    annotations, images = sample_place()
     there = annotations.is_file() and images.is_dir()
-    return {"name": name, "present": there, "annotations": str(annotations), "images": str(images), "note": note}
+    sample = {"name": "sample", "present": there, "metric": "AP", "note": "synthetic people; generated when first used"}
+    rows: list[Row] = [
+        {**sample, "missing": "", "fetch": "", "annotations": str(annotations), "images": str(images)},
+    ]
+    root = data_dir()
+    for known in KNOWN_SETS:
+        missing = known.missing(root)
+        rows.append(
+            {
+                "name": known.name,
+                "present": not missing,
+                "metric": known.metric,
+                "note": known.note,
+                "missing": missing,
+                "fetch": known.fetch,
+                "annotations": str(root / known.annotations),
+                "images": str(root / known.images),
+            }
+        )
+    return rows
 
 
 LISTS: dict[str, Callable[[], list[Row]]] = {
@@ -116,12 +137,16 @@ LISTS: dict[str, Callable[[], list[Row]]] = {
 }
 
 
+_IN_JSON = ("weights_at", "annotations", "images", "fetch")
+"""Columns that are too wide for a line or say nothing new."""
+
+
 def table(rows: list[Row]) -> str:
     """The rows in aligned columns, one line each whatever the width, so that grep and cut work on them.
 
-    Columns that are empty in every row are left out, and so are addresses and folders of configs, which JSON has.
+    Columns that are empty in every row are left out, and so are addresses and places, which JSON has.
     """
-    keys = [key for key in rows[0] if key != "weights_at" and any(row[key] not in (None, "", []) for row in rows)]
+    keys = [key for key in rows[0] if key not in _IN_JSON and any(row[key] not in (None, "", []) for row in rows)]
     lines = [keys, *([_cell(key, row[key]) for key in keys] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(keys))]
     return "\n".join(
