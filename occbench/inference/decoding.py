@@ -13,12 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import cv2
 import numpy as np
 
 from ..compat import setup_mmpose
+from .heatmaps import (
+    Arrays,
+    blurred_maps,
+    decode_dark,
+    decode_msra,
+    decode_udp,
+    decode_udp_combined,
+    first_maximum,
+    restoring_factor,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -27,14 +36,15 @@ if TYPE_CHECKING:
 Raw = tuple["torch.Tensor", ...]
 """What a head's ``forward`` returns, float32; a lone tensor is a tuple of one, a list of stages a tuple of them."""
 
-Arrays = tuple[np.ndarray, np.ndarray]
 Mirror = tuple[int, ...]
-Border = Literal["constant", "reflect"]
 
 OPTIONS = frozenset(
     {"flip_test", "flip_mode", "shift_heatmap", "shift_coords", "output_heatmaps", "output_keypoint_indices"}
 )
 """All of ``test_cfg`` that MMPose's top-down estimator and these heads read."""
+
+PART_BYTES = 4 << 20
+"""Raw output decoded at a time on a CPU."""
 
 
 class Decoder(Protocol):
@@ -65,11 +75,30 @@ class _Decoder:
         if (self.merge is None) != (flipped is None):
             expected = "without" if self.merge is None else "with"
             raise ValueError(f"this decoder is one for predictions {expected} flip test")
+        found: list[Arrays] = []
         with torch.inference_mode():
-            if self.merge is not None and flipped is not None:
-                raw = self.merge(raw, flipped)
-            keypoints, scores = self.decode(raw)
-        return keypoints.astype(np.float32), scores.astype(np.float32)
+            for part in _parts(raw):
+                piece = _take(raw, part)
+                if self.merge is not None and flipped is not None:
+                    piece = self.merge(piece, _take(flipped, part))
+                found.append(self.decode(piece))
+        keypoints, scores = (np.concatenate(arrays).astype(np.float32) for arrays in zip(*found, strict=True))
+        return keypoints, scores
+
+
+def _parts(raw: Raw) -> list[slice]:
+    """Which crops are decoded at a time: on a GPU all, on a CPU as many as fit in its cache."""
+    crops = len(raw[0])
+    if raw[0].device.type != "cpu":
+        return [slice(0, crops)]
+    size = sum(tensor[:1].nbytes for tensor in raw)
+    step = max(1, PART_BYTES // size)
+    return [slice(start, start + step) for start in range(0, crops, step)]
+
+
+def _take(raw: Raw, crops: slice) -> Raw:
+    """Some of the crops; in memory as ``(B, K, ...)``, whatever layout the backend prefers."""
+    return tuple(tensor[crops].contiguous() for tensor in raw)
 
 
 def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequence[int]) -> Decoder | None:
@@ -96,10 +125,12 @@ def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Seq
     mirror = tuple(int(i) for i in flip_indices) if test_cfg.get("flip_test", False) else None
     codec: Any = getattr(head, "decoder", None)
     head_type, codec_type = type(head), type(codec)
-    if head_type in (HeatmapHead, ViPNASHead, CPMHead) and codec_type is MSRAHeatmap:
-        return _msra_decoder(codec, head.out_channels, test_cfg, mirror)
-    if head_type in (HeatmapHead, ViPNASHead, CPMHead) and codec_type is UDPHeatmap:
-        return _udp_decoder(codec, head.out_channels, test_cfg, mirror)
+    if head_type in (HeatmapHead, ViPNASHead, CPMHead) and codec_type in (MSRAHeatmap, UDPHeatmap):
+        if codec_type is MSRAHeatmap:
+            decode = decode_dark if codec.unbiased else decode_msra
+        else:
+            decode = decode_udp if codec.heatmap_type == "gaussian" else decode_udp_combined
+        return _heatmap_decoder(decode, codec, head.out_channels, test_cfg, mirror)
     if head_type in (SimCCHead, RTMCCHead) and codec_type is SimCCLabel:
         return _simcc_decoder(codec, head.out_channels, mirror)
     if head_type in (RegressionHead, RLEHead) and codec_type is RegressionLabel:
@@ -115,27 +146,25 @@ def _is_kernel(size: Any) -> bool:
 # Heatmaps
 
 
-def _msra_decoder(codec: Any, channels: int, test_cfg: Mapping[str, Any], mirror: Mirror | None) -> Decoder | None:
-    if mirror is not None and (test_cfg.get("flip_mode", "heatmap") != "heatmap" or len(mirror) != channels):
-        return None
-    if codec.unbiased and not _is_kernel(codec.blur_kernel_size):
-        return None
-    decode = partial(_decode_dark if codec.unbiased else _decode_msra, codec)
-    shift = bool(test_cfg.get("shift_heatmap", False))
-    return _Decoder(decode, None if mirror is None else partial(_merge_heatmaps, mirror=mirror, shift=shift))
-
-
-def _udp_decoder(codec: Any, channels: int, test_cfg: Mapping[str, Any], mirror: Mirror | None) -> Decoder | None:
-    if codec.heatmap_type == "gaussian":
-        decode, merge, mode, per_keypoint = _decode_udp, _merge_heatmaps, "heatmap", 1
-    else:
-        decode, merge, mode, per_keypoint = _decode_udp_combined, _merge_fields, "udp_combined", 3
+def _heatmap_decoder(
+    decode: Callable[[Any, torch.Tensor], Arrays],
+    codec: Any,
+    channels: int,
+    test_cfg: Mapping[str, Any],
+    mirror: Mirror | None,
+) -> Decoder | None:
+    combined = decode is decode_udp_combined
+    mode, per_keypoint = ("udp_combined", 3) if combined else ("heatmap", 1)
     if mirror is not None and (test_cfg.get("flip_mode", "heatmap") != mode or per_keypoint * len(mirror) != channels):
         return None
-    if not _is_kernel(codec.blur_kernel_size):
+    if decode is not decode_msra and not _is_kernel(codec.blur_kernel_size):
         return None
+    merge = _merge_fields if combined else _merge_heatmaps
     shift = bool(test_cfg.get("shift_heatmap", False))
-    return _Decoder(partial(decode, codec), None if mirror is None else partial(merge, mirror=mirror, shift=shift))
+    return _Decoder(
+        lambda raw: decode(codec, raw[-1]),
+        None if mirror is None else partial(merge, mirror=mirror, shift=shift),
+    )
 
 
 def _merge_heatmaps(raw: Raw, flipped: Raw, mirror: Mirror, shift: bool) -> Raw:
@@ -171,203 +200,11 @@ def _index(mirror: Mirror, device: torch.device) -> torch.Tensor:
     return torch.tensor(mirror, device=device)
 
 
-@dataclass(frozen=True, eq=False)
-class _Peaks:
-    """Where N maps have their maxima.
-
-    Attributes:
-        x: Shape (N,), int64: column, -1 where no value is positive.
-        y: Shape (N,), int64: row, -1 where no value is positive.
-        values: Shape (N,), float32.
-    """
-
-    x: torch.Tensor
-    y: torch.Tensor
-    values: np.ndarray
-
-    @property
-    def locations(self) -> np.ndarray:
-        """Shape (N, 2), float32, px of the map."""
-        return np.stack([self.x.cpu().numpy(), self.y.cpu().numpy()], -1).astype(np.float32)
-
-
-def _argmax(rows: torch.Tensor) -> torch.Tensor:
-    """Of each row of (N, L) the first maximum, shape (N,), int64."""
-    import torch
-
-    if rows.device.type == "cpu":  # there, NumPy's is ten times as fast
-        return torch.from_numpy(rows.numpy().argmax(1))
-    return rows.argmax(1)
-
-
-def _peaks(maps: torch.Tensor) -> _Peaks:
-    """The maxima of maps, shape (N, H, W), as MMPose's ``get_heatmap_maximum`` finds them."""
-    rows = maps.flatten(1)
-    index = _argmax(rows)
-    values = rows.gather(1, index[:, None])[:, 0]
-    nowhere, width = values <= 0, maps.shape[-1]
-    x, y = (index % width).masked_fill(nowhere, -1), (index // width).masked_fill(nowhere, -1)
-    return _Peaks(x, y, values.cpu().numpy())
-
-
-def _around(maps: torch.Tensor, peaks: _Peaks, radius: int) -> np.ndarray:
-    """The squares around the maxima, shape (N, 2 * radius + 1, 2 * radius + 1); over the border, its value goes on."""
-    import torch
-
-    count, height, width = maps.shape
-    offsets = torch.arange(-radius, radius + 1, device=maps.device)
-    rows = (peaks.y[:, None, None] + offsets[:, None]).clamp_(0, height - 1)
-    columns = (peaks.x[:, None, None] + offsets).clamp_(0, width - 1)
-    found: np.ndarray = maps[torch.arange(count, device=maps.device)[:, None, None], rows, columns].cpu().numpy()
-    return found
-
-
-def _split(heatmaps: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
-    """Heatmaps (B, K, H, W) as (B * K, H, W), and (B, K)."""
-    return heatmaps.flatten(0, 1).contiguous(), (heatmaps.shape[0], heatmaps.shape[1])
-
-
-def _decode_msra(codec: Any, raw: Raw) -> Arrays:
-    """MSRAHeatmap.decode: from the maximum a quarter px towards its higher neighbour, but not at the border."""
-    maps, shape = _split(raw[-1])
-    height, width = maps.shape[1:]
-    peaks = _peaks(maps)
-    near, points = _around(maps, peaks, 1), peaks.locations
-    x, y = points.T
-    slope_x = np.where((x > 1) & (x < width - 1) & (y > 0) & (y < height), near[:, 1, 2] - near[:, 1, 0], 0)
-    slope_y = np.where((y > 1) & (y < height - 1) & (x > 0) & (x < width), near[:, 2, 1] - near[:, 0, 1], 0)
-    points += np.sign(np.stack([slope_x, slope_y], -1)) * 0.25
-    return (points * codec.scale_factor).reshape(*shape, 2), peaks.values.reshape(shape)
-
-
-def _decode_dark(codec: Any, raw: Raw) -> Arrays:
-    """MSRAHeatmap.decode with ``unbiased``: a Newton step on the log of the blurred map, but not at the border."""
-    maps, shape = _split(raw[-1])
-    height, width = maps.shape[1:]
-    peaks = _peaks(maps)
-    blurred = _blurred(maps, codec.blur_kernel_size, codec.blur_kernel_size)
-    scale = _restore(peaks.values, blurred)
-    near = np.log(np.maximum(_around(blurred, peaks, 2) * scale[:, None, None], 1e-10))
-    points = peaks.locations
-    x, y = points.T
-    dx = 0.5 * (near[:, 2, 3] - near[:, 2, 1])
-    dy = 0.5 * (near[:, 3, 2] - near[:, 1, 2])
-    dxx = 0.25 * (near[:, 2, 4] - 2 * near[:, 2, 2] + near[:, 2, 0])
-    dxy = 0.25 * (near[:, 3, 3] - near[:, 1, 3] - near[:, 3, 1] + near[:, 1, 1])
-    dyy = 0.25 * (near[:, 4, 2] - 2 * near[:, 2, 2] + near[:, 0, 2])
-    steps = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (dxx * dyy - dxy**2 != 0)
-    slope = np.stack([dx, dy], -1)[steps, :, None]
-    hessian = np.stack([dxx, dxy, dxy, dyy], -1)[steps].reshape(-1, 2, 2)
-    points[steps] += (-np.linalg.inv(hessian) @ slope)[:, :, 0]
-    return (points * codec.scale_factor).reshape(*shape, 2), peaks.values.reshape(shape)
-
-
-def _decode_udp(codec: Any, raw: Raw) -> Arrays:
-    """UDPHeatmap.decode of Gaussian maps: a Newton step on the logarithm of the blurred map, wherever the maximum is.
-
-    For a map without a positive value, MMPose's indices run into the last row of the sample's previous map (the first
-    map: its last one). What it then says has no meaning, but its figures are compared with others', so it is said here.
-    """
-    maps, (batch, count) = _split(raw[-1])
-    peaks = _peaks(maps)
-    blurred = _blurred(maps, codec.blur_kernel_size, codec.blur_kernel_size)
-    scale = _restore(peaks.values, blurred)
-    ends = blurred[:, -1, [-1, 0]].cpu().numpy() * scale[:, None]
-    previous = np.roll(ends.reshape(batch, count, 2), 1, axis=1).reshape(-1, 2)
-    near, previous = (
-        np.log(np.clip(values, 1e-3, 50.0)) for values in (_around(blurred, peaks, 1) * scale[:, None, None], previous)
-    )
-    points = peaks.locations
-    nowhere = points[:, 0] < 0
-    for row, column, end in ((0, 0, 0), (1, 0, 0), (0, 1, 1)):
-        near[:, row, column] = np.where(nowhere, previous[:, end], near[:, row, column])
-    here, left, right, up, down = near[:, 1, 1], near[:, 1, 0], near[:, 1, 2], near[:, 0, 1], near[:, 2, 1]
-    slope = np.stack([0.5 * (right - left), 0.5 * (down - up)], -1)[..., None]
-    dxx, dyy = right - 2 * here + left, down - 2 * here + up
-    dxy = 0.5 * (near[:, 2, 2] - right - down + here + here - left - up + near[:, 0, 0])
-    hessian = np.stack([dxx, dxy, dxy, dyy], -1).reshape(-1, 2, 2) + np.finfo(np.float32).eps * np.eye(2)
-    singular = np.linalg.det(hessian) == 0  # MMPose stops with an error there; here the maximum itself is taken
-    inverse = np.linalg.inv(np.where(singular[:, None, None], np.eye(2), hessian))
-    points -= np.where(singular[:, None], 0, np.einsum("imn,ink->imk", inverse, slope)[..., 0])
-    return _udp_to_crop(codec, points).reshape(batch, count, 2), peaks.values.reshape(batch, count)
-
-
-def _decode_udp_combined(codec: Any, raw: Raw) -> Arrays:
-    """UDPHeatmap.decode of label maps with offsets.
-
-    For a map without a positive value, MMPose's index is that of the last but one row of the previous map, as above.
-    """
-    import torch
-
-    fields = raw[-1].unflatten(1, (-1, 3))
-    batch, count, _, height, width = fields.shape
-    size = 2 * codec.blur_kernel_size + 1
-    peaks = _peaks(_blurred(_split(fields[:, :, 0])[0], size, size, "reflect"))
-    nowhere = peaks.x < 0
-    flat = torch.where(nowhere, height * width - width - 1, peaks.y * width + peaks.x)
-    maps = torch.arange(batch * count, device=fields.device).view(batch, count)
-    maps = torch.where(nowhere, maps.roll(1, 1).flatten(), maps.flatten())
-    offsets = fields[:, :, 1:].flatten(0, 1).flatten(2)[maps, :, flat].cpu().numpy()
-    points = peaks.locations + offsets * (codec.radius_factor * max(width, height))
-    return _udp_to_crop(codec, points).reshape(batch, count, 2), peaks.values.reshape(batch, count)
-
-
-def _udp_to_crop(codec: Any, points: np.ndarray) -> np.ndarray:
-    width, height = codec.heatmap_size
-    crop: np.ndarray = points / [width - 1, height - 1] * codec.input_size
-    return crop
-
-
-# Blurring
-
-
-def _restore(maxima: np.ndarray, blurred: torch.Tensor) -> np.ndarray:
-    """What gives blurred maps (N, ...) their maxima (N,) back, shape (N,), float32; NaN for maps of zeros."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor: np.ndarray = maxima / blurred.flatten(1).amax(1).cpu().numpy()
-    return factor
-
-
-def _blurred(maps: torch.Tensor, width: int, height: int, border: Border = "constant") -> torch.Tensor:
-    """Gaussian blur of maps (N, H, W), float32, with OpenCV's kernel of this size; beyond the border are zeros."""
-    import torch
-
-    if maps.device.type == "cpu":
-        return torch.from_numpy(_blurred_by_opencv(maps.numpy(), width, height, border))
-    return _blurred_by_matrices(maps, width, height, border)
-
-
-def _blurred_by_opencv(maps: np.ndarray, width: int, height: int, border: Border) -> np.ndarray:
-    """The maps one below the other in one picture: each gets the bits that it gets alone, as in MMPose."""
-    x, y = width // 2, height // 2
-    padded = np.pad(maps, ((0, 0), (y, y), (x, x)), border)
-    picture = cv2.GaussianBlur(padded.reshape(-1, padded.shape[2]), (width, height), 0)
-    blurred: np.ndarray = picture.reshape(padded.shape)[:, y : y + maps.shape[1], x : x + maps.shape[2]]
-    return blurred
-
-
-def _blurred_by_matrices(maps: torch.Tensor, width: int, height: int, border: Border) -> torch.Tensor:
-    """Rows and columns times band matrices; in double precision, for TensorFloat-32 would be used in single."""
-    columns = _blur_matrix(maps.shape[1], height, border, maps.device)
-    rows = _blur_matrix(maps.shape[2], width, border, maps.device)
-    return (columns @ maps.double() @ rows.T).float()
-
-
-@lru_cache
-def _blur_matrix(length: int, size: int, border: Border, device: torch.device) -> torch.Tensor:
-    import torch
-
-    padded = np.pad(np.eye(length), ((size // 2, size // 2), (0, 0)), border)
-    kernel = cv2.getGaussianKernel(size, 0, cv2.CV_32F)[:, 0]
-    matrix = sum(weight * padded[i : i + length] for i, weight in enumerate(kernel.astype(np.float64)))
-    return torch.tensor(matrix, device=device)
-
-
 # SimCC
 
 
 def _simcc_decoder(codec: Any, channels: int, mirror: Mirror | None) -> Decoder | None:
-    if codec.decode_visibility or (mirror is not None and len(mirror) != channels):
+    if codec.decode_visibility or len(codec.sigma) != 2 or (mirror is not None and len(mirror) != channels):
         return None
     sizes = tuple(_simcc_kernel(sigma) for sigma in codec.sigma) if codec.use_dark else ()
     if not all(_is_kernel(size) for size in sizes):
@@ -393,7 +230,7 @@ def _decode_simcc(codec: Any, sizes: Sequence[int], raw: Raw) -> Arrays:
     """SimCCLabel.decode: the maxima of both vectors; the lower is the score, and if not positive, there is no point."""
     batch, count = raw[0].shape[:2]
     vectors = [axis.flatten(0, 1).contiguous() for axis in raw]
-    indices = [_argmax(rows) for rows in vectors]
+    indices = [first_maximum(rows) for rows in vectors]
     maxima = [rows.gather(1, index[:, None])[:, 0].cpu().numpy() for rows, index in zip(vectors, indices, strict=True)]
     scores = np.where(maxima[0] > maxima[1], maxima[1], maxima[0])
     points = np.stack([index.cpu().numpy() for index in indices], -1).astype(np.float32)
@@ -412,11 +249,11 @@ def _simcc_step(rows: torch.Tensor, points: np.ndarray, maxima: np.ndarray, size
     import torch
 
     length = rows.shape[1]
-    blurred = _blurred(rows[:, None], size, 1)[:, 0]
+    blurred = blurred_maps(rows[None], size, 1)[0]
     index = np.clip(points[:, None].astype(np.int64) + np.arange(-2, 3), 0, length - 1)
     index[points < 0, 0] = length - 1
     near = blurred.gather(1, torch.from_numpy(index).to(rows.device)).cpu().numpy()
-    near = np.log(np.clip(near * _restore(maxima, blurred)[:, None], 1e-3, 50.0))
+    near = np.log(np.clip(near * restoring_factor(maxima, blurred)[:, None], 1e-3, 50.0))
     slope = 0.5 * (near[:, 3] - near[:, 1])
     step: np.ndarray = slope / (1e-9 + 0.25 * (near[:, 4] - 2 * near[:, 2] + near[:, 0]))
     return step

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 from occbench.compat import setup_mmpose
-from occbench.inference import decoding
+from occbench.inference import decoding, heatmaps
 from occbench.inference.decoding import Raw, find_decoder
-
-if TYPE_CHECKING:
-    import torch
 
 CROPS, MIRROR = 6, [0, 2, 1, 4, 3]
 KEYPOINTS = len(MIRROR)
@@ -53,8 +51,14 @@ def simcc_head(codec: dict[str, Any], kind: str = "SimCCHead") -> Any:
         head["deconv_out_channels"] = None
     else:
         head["gau_cfg"] = {
-            **{"hidden_dims": 16, "s": 8, "expansion_factor": 2, "dropout_rate": 0.0, "drop_path": 0.0},
-            **{"act_fn": "SiLU", "use_rel_bias": False, "pos_enc": False},
+            "hidden_dims": 16,
+            "s": 8,
+            "expansion_factor": 2,
+            "dropout_rate": 0.0,
+            "drop_path": 0.0,
+            "act_fn": "SiLU",
+            "use_rel_bias": False,
+            "pos_enc": False,
         }
     return build(head, codec)
 
@@ -182,15 +186,17 @@ def test_heatmaps(
     compare(heatmap_head(codec), flip, lambda rng: to_raw(maps(rng)))
 
 
+def fields_of(maps: Callable[[np.random.Generator], np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Label maps, each with two maps of offsets."""
+    offsets = rng.normal(0, 0.5, (2, *SHAPE))
+    return np.stack([maps(rng), *offsets], 2).reshape(CROPS, 3 * KEYPOINTS, *SHAPE[2:])
+
+
 @pytest.mark.parametrize("maps", MAPS.values(), ids=MAPS.keys())
 @pytest.mark.parametrize("flip", FLIPS.values(), ids=FLIPS.keys())
 def test_label_maps_with_offsets(flip: dict[str, Any], maps: Callable[[np.random.Generator], np.ndarray]) -> None:
-    def fields(rng: np.random.Generator) -> Raw:
-        offsets = rng.normal(0, 0.5, (2, *SHAPE))
-        return to_raw(np.stack([maps(rng), *offsets], 2).reshape(CROPS, 3 * KEYPOINTS, *SHAPE[2:]))
-
-    cfg = {**flip, "flip_mode": "udp_combined"}
-    compare(heatmap_head(COMBINED, channels=3 * KEYPOINTS), cfg, fields)
+    head = heatmap_head(COMBINED, channels=3 * KEYPOINTS)
+    compare(head, {**flip, "flip_mode": "udp_combined"}, lambda rng: to_raw(fields_of(maps, rng)))
 
 
 @pytest.mark.parametrize("flip", FLIPS.values(), ids=FLIPS.keys())
@@ -200,10 +206,92 @@ def test_heads_like_the_heatmap_head(kind: str, flip: dict[str, Any]) -> None:
     compare(heatmap_head(CODECS["msra"], kind), flip, lambda rng: to_raw(*(peaked(rng) for _ in range(stages))))
 
 
-@pytest.mark.parametrize("codec", [*CODECS.values(), COMBINED], ids=[*CODECS, "combined"])
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_heatmaps_of_common_size(codec: dict[str, Any], channels_last: bool) -> None:
-    """17 keypoints, 64 x 48, in either memory layout."""
+def cases() -> dict[str, tuple[Any, dict[str, Any], Callable[[np.random.Generator], Raw]]]:
+    """One head of each kind with realistic outputs: by name the head, its test_cfg and what makes the outputs."""
+    found: dict[str, tuple[Any, dict[str, Any], Callable[[np.random.Generator], Raw]]] = {
+        name: (heatmap_head(codec), {"flip_test": True}, lambda rng: to_raw(peaked(rng)))
+        for name, codec in CODECS.items()
+    }
+    combined = heatmap_head(COMBINED, channels=3 * KEYPOINTS)
+    found["combined"] = (
+        combined,
+        {"flip_test": True, "flip_mode": "udp_combined"},
+        lambda rng: to_raw(fields_of(peaked, rng)),
+    )
+    for name, codec in SIMCC.items():
+        found[f"simcc-{name}"] = simcc_head(codec), {"flip_test": True}, partial(vectors, kind="peaked")
+    found["rle"] = regression_head("RLEHead"), {"flip_test": True}, partial(coordinates, numbers=4)
+    return found
+
+
+@pytest.mark.parametrize("name", ["msra", "dark", "dark-17", "udp", "udp-3", "combined", "simcc-dark"])
+def test_blur_of_the_gpu(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The blur that runs on a GPU, here on the CPU."""
+
+    def blurred(maps: Any, width: int, height: int, border: heatmaps.Border = "constant") -> Any:
+        return heatmaps.blurred_by_matrices(maps, width, height, border)
+
+    monkeypatch.setattr(heatmaps, "blurred_maps", blurred)
+    monkeypatch.setattr(decoding, "blurred_maps", blurred)
+    compare(*cases()[name], atol=1e-3)
+
+
+@pytest.mark.parametrize("border", ["constant", "reflect"])
+@pytest.mark.parametrize("size", [3, 5, 7, 11, 23])
+def test_both_blurs_are_one(size: int, border: heatmaps.Border) -> None:
+    maps = to_raw(np.random.default_rng(0).normal(0, 1, (9, 32, 24)))[0]
+    for width, height in ((size, size), (size, 1)):
+        wanted = heatmaps.blurred_by_opencv(maps.numpy(), width, height, border)
+        np.testing.assert_allclose(heatmaps.blurred_by_matrices(maps, width, height, border), wanted, atol=5e-7)
+
+
+def test_on_a_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    for head, test_cfg, make in cases().values():
+        rng = np.random.default_rng(7)
+        raw, flipped = make(rng), make(rng)
+        decoder = find_decoder(head, test_cfg, MIRROR)
+        assert decoder is not None
+        keypoints, scores = decoder(tuple(t.cuda() for t in raw), tuple(t.cuda() for t in flipped))
+        wanted_keypoints, wanted_scores = oracle(head, test_cfg, raw, flipped)
+        np.testing.assert_allclose(keypoints, wanted_keypoints, atol=1e-3)
+        np.testing.assert_allclose(scores, wanted_scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["msra", "dark", "udp", "combined", "simcc-plain", "simcc-dark", "rle"])
+def test_a_crop_decodes_alike_in_any_company(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Alone, in a batch, in parts of a batch, and in the memory layout that convolutions prefer."""
+    import torch
+
+    head, test_cfg, make = cases()[name]
+    rng = np.random.default_rng(3)
+    raw, flipped = make(rng), make(rng)
+    decoder = find_decoder(head, test_cfg, MIRROR)
+    assert decoder is not None
+    keypoints, scores = decoder(raw, flipped)
+    for crop in range(CROPS):
+        alone = decoder(tuple(t[crop : crop + 1] for t in raw), tuple(t[crop : crop + 1] for t in flipped))
+        np.testing.assert_array_equal(alone[0][0], keypoints[crop])
+        np.testing.assert_array_equal(alone[1][0], scores[crop])
+    monkeypatch.setattr(decoding, "PART_BYTES", 2 * sum(tensor[:1].nbytes for tensor in raw))
+    layouts = (torch.channels_last, torch.contiguous_format) if raw[0].ndim == 4 else (torch.contiguous_format,)
+    for layout in layouts:
+        again = decoder(*(tuple(t.contiguous(memory_format=layout) for t in given) for given in (raw, flipped)))
+        np.testing.assert_array_equal(again[0], keypoints)
+        np.testing.assert_array_equal(again[1], scores)
+
+
+def test_a_hessian_without_inverse_gives_no_step() -> None:
+    """MMPose ends with an error there."""
+    hessian = np.array([[[1.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]], [[2.0, 0.0], [0.0, 4.0]]])
+    steps = heatmaps.newton_steps(np.ones((3, 2), np.float32), hessian)
+    np.testing.assert_array_equal(steps, [[0, 0], [0, 0], [-0.5, -0.25]])
+
+
+# SimCC
 
 
 def vectors(rng: np.random.Generator, kind: str) -> Raw:
@@ -247,11 +335,84 @@ def test_rtmpose(flip: dict[str, Any]) -> None:
     compare(simcc_head(SIMCC["rtmpose"], "RTMCCHead"), flip, lambda rng: vectors(rng, "peaked"))
 
 
+# Regression
+
+
+def coordinates(rng: np.random.Generator, numbers: int) -> Raw:
+    return to_raw(rng.normal(0.5, 0.5, (CROPS, KEYPOINTS, numbers)))
+
+
 @pytest.mark.parametrize("shift", [{}, {"shift_coords": False}], ids=["shift", "no-shift"])
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize(("kind", "numbers"), [("RegressionHead", 2), ("RLEHead", 4)])
 def test_regression(kind: str, numbers: int, flip: bool, shift: dict[str, Any]) -> None:
-    def coordinates(rng: np.random.Generator) -> Raw:
-        return to_raw(rng.normal(0.5, 0.5, (CROPS, KEYPOINTS, numbers)))
+    make = partial(coordinates, numbers=numbers)
+    compare(regression_head(kind), {"flip_test": flip, **shift}, make)
 
-    compare(regression_head(kind), {"flip_test": flip, **shift}, coordinates)
+
+# What is not decoded here
+
+
+def refused() -> dict[str, tuple[Any, dict[str, Any], list[int]]]:
+    """By reason a head, its test_cfg and flip indices that only MMPose decodes."""
+    setup_mmpose()
+    from mmpose.codecs import MSRAHeatmap
+    from mmpose.models.heads import HeatmapHead
+
+    class OtherHead(HeatmapHead):
+        """Whatever it does."""
+
+    class OtherCodec(MSRAHeatmap):
+        """Whatever it does."""
+
+    msra, flip = CODECS["msra"], {"flip_test": True}
+    subclass = OtherHead(8, KEYPOINTS, deconv_out_channels=None, decoder=dict(msra))
+    with_subclass = heatmap_head(msra)
+    with_subclass.decoder = OtherCodec(INPUT_SIZE, MAP_SIZE, sigma=2)
+    without = heatmap_head(msra)
+    without.decoder = None
+    megvii = {"type": "MegviiHeatmap", "kernel_size": 11, **HEATMAPS}
+    integral = {"type": "IntegralRegressionLabel", "sigma": 2, **HEATMAPS}
+    dsnt = build(
+        {"type": "DSNTHead", "in_channels": 8, "in_featuremap_size": (3, 4), "num_joints": KEYPOINTS}, integral
+    )
+    return {
+        "a subclass of a head": (subclass, {}, MIRROR),
+        "a subclass of a codec": (with_subclass, {}, MIRROR),
+        "no codec": (without, {}, MIRROR),
+        "another codec": (heatmap_head(megvii), {}, MIRROR),
+        "another head": (dsnt, {}, MIRROR),
+        "a head with the codec of another": (heatmap_head(SIMCC["plain"]), {}, MIRROR),
+        "regression with the codec of heatmaps": (regression_head("RLEHead", msra), {}, MIRROR),
+        "an option that nobody reads": (heatmap_head(msra), {"rescale": True}, MIRROR),
+        "some of the keypoints": (heatmap_head(msra), {"output_keypoint_indices": [0, 1]}, MIRROR),
+        "a flip of offsets": (heatmap_head(msra), {**flip, "flip_mode": "offset"}, MIRROR),
+        "a flip of labels with offsets": (heatmap_head(CODECS["udp"]), {**flip, "flip_mode": "udp_combined"}, MIRROR),
+        "a plain flip of offsets": (heatmap_head(COMBINED, channels=3 * KEYPOINTS), flip, MIRROR),
+        "the mirror of other keypoints": (heatmap_head(msra), flip, [0, 2, 1]),
+        "the mirror of other vectors": (simcc_head(SIMCC["plain"]), flip, [0, 2, 1]),
+        "the mirror of other joints": (regression_head("RLEHead"), flip, [0, 2, 1]),
+        "a blur that MMPose refuses": (heatmap_head({**CODECS["dark"], "blur_kernel_size": 10}), {}, MIRROR),
+        "a blur of one px": (heatmap_head({**CODECS["udp"], "blur_kernel_size": 1}), {}, MIRROR),
+        "a blur of one bin": (simcc_head({**SIMCC["dark"], "sigma": 0.5}), {}, MIRROR),
+        "visibility": (simcc_head({**SIMCC["plain"], "decode_visibility": True}), {}, MIRROR),
+    }
+
+
+def test_refuses_what_it_does_not_know() -> None:
+    for reason, (head, test_cfg, mirror) in refused().items():
+        assert find_decoder(head, test_cfg, mirror) is None, reason
+
+
+def test_heatmaps_that_are_put_out_as_well_change_nothing() -> None:
+    cfg = {"flip_test": True, "output_heatmaps": True}
+    compare(heatmap_head(CODECS["msra"]), cfg, lambda rng: to_raw(peaked(rng)))
+
+
+def test_refuses_a_flip_test_that_is_none() -> None:
+    raw = to_raw(peaked(np.random.default_rng(0)))
+    for flip, flipped in ((True, None), (False, raw)):
+        decoder = find_decoder(heatmap_head(CODECS["msra"]), {"flip_test": flip}, MIRROR)
+        assert decoder is not None
+        with pytest.raises(ValueError, match="flip test"):
+            decoder(raw, flipped)
