@@ -121,7 +121,7 @@ def main() -> None:
     same = sum(not trial.differs for trial in trials)
     killed = sum(trial.killed_after is not None for trial in trials)
     again = sum(trial.again for trial in trials)
-    inside = sum(0 < trial.pieces for trial in trials)
+    inside = sum(trial.pieces > 0 for trial in trials)
     print(f"{same} of {len(trials)} byte for byte the same; {killed} killed, {inside} with work under way;", end=" ")
     print(f"{again} finished chunks inferred again")
     if same < len(trials) or again:

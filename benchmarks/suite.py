@@ -276,8 +276,8 @@ def report(
     """Medians as ratios."""
     pairs = len(dataset.persons) * len(attacks)
     print(
-        f"\n{arguments.model}: {len(dataset.persons)} persons x {len(attacks)} cells = {pairs} crops, {changed} of them "
-        f"inferred; batches of {arguments.batch_size}, {arguments.threads} threads, {arguments.device}, "
+        f"\n{arguments.model}: {len(dataset.persons)} persons x {len(attacks)} cells = {pairs} crops, {changed} of "
+        f"them inferred; batches of {arguments.batch_size}, {arguments.threads} threads, {arguments.device}, "
         f"medians of {arguments.repetitions} interleaved repetitions\n"
     )
     middle = {name: statistics.median(spent) for name, spent in seconds.items()}

@@ -43,10 +43,9 @@ def boxes_name(dataset: Dataset) -> str:
 
 
 def run(model: PoseModel, files: ModelFiles, dataset: Dataset, limit: int | None) -> dict[str, Any]:
-    """Machine, model, data, boxes, skeleton and versions of a run."""
+    """Host, model, data, boxes, skeleton and versions of a run."""
     return {
         "host": platform.node(),
-        "backend": model.about_backend(),
         "model": _model(model, files),
         "data": _data(dataset, limit),
         "boxes": _boxes(dataset),
@@ -77,6 +76,7 @@ def _model(model: PoseModel, files: ModelFiles) -> dict[str, Any]:
         "name": files.name,
         "config": str(files.config),
         "config_sha256": model.config_sha256,
+        "config_from_elsewhere": list(model.from_elsewhere),
         "checkpoint": str(files.checkpoint),
         "weights_sha256": model.weights_sha256,
         "trusted": files.trusted,

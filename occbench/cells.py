@@ -17,6 +17,7 @@ from .attraction import attraction
 from .confidence import confidence_rows
 from .data.persons import Dataset
 from .errors import OccbenchError
+from .evaluation.cells import evaluate_cell
 from .inference.predictions import CellPredictions, cell_slug, to_crop
 from .inference.results import to_detections
 from .runs import durable
@@ -74,6 +75,13 @@ class CellScores:
             "confidence": [_plain(where | row) for row in found],
             "about": about.cell(cell),
         }
+
+    @classmethod
+    def clean_ap(cls, out: Path, dataset: Dataset, scoring: Scoring, path: Path) -> float:
+        """AP over all keypoints of a clean cell that is none of the run's."""
+        scores = cls(out, dataset, scoring, (1, 1))
+        found = scores._scored(read_cell(path)).detections
+        return evaluate_cell(dataset.truth, found, dataset.sigmas, scoring.protocol, masks={None: None})[None].ap
 
     def _read(self, attack: Attack | None) -> CellPredictions:
         cell = read_cell(self._out / PREDICTIONS / f"{cell_slug(attack)}.parquet")

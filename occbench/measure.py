@@ -30,7 +30,8 @@ from .runs import durable
 from .runs.folder import open_run
 from .runs.identity import Identity, key_of
 from .runs.manifest import is_run, read_manifest, write_manifest
-from .runs.store import Store, find_cells, in_order, tidy
+from .runs.parquet import read_identity
+from .runs.store import REFERENCE, Store, find_cells, in_order, tidy
 from .scoring import COLUMNS, Row, Scoring, as_table
 
 PROBE = 8
@@ -110,12 +111,28 @@ def measure(
     opened = nullcontext()
     if ranks.first:
         opened = open_run(job.out, choices, overwrite=overwrite, take_over=take_over, say=progress.note)
+    backend = job.model.about_backend()
     with opened:
         began = _begin(job, choices, context, progress) if ranks.first else {}
         ranks.wait()
-        store = _predict(job, context, ranks, progress)
+        reused = find_cells(job.out, context, job.attacks, job.settings.seed).reused
+        store = Store(job.out, context, job.settings.seed, reused)
+        _predict(job, job.attacks, store, ranks, progress)
+        reference = None
+        if job.precision != "fp32":
+            reference = _reference(job, context)
+            job.model.use("torch", "fp32", probe)
+            _predict(job, (), reference, ranks, progress)
         ranks.wait()
-        return _finish(job, context, store, began, report, progress, started) if ranks.first else None
+        if not ranks.first:
+            return None
+        manifest = _finish(job, context, store, reference, began, progress)
+        manifest["backend"] = backend | manifest["backend"]
+        manifest["wall_seconds"] = round(time.perf_counter() - started, 1)
+        write_manifest(job.out, manifest)
+        report(job.out)
+        write_manifest(job.out, manifest)  # sealed anew, with the report
+        return manifest
 
 
 def _choices(job: Job) -> dict[str, Any]:
@@ -179,15 +196,23 @@ def _begin(job: Job, choices: dict[str, Any], context: Identity, progress: Progr
     return began
 
 
-def _predict(job: Job, context: Identity, ranks: Ranks, progress: Progress) -> Store:
+def _reference(job: Job, context: Identity) -> Store:
+    """Where the clean cell goes that torch predicts in full precision."""
+    import torch
+
+    full = {**context, "backend": "torch", "precision": "fp32", "backend_version": torch.__version__}
+    store = Store(job.out, full, job.settings.seed, clean=REFERENCE)
+    if read_identity(store.path(None)) != (None, store.identity(None)):
+        return store
+    return Store(job.out, full, job.settings.seed, [None], REFERENCE)
+
+
+def _predict(job: Job, attacks: Sequence[Attack], store: Store, ranks: Ranks, progress: Progress) -> None:
     """This process' share of what is missing."""
-    reused = find_cells(job.out, context, job.attacks, job.settings.seed).reused
-    store = Store(job.out, context, job.settings.seed, reused)
     settings = replace(job.settings, rank=ranks.rank, ranks=ranks.count)
-    total = sum(map(len, _chunks(job)[ranks.rank :: ranks.count])) * (1 + len(job.attacks))
+    total = sum(map(len, _chunks(job)[ranks.rank :: ranks.count])) * (1 + len(attacks))
     with progress.stage("crops", total) as advance:
-        run_cells(job.model, job.dataset.persons, job.attacks, job.dataset.skeleton, settings, store, advance)
-    return store
+        run_cells(job.model, job.dataset.persons, attacks, job.dataset.skeleton, settings, store, advance)
 
 
 def _chunks(job: Job) -> list[Chunk]:
@@ -195,20 +220,16 @@ def _chunks(job: Job) -> list[Chunk]:
 
 
 def _finish(
-    job: Job,
-    context: Identity,
-    store: Store,
-    began: dict[str, Any],
-    report: Callable[[Path], Path],
-    progress: Progress,
-    started: float,
+    job: Job, context: Identity, store: Store, reference: Store | None, began: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    """Put the cells together, score them, and write everything that a reader of the run wants."""
+    """Put the cells together, score them, and write all that a report is made from; the manifest but for the time."""
     out, dataset = job.out, job.dataset
     for attack in (None, *job.attacks):
         store.finish(attack, _chunks(job), dataset)
     cells: list[Attack | None] = [None, *began["cells"]]
-    for slug in tidy(out, cells):
+    if reference is not None:
+        reference.finish(None, _chunks(job), dataset)
+    for slug in tidy(out, cells, reference is not None):
         progress.note(f"{slug} is dropped: it was measured with other content, and is not asked for again")
     rows, confidence, counts = _score(job, store, cells, progress)
     table = as_table(rows)
@@ -224,11 +245,12 @@ def _finish(
         progress.say("examples")
         read = (store.read(attack) for attack in cells)
         write_examples(out / "examples", dataset, read, job.model.crops, job.scoring.protocol, job.settings.seed)
-    manifest = {
+    clean_ap = float(table["ap"].iloc[0])
+    full_ap = clean_ap if reference is None else CellScores.clean_ap(out, dataset, job.scoring, reference.path(None))
+    return {
         "complete": True,
         "command": list(job.command),
         "created": began["created"],
-        "wall_seconds": round(time.perf_counter() - started, 1),
         "reused": began["reused"],
         "computed": began["computed"],
         "again": began["again"],
@@ -236,6 +258,7 @@ def _finish(
         "choices": _choices(job),
         "identity": {name: value for name, value in context.items() if name not in _choices(job)},
         **about.run(job.model, job.files, dataset, job.limit),
+        "backend": {"clean_ap": clean_ap, "clean_ap_fp32": full_ap, "clean_ap_difference": clean_ap - full_ap},
         "device": job.device,
         "protocol": job.scoring.protocol,
         "evaluator": job.scoring.evaluator,
@@ -244,10 +267,6 @@ def _finish(
         "batch_size": job.settings.batch_size,
         "cells": counts,
     }
-    write_manifest(out, manifest)
-    report(out)
-    write_manifest(out, manifest)  # sealed anew, with the report
-    return manifest
 
 
 def _score(

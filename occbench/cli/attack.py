@@ -37,7 +37,7 @@ def attack(
         typer.Option("--placement", help="centred, jittered, decoys:N or placebo; several are compared. [centred]"),
     ] = None,
     images: Annotated[Path | None, typer.Option("--images", help="Image folder of ANNOTATIONS.json.")] = None,
-    boxes: Annotated[str, typer.Option("--boxes", help="gt, or a COCO DETECTIONS.json.")] = "gt",
+    boxes: Annotated[str, typer.Option("--boxes", help="gt, jitter:S, or a COCO DETECTIONS.json.")] = "gt",
     protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis (see README).")] = "corrected",
     out: Annotated[
         Path | None, typer.Option("--out", help="Run folder, new or to go on with. [runs/MODEL-DATA-BOXES]")
@@ -71,6 +71,9 @@ def attack(
     evaluator: Annotated[str, typer.Option("--evaluator", help="exact, or pycocotools (same, slow).")] = "exact",
     trust_checkpoint: Annotated[
         bool, typer.Option("--trust-checkpoint", help="Unpickle a checkpoint that holds more than weights.")
+    ] = False,
+    trust_config: Annotated[
+        bool, typer.Option("--trust-config", help="Let a config run code from outside of its own tree.")
     ] = False,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out photos that cannot be read, and record them.")
@@ -110,9 +113,9 @@ def attack(
     from ..progress import Progress
     from ..runs import check_out
 
-    out = out or Path("runs") / "-".join([chosen.name, Path(data).stem, boxes if boxes == "gt" else Path(boxes).stem])
+    out = out or _default_out(chosen.name, data, boxes)
     check_out(out, overwrite)
-    dataset = open_dataset(data, images, boxes)
+    dataset = open_dataset(data, images, boxes, seed)
     if limit:
         dataset = dataset.first(limit)
         if not dataset.persons:
@@ -135,7 +138,7 @@ def attack(
         on_gpu = place.startswith("cuda")
         files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
         job = Job(
-            PoseModel(files.config, weights, place, flip, trust_checkpoint),
+            PoseModel(files.config, weights, place, flip, trust_checkpoint, trust_config),
             files,
             dataset,
             suite,
@@ -194,6 +197,12 @@ def _suite(kinds: list[str], targets: list[str], radii: list[str], placements: l
         return make_suite(COCO, kinds, targets, [_radius(text) for text in radii] or [DEFAULT_RADIUS], where)
     except ValueError as error:
         raise OccbenchError(str(error)) from error
+
+
+def _default_out(model: str, data: str, boxes: str) -> Path:
+    """runs/MODEL-DATA-BOXES: the same for the same command, which so goes on with what it began."""
+    source = Path(boxes).stem if boxes.endswith(".json") else boxes.replace(":", "-")
+    return Path("runs") / f"{model}-{Path(data).stem}-{source}"
 
 
 def _print_summary(out: Path, page: Path, manifest: dict[str, Any], as_json: bool) -> None:

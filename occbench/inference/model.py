@@ -13,6 +13,7 @@ import numpy as np
 
 from ..checkpoints import load_into, load_state_dict
 from ..compat import setup_mmpose
+from ..configs_trust import check_config
 from ..download import sha256
 from ..errors import OccbenchError
 from .crops import Crop, CropPipeline
@@ -31,18 +32,29 @@ class PoseModel:
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``...
         flip: Whether to average with the mirrored crop; None for what the config says.
         trust: Unpickle the checkpoint even where that can run code.
+        trust_config: Let the config run code from elsewhere.
+
+    Attributes:
+        from_elsewhere: What of the config's code is from elsewhere, and was trusted.
 
     Raises:
         OccbenchError: The config or the weights are not what they should be.
     """
 
     def __init__(
-        self, config_file: Path, checkpoint: Path, device: str = "cpu", flip: bool | None = None, trust: bool = False
+        self,
+        config_file: Path,
+        checkpoint: Path,
+        device: str = "cpu",
+        flip: bool | None = None,
+        trust: bool = False,
+        trust_config: bool = False,
     ) -> None:
         setup_mmpose()
         import torch
         from mmpose.models import build_pose_estimator
 
+        self.from_elsewhere = check_config(config_file, trust_config)
         self.config = read_config(config_file)
         if flip is not None:
             self.config.model.setdefault("test_cfg", {})["flip_test"] = flip

@@ -22,13 +22,15 @@ from ..data.persons import Dataset
 from ..errors import OccbenchError
 from ..inference.engine import Chunk
 from ..inference.predictions import ARRAYS, GEOMETRY, CellPredictions, cell_slug
-from .durable import explained, write
+from .durable import TEMPORARY, explained, write
 from .identity import Identity, cell_identity, changes, key_of
 from .parquet import persons_table, read_cell, read_identity, read_table, write_cell, write_table
 
 PREDICTIONS = "predictions"
 PERSONS = "persons.parquet"
 WORK = ".work"
+REFERENCE = "clean-fp32"
+"""The clean cell in full precision, beside a run in reduced precision; it is no cell of the run."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,16 @@ class Store:
         context: What all cells of the run share.
         seed: Of random placements.
         reused: Cells that are finished.
+        clean: Name of the clean cell; :data:`REFERENCE` for a clean cell beside that of the run.
     """
 
-    def __init__(self, out: Path, context: Identity, seed: int, reused: Sequence[Attack | None] = ()) -> None:
+    def __init__(
+        self, out: Path, context: Identity, seed: int, reused: Sequence[Attack | None] = (), clean: str = "clean"
+    ) -> None:
         self._out = out
         self._context = context
         self._seed = seed
+        self._clean_name = clean
         self._finished = set(reused)
         self._clean: tuple[CellPredictions, np.ndarray] | None = None
         self.computed = 0
@@ -124,7 +130,8 @@ class Store:
 
     def path(self, attack: Attack | None) -> Path:
         """Where the cell lies when it is finished."""
-        return self._out / PREDICTIONS / f"{cell_slug(attack)}.parquet"
+        slug = self._clean_name if attack is None else attack.slug
+        return self._out / PREDICTIONS / f"{slug}.parquet"
 
     def _piece(self, attack: Attack | None, chunk: Chunk) -> Path:
         return self._out / WORK / key_of(self.identity(attack))[:32] / f"{chunk.index:06d}.npz"
@@ -190,7 +197,7 @@ class Store:
         pieces = [self._read(attack, chunk) for chunk in chunks]
         cell = CellPredictions.joined([piece for piece, _ in pieces])
         with explained(self._out):
-            if attack is None:
+            if attack is None and self._clean_name != REFERENCE:
                 geometry = np.concatenate([found for _, found in pieces])
                 write_table(self._out / PERSONS, persons_table(dataset, geometry))
             write_cell(self.path(attack), cell, self.identity(attack))
@@ -206,15 +213,26 @@ def read_geometry(out: Path) -> np.ndarray:
     return read_table(out / PERSONS)[list(GEOMETRY)].to_numpy(np.float32)
 
 
-def tidy(out: Path, cells: Sequence[Attack | None]) -> list[str]:
-    """Remove pieces, temporary files and cells that are not of the run; returns the slugs of removed cells."""
-    shutil.rmtree(out / WORK, ignore_errors=True)
-    names = {cell_slug(attack) for attack in cells}
+def tidy(out: Path, cells: Sequence[Attack | None], reference: bool = False) -> list[str]:
+    """Remove what is not of the run: pieces, unfinished files, other cells, and the pictures of an earlier report.
+
+    Args:
+        out: The run folder.
+        cells: Those of the run.
+        reference: Whether the clean cell in full precision belongs to it.
+
+    Returns:
+        The slugs of removed cells.
+    """
+    for name in (WORK, "examples", "plots", "tables"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for path in out.rglob(f"{TEMPORARY}*"):
+        path.unlink()
+    names = {cell_slug(attack) for attack in cells} | ({REFERENCE} if reference else set())
     removed = []
-    for folder, suffix in ((PREDICTIONS, ".parquet"), ("scores", ".json")):
+    for folder in (PREDICTIONS, "scores"):
         for path in sorted((out / folder).glob("*")):
-            if path.suffix != suffix or path.stem not in names:
+            if path.stem not in names:
                 path.unlink()
-                if folder == PREDICTIONS:
-                    removed.append(path.stem)
+                removed += [path.stem] if folder == PREDICTIONS and path.stem != REFERENCE else []
     return removed
