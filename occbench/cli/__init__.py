@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import OccbenchError
-from . import attack, doctor, evaluate, export, ls, report, sample, train, verify
+from . import attack, doctor, evaluate, export, ls, preview, report, sample, train, verify
 
 app = typer.Typer(
     name="occbench",
@@ -34,6 +34,7 @@ app.command()(verify.verify)
 app.command()(export.export)
 app.command()(evaluate.evaluate)
 app.command()(train.train)
+app.command("preview-aug")(preview.preview)
 app.command()(sample.sample)
 app.command()(ls.ls)
 app.command()(doctor.doctor)

@@ -1,52 +1,88 @@
-"""``occbench train``: train a top-down model."""
+"""``occbench train``: train a model, with or without targeted occlusion."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..errors import OccbenchError
+
 
 def train(
-    data: Annotated[Path, typer.Option("--data", help="COCO keypoint annotations to train on.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for checkpoints, logs and the weights, model.pth.")],
+    data: Annotated[
+        Path, typer.Option("--data", help="Annotations to train on: COCO's, or MPII's as MMPose has them.")
+    ],
     model: Annotated[
-        str, typer.Option("--model", help="A name of `occbench ls models`, or an MMPose config.")
+        str, typer.Option("--model", help="A name of `occbench ls models`, a recipe of configs/thesis, or a config.")
     ] = "hrnet-mini",
+    aug: Annotated[
+        str,
+        typer.Option(
+            "--aug",
+            help="none, blur-keypoint, blur-part, cutout-keypoint, cutout-part, cutout-blur-keypoint, "
+            "cutout-blur-part, multi-keypoint, partmix, random-cutout, random-cutout-part, no-half-body or bare; "
+            "several with commas.",
+        ),
+    ] = "none",
+    aug_p: Annotated[
+        float | None, typer.Option("--aug-p", help="Chance of each; by default the thesis' .5 (.2).")
+    ] = None,
+    removal: Annotated[bool, typer.Option("--removal", help="Hidden keypoints lose their label (parts only).")] = False,
+    decoys: Annotated[
+        int, typer.Option("--decoys", min=0, max=100, help="Equal occluders elsewhere on the person as well.")
+    ] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for checkpoints, logs and the weights, model.pth.")
+    ] = None,
     images: Annotated[Path | None, typer.Option("--images", help="Photos; by default beside --data.")] = None,
     val: Annotated[Path | None, typer.Option("--val", help="Annotations to choose the best epoch by.")] = None,
     val_images: Annotated[Path | None, typer.Option("--val-images", help="Photos of --val.")] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the data.")] = 210,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Persons per step.")] = 32,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Persons per step and process.")] = 32,
     lr: Annotated[float, typer.Option("--lr", min=0.0, help="Adam's learning rate at its highest.")] = 1e-3,
     decay: Annotated[str, typer.Option("--decay", help="How the rate falls: steps or cosine.")] = "steps",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seeds weights, order and augmentation.")] = 0,
-    init: Annotated[Path | None, typer.Option("--init", help="Weights to start from.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option("--init", help="imagenet, none or a checkpoint; by default imagenet where the config names it."),
+    ] = None,
     freeze_stages: Annotated[
         int, typer.Option("--freeze-stages", help="Keep the stem (0) and the first stages (1, 2, ...) as they are.")
     ] = -1,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that decode photos.")] = 1,
+    amp: Annotated[bool, typer.Option("--amp", help="Mixed precision, on a GPU.")] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Convolutions in bfloat16, for CPUs that have it.")] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Deterministic algorithms only: exact resuming on a GPU.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build everything, run one iteration, print the plan, write nothing.")
+    ] = False,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that decode photos.")] = 1,
+    launcher: Annotated[
+        str, typer.Option("--launcher", help="auto (torchrun is noticed), none, pytorch or slurm.")
+    ] = "auto",
     verbose: Annotated[bool, typer.Option("--verbose", help="Print MMEngine's log.")] = False,
 ) -> None:
     """Train a model with MMEngine's Runner and export its weights.
 
-    Example: `occbench train --data people/annotations.json --val others/annotations.json --epochs 12 --out runs/mini`.
+    Killed, it goes on with the same command and --resume, exactly. Examples:
+    `occbench train --data people/annotations.json --val others/annotations.json --epochs 12 --out runs/mini`,
+    `occbench train --model hrnet --aug partmix --data coco/annotations/person_keypoints_train2017.json
+    --images coco/train2017 --dry-run`, `torchrun --nproc-per-node 4 -m occbench train ...`.
     """
+    from ..distributed import LAUNCHERS
+    from ..errors import unknown_name
+    from ..training import Augmentation, Settings, find_config, has_tensorboard, training_data
     from ..training import train as run
-    from ..training import training_data
-    from ..zoo import find_model
 
-    config = find_model(model).config_path
-    people = training_data(data, images)
-    held_out = None if val is None else training_data(val, val_images)
-    weights = run(
-        config,
-        people,
-        out,
-        held_out,
+    if launcher not in LAUNCHERS:
+        raise unknown_name("launcher", launcher, LAUNCHERS)
+    augmentation = Augmentation.parse(aug, aug_p, removal, decoys)
+    settings = Settings(
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,
@@ -54,9 +90,50 @@ def train(
         seed=seed,
         init=init,
         freeze_stages=freeze_stages,
+        augmentation=augmentation,
+        amp=amp,
+        bf16=bf16,
+        deterministic=deterministic,
+    )
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    if out is None and (resume or not alone):
+        raise OccbenchError("--out is needed with --resume and with several processes, which share that folder")
+    config = find_config(model)
+    people = training_data(data, images)
+    held_out = None if val is None else training_data(val, val_images)
+    if dry_run:
+        from ..training.plan import make_plan
+
+        plan = make_plan(config, people, held_out, settings, workers, verbose)
+        print("\n".join(plan.lines()))
+        return
+    out = out or _default_out(config.stem, str(augmentation), seed)
+    from ..progress import Progress
+
+    progress = Progress(show=False if verbose else None)
+    if not has_tensorboard():
+        progress.note("tensorboard is not installed: scalars go to scalars.json alone")
+    weights = run(
+        config,
+        people,
+        out,
+        held_out,
+        settings,
         resume=resume,
         workers=workers,
-        bf16=bf16,
+        launcher=launcher,
+        progress=progress,
         verbose=verbose,
     )
-    print(weights)
+    if os.environ.get("RANK", "0") == "0":
+        print(weights)
+
+
+def _default_out(model: str, augmentation: str, seed: int) -> Path:
+    """runs/train-MODEL-AUG-SEED, numbered where there is one already."""
+    name = "-".join(["train", model, augmentation.replace(",", "+"), str(seed)])
+    for number in range(1, 10_000):
+        out = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        if not out.exists():
+            return out
+    raise OccbenchError("runs/ is full of trainings of this name; give --out")

@@ -13,7 +13,7 @@ from occbench.cli import app
 
 from .conftest import Occbench
 
-COMMANDS = ("attack", "report", "evaluate", "train", "sample", "ls", "doctor")
+COMMANDS = ("attack", "report", "evaluate", "train", "preview-aug", "sample", "ls", "doctor")
 HEAVY = ("torch", "torchvision", "mmpose", "mmcv", "mmdet", "mmengine", "pandas", "matplotlib", "scipy", "cv2", "numpy")
 
 

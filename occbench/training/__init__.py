@@ -1,0 +1,30 @@
+"""Training: MMEngine's Runner around an MMPose config, with an augmentation put into its pipeline."""
+
+from .augment import AUGMENTATIONS, BASELINES, Augmentation
+from .config import build_config, find_config
+from .data import TrainingData, training_data
+from .export import EXPORTED, best_checkpoint, export_checkpoint
+from .run import train
+from .runner import STEPS, build_runner, has_tensorboard, schedule
+from .settings import DECAYS, RECORD, Settings
+
+__all__ = [
+    "AUGMENTATIONS",
+    "BASELINES",
+    "DECAYS",
+    "EXPORTED",
+    "RECORD",
+    "STEPS",
+    "Augmentation",
+    "Settings",
+    "TrainingData",
+    "best_checkpoint",
+    "build_config",
+    "build_runner",
+    "export_checkpoint",
+    "find_config",
+    "has_tensorboard",
+    "schedule",
+    "train",
+    "training_data",
+]

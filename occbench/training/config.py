@@ -1,0 +1,171 @@
+"""A training's MMPose config: found, and filled with the data and the settings."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..attacks import MPII
+from ..errors import OccbenchError
+from ..zoo import find_model
+from .augment import check_donors
+from .data import TrainingData
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+RECIPES = "thesis"
+
+
+def find_config(name: str) -> Path:
+    """The config of a model of the zoo, of a recipe of this package (``configs/thesis``), or of a path.
+
+    Raises:
+        OccbenchError: There is none.
+    """
+    recipe = Path(str(importlib.resources.files("occbench.configs"))) / RECIPES / f"{Path(name).name}.py"
+    return recipe if Path(name).name == name and recipe.is_file() else find_model(name).config_path
+
+
+def build_config(
+    config: Path,
+    data: TrainingData,
+    val: TrainingData | None,
+    settings: Settings | None = None,
+    workers: int = 1,
+    verbose: bool = False,
+) -> Config:
+    """The model's config with the data filled in, the augmentation in its place, and the machine's matters set.
+
+    Args:
+        config: An MMPose config with a train pipeline.
+        data: What is trained on.
+        val: What the best epoch is chosen by.
+        settings: Of the training.
+        workers: Processes that decode and augment.
+        verbose: MMEngine prints its log.
+
+    Raises:
+        OccbenchError: The config has no train pipeline, or does not go with the data or the augmentation.
+    """
+    from mmengine.config import Config
+
+    settings = settings or Settings()
+    try:
+        cfg = Config.fromfile(str(config))
+    except Exception as error:  # a config is Python, and can fail in any way
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise OccbenchError(f"config {str(config)!r} cannot be read: {reason}") from error
+    pipeline = cfg.get("train_dataloader", {}).get("dataset", {}).get("pipeline")
+    if not pipeline or "model" not in cfg:
+        raise OccbenchError(f"config {str(config)!r} has no model with a train_dataloader.dataset.pipeline to train by")
+    _check_kind(cfg, data, config)
+    _fill(cfg.train_dataloader, data, workers)
+    cfg.train_dataloader.batch_size = settings.batch_size
+    cfg.train_dataloader.drop_last = True
+    cfg.train_dataloader.sampler = {"type": "EpochSampler", "shuffle": True}
+    cfg.train_dataloader.dataset.pipeline = settings.augmentation.put_into(pipeline, settings.seed)
+    check_donors(cfg.train_dataloader.dataset.pipeline, data)
+    _set_validation(cfg, val, workers, config)
+    cfg.test_dataloader = cfg.test_evaluator = None
+    cfg.model.train_cfg = {**(cfg.model.get("train_cfg") or {}), "compute_acc": False}  # slow, and not for bfloat16
+    if settings.freeze_stages >= 0:
+        cfg.model.backbone.frozen_stages = settings.freeze_stages
+    cfg.log_level = "INFO" if verbose else "WARNING"
+    return cfg
+
+
+def _check_kind(cfg: Config, data: TrainingData, config: Path) -> None:
+    wants = str(cfg.train_dataloader.dataset.get("type"))
+    has = "MpiiDataset" if data.skeleton is MPII else "CocoDataset"
+    if wants != has:
+        raise OccbenchError(f"config {config.stem} trains on a {wants}, but {str(data.annotations)!r} is a {has}")
+
+
+def _set_validation(cfg: Config, val: TrainingData | None, workers: int, config: Path) -> None:
+    if val is None:
+        cfg.val_dataloader = cfg.val_evaluator = None
+        return
+    if not cfg.get("val_dataloader"):
+        raise OccbenchError(f"config {config.stem} has no val_dataloader; leave out --val")
+    _check_kind(cfg, val, config)
+    _fill(cfg.val_dataloader, val, workers)
+    if val.skeleton is MPII:
+        if not val.headboxes.is_file():
+            raise OccbenchError(f"the head boxes {str(val.headboxes)!r}, which MPII's PCKh needs, do not exist")
+        cfg.val_dataloader.dataset.headbox_file = str(val.headboxes)
+        cfg.val_evaluator = {"type": "MpiiPCKAccuracy"}
+    else:
+        own = dict(cfg.get("val_evaluator") or {})
+        kept = own if own.get("type") == "CocoMetric" else {"type": "CocoMetric"}
+        cfg.val_evaluator = {**kept, "ann_file": str(val.annotations)}
+
+
+def _fill(loader: Any, data: TrainingData, workers: int) -> None:
+    loader.num_workers = workers
+    loader.persistent_workers = workers > 0
+    for key in ("bbox_file", "headbox_file"):
+        loader.dataset.pop(key, None)
+    loader.dataset.update(data_root="", ann_file=str(data.annotations), data_prefix={"img": str(data.images)})
+
+
+def prepare_init(cfg: Config, init: str | None) -> Path | None:
+    """Set what the weights start from.
+
+    Args:
+        cfg: The config; its pretrained parts get a local file, or go.
+        init: As in :class:`~.settings.Settings`.
+
+    Returns:
+        A checkpoint to load into the whole model, or None.
+
+    Raises:
+        OccbenchError: The checkpoint does not exist, or the pretrained weights are none or cannot be had.
+    """
+    pretrained = list(_pretrained(cfg.model))
+    if init == "imagenet" and not pretrained:
+        raise OccbenchError("this config names no pretrained weights for its backbone; use --init none or a checkpoint")
+    if init in (None, "imagenet"):
+        for part in pretrained:
+            part.init_cfg.checkpoint = _fetched(str(part.init_cfg.checkpoint))
+        return None
+    for part in pretrained:
+        part.init_cfg = None
+    if init == "none":
+        return None
+    path = Path(str(init)).expanduser()
+    if not path.is_file():
+        raise OccbenchError(f"--init is imagenet, none or a checkpoint, but there is no file {init!r}")
+    return path
+
+
+def _pretrained(part: Any) -> Iterator[Any]:
+    """The parts of a model's config that start from weights of their own."""
+    if isinstance(part, dict):
+        init = part.get("init_cfg")
+        if isinstance(init, dict) and init.get("type") == "Pretrained":
+            yield part
+        for value in part.values():
+            yield from _pretrained(value)
+
+
+def _fetched(address: str) -> str:
+    """The local file of pretrained weights; read once here, since MMEngine itself may run what a file holds."""
+    from ..checkpoints import load_state_dict, resolve
+
+    scheme, _, name = address.partition("://")
+    if scheme == "torchvision":
+        from mmengine.runner.checkpoint import get_torchvision_models
+
+        address = str(get_torchvision_models().get(name, address))
+    elif scheme not in ("http", "https") and "://" in address:
+        return address  # other model zoos of MMEngine's
+    try:
+        path = resolve(address, find_model("hrnet"))
+    except OccbenchError as error:
+        raise OccbenchError(f"{error} (to train from scratch: --init none)") from error
+    load_state_dict(path)
+    return str(path)

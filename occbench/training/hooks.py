@@ -1,0 +1,64 @@
+"""What a training of this project adds to MMEngine's loop: exact resuming, and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+
+
+class SeedEpoch(Hook):
+    """Begins every epoch with random states that hang on seed, epoch and process alone.
+
+    Samples are seeded by themselves (:class:`~occbench.augmentations.SeedSample`); this is for what draws in the model.
+
+    Args:
+        seed: Of the training.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Seed torch."""
+        state = np.random.SeedSequence([self.seed, runner.epoch, get_rank()]).generate_state(1)
+        torch.manual_seed(int(state[0]))
+
+
+class ValidateResumed(Hook):
+    """Repeats the validation that a kill may have cut off, so that the best epoch is the undisturbed training's.
+
+    A checkpoint is written before its epoch is validated. Where that had been done already, it changes nothing.
+    """
+
+    priority = "VERY_LOW"  # after the checkpoint hook has read what was the best so far
+
+    def before_train(self, runner: Any) -> None:
+        """Validate the epoch that the training was resumed from, where it is one that is validated."""
+        loop = runner.train_loop
+        due = runner.epoch > 0 and (runner.epoch % loop.val_interval == 0 or runner.epoch == loop.max_epochs)
+        if runner.val_loop is not None and due:
+            runner.val_loop.run()
+
+
+class Advance(Hook):
+    """Tells a progress bar how far the training is.
+
+    Args:
+        advance: Called with the number of iterations just done.
+    """
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self.advance = advance
+
+    def before_train(self, runner: Any) -> None:
+        """What was done before the training was resumed."""
+        self.advance(runner.iter)
+
+    def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
+        """One iteration."""
+        self.advance(1)
