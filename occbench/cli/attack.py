@@ -13,7 +13,7 @@ import typer
 from ..errors import OccbenchError, unknown_name
 
 if TYPE_CHECKING:
-    from ..attacks import Attack
+    from ..attacks import Attack, Placement, Skeleton
 
 
 def attack(
@@ -95,7 +95,11 @@ def attack(
     from ..distributed import LAUNCHERS, joined
     from ..zoo import find_model
 
-    suite = _suite(*(_values(given) for given in (kind, target, radius, placement)))
+    kinds, targets = _values(kind), _values(target)
+    _check_kinds(kinds)
+    if not data.endswith((".yaml", ".yml")):  # these bring targets of their own
+        _check_targets(targets)
+    radii, placements = [_radius(text) for text in _values(radius)], [_placement(text) for text in _values(placement)]
     for option, value, known in (
         ("protocol", protocol, ("corrected", "thesis")),
         ("evaluator", evaluator, ("exact", "pycocotools")),
@@ -120,6 +124,7 @@ def attack(
         dataset = dataset.first(limit)
         if not dataset.persons:
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
+    suite = _suite(dataset.skeleton, kinds, targets, radii, placements)
     dataset = check_photos(dataset, skip_unreadable)
 
     from ..about import ModelFiles
@@ -180,21 +185,46 @@ def _radius(text: str) -> float:
     return radius
 
 
-def _suite(kinds: list[str], targets: list[str], radii: list[str], placements: list[str]) -> list[Attack]:
-    from ..attacks import CENTRED, COCO, DEFAULT_RADIUS, GROUPS, KINDS, LEVELS, Placement, make_suite
+def _check_kinds(kinds: list[str]) -> None:
+    from ..attacks import GROUPS, KINDS
 
     if not kinds:
         raise OccbenchError("--kind names no kind of attack; `occbench ls kinds` lists them")
     for kind in kinds:
         if kind not in KINDS and kind not in GROUPS:
             raise unknown_name("kind", kind, [*KINDS, *GROUPS])
-    known = [name for level in LEVELS for name in COCO.targets(level)]
+
+
+def _check_targets(targets: list[str]) -> None:
+    """Refuse what is no target of any known data set, before one is read."""
+    from ..attacks import LEVELS, SKELETONS
+
+    known = {name for skeleton in SKELETONS.values() for level in LEVELS for name in skeleton.targets(level)}
+    for target in targets:
+        if target not in known:
+            raise unknown_name("target", target, known)
+
+
+def _suite(
+    skeleton: Skeleton, kinds: list[str], targets: list[str], radii: list[float], placements: list[Placement]
+) -> list[Attack]:
+    from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS, make_suite
+
+    known = [name for level in LEVELS for name in skeleton.targets(level)]
     for target in targets:
         if target not in known:
             raise unknown_name("target", target, known)
     try:
-        where = [Placement.parse(text) for text in placements] or [CENTRED]
-        return make_suite(COCO, kinds, targets, [_radius(text) for text in radii] or [DEFAULT_RADIUS], where)
+        return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED])
+    except ValueError as error:
+        raise OccbenchError(str(error)) from error
+
+
+def _placement(text: str) -> Placement:
+    from ..attacks import Placement
+
+    try:
+        return Placement.parse(text)
     except ValueError as error:
         raise OccbenchError(str(error)) from error
 

@@ -1,0 +1,99 @@
+"""Several processes give the bytes of one; a run survives kills of any of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import People, TinyModel
+
+
+def command(people: People, tiny: TinyModel, out: Path) -> list[str]:
+    words = [
+        *("attack", "--model", tiny.config, "--checkpoint", tiny.weights, "--data", people.annotations),
+        *("--images", people.images, "--kind", "part-blackout", "--target", "head,left_arm", "--radius", 3),
+        *("--bootstrap", 10, "--batch-size", 1, "--out", out),
+    ]
+    return [str(word) for word in words]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", **more}
+
+
+def run(*before: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, *before, "-m", "occbench", *arguments]
+    return subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+
+
+def torchrun(n: int) -> list[str]:
+    return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file() and p.stem != "manifest"}
+
+
+@pytest.fixture(scope="module")
+def alone(shared_people: People, tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one process."""
+    out = tmp_path_factory.mktemp("alone") / "run"
+    answer = run(arguments=command(shared_people, tiny, out))
+    assert answer.returncode == 0, answer.stderr
+    return out
+
+
+def test_two_processes_give_the_bytes_of_one(
+    shared_people: People, tiny: TinyModel, alone: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    answer = run(*torchrun(2), arguments=command(shared_people, tiny, out))
+    assert answer.returncode == 0, answer.stderr
+    assert files(out) == files(alone)
+    chunks = json.loads((out / "manifest.json").read_text())["chunks"]
+    assert 0 < chunks["computed"] < chunks["wanted"]  # the first process' own share
+
+
+def test_a_run_that_is_killed_five_times_ends_as_if_nothing_had_been(
+    shared_people: People, tiny: TinyModel, alone: Path, tmp_path: Path
+) -> None:
+    """Killed whenever a further piece of work has become durable, and once in the middle of the report."""
+    out = tmp_path / "run"
+    call = [sys.executable, "-m", "occbench", *command(shared_people, tiny, out)]
+
+    def pieces() -> int:
+        return len(list(out.glob(".work/*/*.npz")))
+
+    kills = 0
+    for goal in (1, 2, 4, 5, "scores"):
+        process = subprocess.Popen(call, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            if list(out.glob("scores/*.json")) if goal == "scores" else pieces() >= goal:
+                process.send_signal(signal.SIGKILL)
+            time.sleep(0.002)
+        kills += process.returncode == -signal.SIGKILL
+    assert kills >= 3
+    answer = run(arguments=command(shared_people, tiny, out))
+    assert answer.returncode == 0, answer.stderr
+    assert files(out) == files(alone)
+
+
+def test_a_terminated_process_gives_the_lock_back(shared_people: People, tiny: TinyModel, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    call = [sys.executable, "-m", "occbench", *command(shared_people, tiny, out)]
+    process = subprocess.Popen(call, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(out.glob(".work/*/*.npz")):
+        time.sleep(0.002)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert errors.splitlines()[-1] == "occbench: terminated"
+    assert "keeps what is finished; the same command goes on" in errors
+    assert not (out / ".lock").exists()
