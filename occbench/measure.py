@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -108,7 +108,7 @@ def measure(
     job.model.use(job.backend, job.precision, probe, progress.say)
     choices = _choices(job)
     context = _context(job, choices)
-    opened = nullcontext()
+    opened: AbstractContextManager[None] = nullcontext()
     if ranks.first:
         opened = open_run(job.out, choices, overwrite=overwrite, take_over=take_over, say=progress.note)
     backend = job.model.about_backend()

@@ -126,7 +126,7 @@ class Scorer:
 def as_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Rows with :data:`COLUMNS` from ``level`` on; p adjusted over all drops of the table (Holm)."""
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS[4:]))
-    numbers = [name for name in table if name not in TEXT]
+    numbers = [name for name in COLUMNS[4:] if name not in TEXT]
     table[numbers] = table[numbers].astype(np.float64)
     table["p_adjusted"] = holm(table["p"].to_numpy(dtype=np.float64))
     return table
