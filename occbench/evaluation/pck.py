@@ -12,9 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bootstrap import MIN_PERSONS, Comparison, Weights
-from .intervals import Intervals, Method, intervals
-
 MPII_UNCOUNTED = (6, 7)
 """Pelvis and thorax: MPII's own mean leaves them out."""
 
@@ -145,67 +142,6 @@ def pdj_curve(
         fractions: Shape (F,), e.g. ``np.linspace(0, 0.5, 51)``.
     """
     return np.stack([rates(pck_hits(predicted, truth, labelled, torso, f)).rate for f in fractions])
-
-
-def rate_intervals(
-    hits: Hits,
-    image: np.ndarray,
-    weights: Weights,
-    level: float = 0.95,
-    method: Method = "percentile",
-) -> Intervals:
-    """Image-clustered intervals of each column's rate and, last, of their pooled rate. Shapes: (C + 1,).
-
-    Args:
-        hits: From `pck_hits` or `pcp_hits`.
-        image: Shape (N,), int: position of each person's image among the images that were drawn from.
-        weights: Draws of images.
-    """
-    value, draws, leave_out, n, images = _resampled(hits, image, weights)
-    return intervals(np.where(n >= MIN_PERSONS, value, np.nan), draws, leave_out, images, level, method)
-
-
-def compare_rates(
-    clean: Hits,
-    attacked: Hits,
-    image: np.ndarray,
-    weights: Weights,
-    level: float = 0.95,
-    method: Method = "percentile",
-) -> list[Comparison]:
-    """Drops of the rates in points (x 100), paired by image: the pooled rate (key None), then each column (its index).
-
-    Of the pooled rate ``n`` counts keypoints (or limbs), not persons.
-
-    Below `MIN_PERSONS` the drop is given, but interval, standard error and p are NaN.
-
-    Raises:
-        ValueError: Cells that do not count the same persons.
-    """
-    if not np.array_equal(clean.counted, attacked.counted):
-        raise ValueError("the two cells do not count the same persons and keypoints")
-    a, a_draws, a_out, n, images = _resampled(clean, image, weights)
-    b, b_draws, b_out, _, _ = _resampled(attacked, image, weights)
-    drop = 100 * (a - b)
-    enough = np.where(n >= MIN_PERSONS, drop, np.nan)
-    found = intervals(enough, 100 * (a_draws - b_draws), 100 * (a_out - b_out), images, level, method)
-    columns = (n, 100 * a, 100 * b, drop, found.lo, found.hi, found.se, found.p)
-    rows = list(zip(*(c.tolist() for c in columns), strict=True))
-    last = len(rows) - 1
-    return [Comparison(None, *rows[last])] + [Comparison(c, *rows[c]) for c in range(last)]
-
-
-def _resampled(hits: Hits, image: np.ndarray, weights: Weights) -> tuple[np.ndarray, ...]:
-    """Rates (columns, last the pooled one) in the data, draws and jackknife; how many and how many images count."""
-    images = weights.draws.shape[1]
-    per_image = np.zeros((2, images, hits.hit.shape[1] + 1))
-    for sums, flags in zip(per_image, (hits.hit, hits.counted), strict=True):
-        np.add.at(sums, image, np.column_stack([flags, flags.sum(axis=1)]))
-    hit, number = per_image
-    with np.errstate(invalid="ignore"):
-        value = hit.sum(axis=0) / number.sum(axis=0)
-        draws, leave_out = (w @ hit / (w @ number) for w in (weights.draws, weights.leave_out))
-    return value, draws, leave_out, number.sum(axis=0).astype(np.int64), np.count_nonzero(number, axis=0)
 
 
 def _usable(predicted: np.ndarray, truth: np.ndarray, labelled: np.ndarray, length: np.ndarray) -> np.ndarray:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from occbench.compat import setup_mmpose
 from occbench.evaluation import pck
-from occbench.evaluation.bootstrap import Weights
 
 setup_mmpose()
 
@@ -60,8 +58,8 @@ def test_pckh_is_mmposes_mpii_metric() -> None:
     metric.process([], samples(predicted - 1, truth, labelled, head, np.ones((len(truth), 4))))
     theirs = metric.compute_metrics(metric.results)
     half, tenth = (pck.mpii_rates(pck.pck_hits(predicted, truth, labelled, head, a)) for a in (0.5, 0.1))
-    assert 100 * half.pooled == pytest.approx(theirs["PCK"], abs=1e-4)
-    assert 100 * tenth.pooled == pytest.approx(theirs["PCK@0.1"], abs=1e-4)
+    assert 100 * half.pooled == pytest.approx(theirs["PCK"], abs=1e-9)
+    assert 100 * tenth.pooled == pytest.approx(theirs["PCK@0.1"], abs=1e-4)  # theirs in single precision
     assert 100 * half.rate[9] == pytest.approx(theirs["Head PCK"], abs=1e-9)
     assert 50 * half.rate[[10, 15]].sum() == pytest.approx(theirs["Wrist PCK"], abs=1e-9)
 
@@ -116,45 +114,3 @@ def test_pdj_rises_with_the_fraction_and_needs_a_torso() -> None:
     counting = labelled & np.isfinite(torso)[:, None]
     near = np.linalg.norm(predicted - truth, axis=2) < 0.2 * np.nan_to_num(torso)[:, None]
     np.testing.assert_allclose(curve[4], (near & counting).sum(0) / counting.sum(0), atol=1e-12)
-
-
-def test_intervals_resample_images_not_persons() -> None:
-    """The draws are those of a plain loop that copies the persons of drawn images."""
-    rng = np.random.default_rng(5)
-    predicted, truth, labelled, length = people(rng)
-    image = rng.integers(0, 12, len(truth))
-    hits = pck.pck_hits(predicted, truth, labelled, length, 0.2)
-    weights = Weights.draw(12, 50, rng=rng)
-    values = []
-    for draw in weights.draws:
-        copies = np.repeat(np.arange(len(truth)), draw[image])
-        values.append(pck.rates(pck.Hits(hits.hit[copies], hits.counted[copies])).rate)
-    seen = np.array([len(np.unique(image[counted])) for counted in hits.counted.T])
-    widening = np.sqrt(seen / (seen - 1))
-    levels = stats.norm.cdf(widening * stats.t.ppf([[0.025], [0.975]], seen - 1))
-    lo, hi = np.array([np.quantile(v, ends) for v, ends in zip(np.transpose(values), levels.T, strict=True)]).T
-    ours = pck.rate_intervals(hits, image, weights, method="percentile")
-    np.testing.assert_allclose(ours.lo[:-1], lo, atol=1e-12)
-    np.testing.assert_allclose(ours.hi[:-1], hi, atol=1e-12)
-    np.testing.assert_allclose(ours.se[:-1], np.std(values, axis=0, ddof=1) * widening, atol=1e-12)
-
-
-def test_drops_of_rates() -> None:
-    rng = np.random.default_rng(6)
-    predicted, truth, labelled, length = people(rng)
-    labelled[9:, 0] = False
-    image = rng.integers(0, 30, len(truth))
-    clean = pck.pck_hits(predicted, truth, labelled, length, 0.3)
-    attacked = pck.pck_hits(predicted + 12, truth, labelled, length, 0.3)
-    weights = Weights.draw(30, 300, rng=rng)
-    found = pck.compare_rates(clean, attacked, image, weights)
-    assert found[0].key is None
-    assert found[0].drop == pytest.approx(100 * (pck.rates(clean).pooled - pck.rates(attacked).pooled))
-    assert found[0].drop_lo > 0
-    few = found[1]
-    assert few.n < 10
-    assert np.isnan([few.drop_lo, few.drop_hi, few.drop_se, few.p]).all()
-    same = pck.compare_rates(clean, clean, image, weights)[0]
-    assert (same.drop, same.drop_lo, same.drop_hi, same.p) == (0, 0, 0, 1)
-    with pytest.raises(ValueError, match="same persons"):
-        pck.compare_rates(clean, pck.Hits(attacked.hit, ~attacked.counted), image, weights)
