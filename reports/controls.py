@@ -3,41 +3,86 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import pandas as pd
 
+from .drops import NO_DROP, Drop, drop_of, mean_of, minus, negative
 from .load import Run
-from .style import order_fills
-from .tables import order_targets
+from .names import order_fills
+from .slices import ALL, CENTRED, order_targets
 
-CENTRED, JITTERED, PLACEBO, DECOYS = "centred", "jittered", "placebo", "decoys:"
+CLEAN, JITTERED, PLACEBO, DECOYS = "clean", "jittered", "placebo", "decoys:"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An AP (fraction) with its 95 % interval."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+NO_ESTIMATE = Estimate(math.nan)
 
 
 @dataclass(frozen=True)
 class ControlRow:
-    """Own AP (fraction) of one hidden target under each placement, and what follows from them (AP points).
+    """One hidden target under each placement, and what follows.
 
-    Own AP is the AP of the hidden keypoint; for a part the mean over its keypoints that every placement here
-    could measure.
+    Own AP is the AP of the hidden keypoint; for a part the mean over its keypoints that every placement here could
+    measure.
 
     Attributes:
-        own_ap: Placement to own AP; ``"clean"`` is the untouched one.
-        marker_effect: Placement with decoys to own AP (centred) minus own AP (decoys). Positive: the lone occluder
-            helps the model find what it hides.
-        placebo_loss: Clean minus placebo: what one hole anywhere on the person costs.
-        corrected_loss: Placement with n decoys to (clean minus decoys) minus n times the placebo loss.
+        own_ap: By placement; ``"clean"`` is the untouched one.
+        own_loss: By placement: clean minus attacked, AP points.
+        marker_effect: By placement with decoys: own AP (centred) minus own AP (decoys), AP points. Positive: the lone
+            occluder helps the model find what it hides.
+        placebo_loss: Clean minus placebo, AP points: what one hole anywhere on the person costs.
+        corrected_loss: By placement with n decoys: (clean minus decoys) minus n times the placebo loss, AP points.
+        attraction: By placement: how much nearer predictions come to the true occluder's centre, crop px.
+        attraction_decoys: By placement: the same for the occluders elsewhere.
     """
 
     level: str
     target: str
     fill: str
     radius: float
-    own_ap: dict[str, float]
-    marker_effect: dict[str, float]
-    placebo_loss: float
-    corrected_loss: dict[str, float]
+    own_ap: Mapping[str, Estimate]
+    own_loss: Mapping[str, Drop]
+    marker_effect: Mapping[str, Drop]
+    placebo_loss: Drop
+    corrected_loss: Mapping[str, Drop]
+    attraction: Mapping[str, float]
+    attraction_decoys: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class MarkerEffect:
+    """The marker effect under one fill and placement with decoys, over the targets that have one.
+
+    Attributes:
+        fill: The fill.
+        placement: With how many decoys.
+        effect: Mean marker effect, AP points.
+        gain: Mean gain of what the lone centred occluder hides over clean, AP points.
+        n: Targets.
+        n_clear: Of them, those whose own interval lies above zero.
+        attraction: Mean attraction towards the true occluder under ``placement``, crop px.
+        attraction_decoys: The same towards the decoys.
+    """
+
+    fill: str
+    placement: str
+    effect: Drop
+    gain: Drop
+    n: int
+    n_clear: int
+    attraction: float
+    attraction_decoys: float
 
 
 def has_controls(run: Run, level: str) -> bool:
@@ -46,7 +91,7 @@ def has_controls(run: Run, level: str) -> bool:
     return bool(((placements == PLACEBO) | placements.str.startswith(DECOYS)).any())
 
 
-def order_placements(placements: set[str]) -> list[str]:
+def order_placements(placements: Iterable[str]) -> list[str]:
     """Centred, jittered, decoys by number, placebo; others last."""
 
     def rank(placement: str) -> tuple[int, int, str]:
@@ -54,7 +99,7 @@ def order_placements(placements: set[str]) -> list[str]:
             return 2, decoys_in(placement), placement
         return {CENTRED: 0, JITTERED: 1, PLACEBO: 3}.get(placement, 4), 0, placement
 
-    return sorted(placements, key=rank)
+    return sorted(set(placements), key=rank)
 
 
 def decoys_in(placement: str) -> int:
@@ -65,48 +110,80 @@ def decoys_in(placement: str) -> int:
 
 def control_rows(run: Run, level: str) -> list[ControlRow]:
     """One row per target, fill and radius that was attacked with another placement than centred."""
-    cells = run.cells[run.cells["level"] == level]
-    clean = run.cells[run.cells["level"] == "clean"].set_index("keypoint")["ap"]
+    cells = run.cells[(run.cells["level"] == level) & (run.cells["keypoint"] != ALL)]
+    clean = run.cells[(run.cells["level"] == "clean") & (run.cells["keypoint"] != ALL)].set_index("keypoint")
     rows = []
     for key, group in cells.groupby(["target", "fill", "radius"], sort=False):
-        target, fill, radius = cast("tuple[str, str, float]", key)
-        placements = set(group["placement"])
-        if placements <= {CENTRED}:
+        if set(group["placement"]) <= {CENTRED}:
             continue
-        own = run.manifest.skeleton.own_keypoints(level, target)
-        table = group[group["keypoint"].isin(own)].pivot(index="keypoint", columns="placement", values="ap")
-        table.insert(0, "clean", clean.reindex(table.index))
-        means = table.dropna().mean()
-        own_ap = {p: float(means.get(p, math.nan)) for p in ["clean", *order_placements(placements)]}
-        rows.append(_control_row(level, target, fill, radius, own_ap))
+        target, fill, radius = cast("tuple[str, str, float]", key)
+        own = group[group["keypoint"].isin(run.manifest.skeleton.own_keypoints(level, target))]
+        rows.append(_control_row(level, target, fill, radius, own, clean, order_placements(group["placement"])))
     fills = order_fills(r.fill for r in rows)
     targets = order_targets(run, level, (r.target for r in rows))
     return sorted(rows, key=lambda r: (targets.index(r.target), fills.index(r.fill), r.radius))
 
 
-def _control_row(level: str, target: str, fill: str, radius: float, own_ap: dict[str, float]) -> ControlRow:
-    centred, placebo = own_ap.get(CENTRED, math.nan), own_ap.get(PLACEBO, math.nan)
-    placebo_loss = 100 * (own_ap["clean"] - placebo)
-    marker, corrected = {}, {}
-    for placement in own_ap:
-        n = decoys_in(placement)
-        if n:
-            marker[placement] = 100 * (centred - own_ap[placement])
-            corrected[placement] = 100 * (own_ap["clean"] - own_ap[placement]) - n * placebo_loss
-    return ControlRow(level, target, fill, radius, own_ap, marker, placebo_loss, corrected)
+def _control_row(
+    level: str, target: str, fill: str, radius: float, own: pd.DataFrame, clean: pd.DataFrame, placements: Sequence[str]
+) -> ControlRow:
+    measured = own.pivot(index="keypoint", columns="placement", values="ap").dropna()
+    keypoints = [k for k in measured.index if k in clean.index and not math.isnan(float(clean.at[k, "ap"]))]
+    by_placement = {p: own[(own["placement"] == p) & own["keypoint"].isin(keypoints)] for p in placements}
+    losses = {p: mean_of(drop_of(row) for _, row in rows.iterrows()) for p, rows in by_placement.items()}
+    centred, placebo = losses.get(CENTRED, NO_DROP), losses.get(PLACEBO, NO_DROP)
+    decoys = [p for p in placements if decoys_in(p)]
+    return ControlRow(
+        level,
+        target,
+        fill,
+        radius,
+        {CLEAN: _own_ap(clean.loc[keypoints]), **{p: _own_ap(rows) for p, rows in by_placement.items()}},
+        losses,
+        {p: minus(losses[p], centred) for p in decoys},
+        placebo,
+        {p: minus(losses[p], placebo, times=decoys_in(p)) for p in decoys},
+        {p: _mean(rows["attraction"]) for p, rows in by_placement.items()},
+        {p: _mean(rows["attraction_decoys"]) for p, rows in by_placement.items()},
+    )
 
 
-def placements_in(rows: list[ControlRow]) -> list[str]:
+def _own_ap(rows: pd.DataFrame) -> Estimate:
+    return Estimate(*(_mean(rows[name], of_all=True) for name in ("ap", "ap_lo", "ap_hi")))
+
+
+def _mean(values: pd.Series, of_all: bool = False) -> float:
+    """The mean of the numbers in ``values``; NaN where there is none, or, ``of_all``, where one is missing."""
+    return float(values.mean(skipna=not of_all)) if len(values) else math.nan
+
+
+def placements_in(rows: Sequence[ControlRow]) -> list[str]:
     """Every placement that ``rows`` know, in display order."""
-    return order_placements({p for row in rows for p in row.own_ap if p != "clean"})
+    return order_placements(p for row in rows for p in row.own_loss)
 
 
-def mean_marker_effect(rows: list[ControlRow]) -> pd.DataFrame:
-    """Per fill and decoy placement: mean marker effect (AP points) and the number of rows it is over.
-
-    Columns: fill, placement, mean, n, n_positive (rows whose effect is above zero).
-    """
-    effects = [(r.fill, p, v) for r in rows for p, v in r.marker_effect.items() if not math.isnan(v)]
-    table = pd.DataFrame(effects, columns=["fill", "placement", "effect"])
-    grouped = table.groupby(["fill", "placement"], sort=False)["effect"]
-    return grouped.agg(mean="mean", n="count", n_positive=lambda v: int((v > 0).sum())).reset_index()
+def marker_effects(rows: Sequence[ControlRow]) -> list[MarkerEffect]:
+    """Per fill and placement with decoys, over the rows that have a marker effect."""
+    found = []
+    for fill in order_fills(row.fill for row in rows):
+        mine = [row for row in rows if row.fill == fill]
+        for placement in placements_in(mine):
+            known = [
+                r for r in mine if placement in r.marker_effect and not math.isnan(r.marker_effect[placement].value)
+            ]
+            if not known:
+                continue
+            effects = [row.marker_effect[placement] for row in known]
+            found.append(
+                MarkerEffect(
+                    fill,
+                    placement,
+                    mean_of(effects),
+                    negative(mean_of(row.own_loss[CENTRED] for row in known)),
+                    len(known),
+                    sum(effect.clear and effect.value > 0 for effect in effects),
+                    _mean(pd.Series([row.attraction[placement] for row in known], dtype=float)),
+                    _mean(pd.Series([row.attraction_decoys[placement] for row in known], dtype=float)),
+                )
+            )
+    return found

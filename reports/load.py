@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from occbench.errors import OccbenchError
+
+from .manifest import Example, Manifest
 
 SCHEMA = 2
 LEVELS = ("keypoint", "part")
@@ -22,103 +24,7 @@ _CELL_KEYS = ["level", "fill", "target", "radius", "placement"]
 _TEXT = ["model", "dataset", "boxes", "protocol", "level", "fill", "target", "placement", "keypoint"]
 _NUMBERS = ["radius", "n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop"]
 _NUMBERS += ["ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"]
-_INTERVALS = ["drop_lo", "drop_hi", "drop_se", "p", "p_adjusted", "ap_lo", "ap_hi"]
-
-
-class _Entry(BaseModel):
-    """A part of the manifest; what this report does not use is let through unread."""
-
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
-
-
-class Model(_Entry):
-    name: str
-    weights_sha256: str | None = None
-    input_size: tuple[int, int] | None = None
-    flip: bool | None = None
-    published: dict[str, float] = Field(default_factory=dict)
-
-
-class Data(_Entry):
-    name: str
-    n_images: int
-    n_persons: int
-    synthetic: bool = False
-    skipped_images: list[str] = Field(default_factory=list)
-    limit: int | None = None
-
-
-class Boxes(_Entry):
-    source: str
-    file: str | None = None
-    n: int | None = None
-    matched: int | None = None
-    missed: int | None = None
-    unmatched: int | None = None
-
-
-class Skeleton(_Entry):
-    name: str = ""
-    keypoints: list[str]
-    parts: dict[str, list[str]] = Field(default_factory=dict)
-    edges: list[tuple[str, str]] = Field(default_factory=list)
-
-    def own_keypoints(self, level: str, target: str) -> list[str]:
-        """Names of the keypoints that ``target`` consists of; empty for an unknown part."""
-        return [target] if level == "keypoint" else list(self.parts.get(target, []))
-
-    def targets(self, level: str) -> list[str]:
-        """Every target of ``level``, in the skeleton's order."""
-        return list(self.keypoints if level == "keypoint" else self.parts)
-
-
-class CellEntry(_Entry):
-    slug: str
-    level: str | None = None
-    fill: str | None = None
-    target: str | None = None
-    radius: float | None = None
-    placement: str | None = None
-    n_attacked: int | None = None
-    n_short: int | None = None
-
-
-class Manifest(_Entry):
-    """What a run says about itself, as far as the report uses it."""
-
-    occbench: str
-    command: list[str] = Field(default_factory=list)
-    created: str | None = None
-    wall_seconds: float | None = None
-    model: Model
-    data: Data
-    boxes: Boxes
-    protocol: str
-    evaluator: str | None = None
-    seed: int | None = None
-    skeleton: Skeleton
-    cells: list[CellEntry]
-
-
-class Example(_Entry):
-    """One person under one attack. Coordinates in crop px, one ``[x, y]`` per keypoint of the skeleton."""
-
-    slug: str
-    level: str
-    fill: str
-    target: str
-    radius: float
-    placement: str
-    person: int | str
-    image: str
-    clean: str
-    attacked: str
-    truth: list[tuple[float, float] | None]
-    clean_keypoints: list[tuple[float, float]]
-    attacked_keypoints: list[tuple[float, float]]
-    kind: str = "example"
-    oks_clean: float | None = None
-    oks_attacked: float | None = None
+_OPTIONAL = ["drop_lo", "drop_hi", "drop_se", "p", "p_adjusted", "ap_lo", "ap_hi", "attraction", "attraction_decoys"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +36,8 @@ class Run:
         manifest: Its manifest.
         cells: cells.csv, one row per (cell, keypoint), plus the columns ``n_attacked`` and ``n_short`` of the
             manifest's cells. Text columns hold "" and number columns NaN where the file is empty.
+        confidence: confidence.csv in the same manner; empty when the run has none.
+        torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
     """
@@ -137,6 +45,8 @@ class Run:
     path: Path
     manifest: Manifest
     cells: pd.DataFrame
+    confidence: pd.DataFrame
+    torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
 
@@ -153,9 +63,10 @@ def load_run(path: Path) -> Run:
         OccbenchError: The folder is no run folder, is damaged, or was written by a newer occbench.
     """
     manifest = _read_manifest(path)
-    cells = _join_manifest(_read_cells(path / "cells.csv"), manifest, path)
+    cells, lost = _join_manifest(_read_cells(path / "cells.csv"), manifest)
+    confidence = _read_confidence(path / "confidence.csv")
     examples, notes = _read_examples(path)
-    return Run(path, manifest, cells, examples, notes)
+    return Run(path, manifest, cells, confidence, _read_torso(path / "persons.parquet"), examples, (*lost, *notes))
 
 
 def _read_json(file: Path) -> Any:
@@ -202,10 +113,10 @@ def _read_cells(file: Path) -> pd.DataFrame:
     missing = [name for name in _TEXT + _NUMBERS if name not in cells.columns]
     if missing:
         raise OccbenchError(f"{file} lacks the column {', '.join(missing)}; write the run anew with this occbench")
-    for name in _INTERVALS:
+    for name in _OPTIONAL:
         if name not in cells.columns:
             cells[name] = ""
-    for name in _NUMBERS + _INTERVALS:
+    for name in _NUMBERS + _OPTIONAL:
         cells[name] = _numbers(cells[name], file)
     _check_rows(cells, file)
     return cells
@@ -244,8 +155,8 @@ def _cell_name(keys: Iterable[Any]) -> str:
     return f"{level}-{fill}:{target} r={radius:g} {placement}" if level != "clean" else "the clean cell"
 
 
-def _join_manifest(cells: pd.DataFrame, manifest: Manifest, path: Path) -> pd.DataFrame:
-    """Add how many persons each attack changed, and see that every finished cell has its rows."""
+def _join_manifest(cells: pd.DataFrame, manifest: Manifest) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Add how many persons each attack changed; a note about every cell that the manifest lists and the table lacks."""
     listed = pd.DataFrame(
         [
             (c.level, c.fill or "", c.target or "", c.radius, c.placement or "", c.n_attacked, c.n_short)
@@ -258,12 +169,36 @@ def _join_manifest(cells: pd.DataFrame, manifest: Manifest, path: Path) -> pd.Da
     present = cells.loc[cells["keypoint"] == "all", _CELL_KEYS].assign(present=True)
     absent = listed.merge(present, how="left", on=_CELL_KEYS)
     absent = absent[absent["present"].isna()]
-    if len(absent):
-        raise OccbenchError(
-            f"{path / 'cells.csv'} has no row for {_cell_name(absent.iloc[0][_CELL_KEYS])}, which manifest.json lists;"
-            " finish the run by giving the same `occbench attack` command again"
-        )
-    return cells.merge(listed, how="left", on=_CELL_KEYS, validate="many_to_one")
+    joined = cells.merge(listed, how="left", on=_CELL_KEYS, validate="many_to_one")
+    if not len(absent):
+        return joined, ()
+    first = _cell_name(absent.iloc[0][_CELL_KEYS])
+    others = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+    return joined, (f"The run lists cells that cells.csv has no rows for, so they are not shown: {first}{others}.",)
+
+
+_CONFIDENCE_TEXT = ["level", "fill", "target", "placement", "keypoints"]
+_CONFIDENCE_NUMBERS = ["radius", "score_lo", "score_hi", "n", "score", "similarity", "error"]
+
+
+def _read_confidence(file: Path) -> pd.DataFrame:
+    """confidence.csv; without rows where there is none."""
+    columns = _CONFIDENCE_TEXT + _CONFIDENCE_NUMBERS
+    found = pd.DataFrame(columns=columns, dtype=str)
+    if file.is_file() and file.stat().st_size > 2:  # pandas writes a table without columns as a line without text
+        try:
+            found = pd.read_csv(file, dtype=str, keep_default_na=False)[columns]
+        except (ValueError, OSError, KeyError) as error:
+            raise OccbenchError(f"{file} cannot be read ({error}); write the run anew") from None
+    return found.assign(**{name: _numbers(found[name], file) for name in _CONFIDENCE_NUMBERS})
+
+
+def _read_torso(file: Path) -> np.ndarray:
+    try:
+        torso = pd.read_parquet(file, columns=["torso"])["torso"].to_numpy(dtype=np.float64)
+    except (OSError, ValueError, KeyError):  # no such file, no such column, no Parquet file
+        return np.empty(0)
+    return torso[np.isfinite(torso) & (torso > 0)]
 
 
 def _read_examples(path: Path) -> tuple[tuple[Example, ...], tuple[str, ...]]:

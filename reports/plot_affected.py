@@ -8,12 +8,26 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .drops import NO_DROP, largest
+from .matrix import TOP, Panel
+from .names import number, short_name
 from .plot_bars import GROUP, add_legend, draw_group_bars
-from .style import INK, WIDTH, fill_colour, new_figure, number, short_name, styled
-from .tables import NO_DROP, TOP, Panel
+from .style import INK, MOST, WIDTH, fill_colour, new_figure, styled
 
 _COLUMNS = 3
 OWN_MARK = "●"
+
+
+def shown_panels(panels: Sequence[Panel]) -> list[Panel]:
+    """All of them, or of very many the :data:`MOST` with the largest |drop|, in their order."""
+    if len(panels) <= MOST:
+        return list(panels)
+
+    def size(panel: Panel) -> float:
+        return largest([drop for keypoint in panel.keypoints for drop in keypoint.drops.values()])
+
+    least = sorted(map(size, panels), reverse=True)[MOST - 1]
+    return [panel for panel in panels if size(panel) >= least][:MOST]
 
 
 def plot_affected(panels: Sequence[Panel], fills: Sequence[str]) -> Figure:
@@ -21,6 +35,7 @@ def plot_affected(panels: Sequence[Panel], fills: Sequence[str]) -> Figure:
 
     The target's own keypoints carry a dot. Each bar ends in its number, for many are short on the common scale.
     """
+    panels = shown_panels(panels)
     rows = math.ceil(len(panels) / _COLUMNS)
     colours = {fill: fill_colour(fill) for fill in fills}
     low, high = _limits(panels)

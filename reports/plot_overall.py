@@ -6,12 +6,22 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from .drops import NO_DROP, largest
+from .names import short_name
+from .overall import TargetRow
 from .plot_bars import add_legend, draw_group_bars
-from .style import WIDTH, fill_colour, new_figure, short_name, styled
-from .tables import NO_DROP, TargetRow
+from .style import MOST, WIDTH, fill_colour, new_figure, styled
 
 _PER_ROW = 20
 _AT_LEAST = 6  # a single target does not get a bar as wide as the page
+
+
+def shown_targets(rows: Sequence[TargetRow]) -> list[TargetRow]:
+    """All of them, or of very many the :data:`MOST` with the largest |drop|, in their order."""
+    if len(rows) <= MOST:
+        return list(rows)
+    size = sorted((largest(list(row.drops.values())) for row in rows), reverse=True)[MOST - 1]
+    return [row for row in rows if largest(list(row.drops.values())) >= size][:MOST]
 
 
 def plot_overall(rows: Sequence[TargetRow], fills: Sequence[str]) -> Figure:
@@ -19,6 +29,7 @@ def plot_overall(rows: Sequence[TargetRow], fills: Sequence[str]) -> Figure:
 
     More targets than fit beside each other go on in further rows of the same scale.
     """
+    rows = shown_targets(rows)
     chunks = [rows[i : i + _PER_ROW] for i in range(0, len(rows), _PER_ROW)] or [rows]
     colours = {fill: fill_colour(fill) for fill in fills}
     with styled():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
+from markupsafe import escape
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -28,16 +28,11 @@ FILL_COLOURS = {"blackout": "#0072B2", "meanout": "#E69F00", "blur": "#009E73"}
 _OTHER_COLOURS = ("#CC79A7", "#D55E00", "#56B4E9")
 RUN_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8a93a0")
 
-DASH = "–"
-MINUS = "−"
+LOSS, GAIN = "#d55e00", "#0072b2"
+"""Of drops by their sign, where colour does not stand for a fill."""
 
-_SIDES = {"left_": "L ", "right_": "R "}
-
-
-def order_fills(fills: Iterable[str]) -> list[str]:
-    """The fills in the order used everywhere: the known ones first, others by name."""
-    known = list(FILL_COLOURS)
-    return sorted(set(fills), key=lambda f: (known.index(f) if f in known else len(known), f))
+MOST = 60
+"""Targets that a figure shows at most; the tables beside it have all."""
 
 
 def fill_colour(fill: str) -> str:
@@ -45,24 +40,6 @@ def fill_colour(fill: str) -> str:
     if fill in FILL_COLOURS:
         return FILL_COLOURS[fill]
     return _OTHER_COLOURS[sum(fill.encode()) % len(_OTHER_COLOURS)]
-
-
-def short_name(name: str) -> str:
-    """A target's or keypoint's name for an axis: ``left_ankle`` becomes ``L ankle``."""
-    for prefix, short in _SIDES.items():
-        if name.startswith(prefix):
-            return short + name[len(prefix) :].replace("_", " ")
-    return name.replace("_", " ")
-
-
-def number(value: float, digits: int) -> str:
-    """``value`` with ``digits`` decimals and a true minus; an en dash for NaN."""
-    if math.isnan(value):
-        return DASH
-    text = f"{value:.{digits}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")  # no minus zero
-    return text.replace("-", MINUS)
 
 
 @contextmanager
@@ -89,12 +66,22 @@ def write_figure(figure: Figure, stem: Path) -> str:
     """Write ``stem``.svg and ``stem``.png and return the SVG's text; the same figure gives the same bytes."""
     vector, raster = io.StringIO(), io.BytesIO()
     with styled():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once is enough
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(raster, format="png", metadata={"Software": None})
-    svg = vector.getvalue()
+    svg = _slim(vector.getvalue())
     write_atomically(stem.with_name(stem.name + ".svg"), svg.encode())
     write_atomically(stem.with_name(stem.name + ".png"), raster.getvalue())
     return svg
+
+
+def _slim(svg: str) -> str:
+    """Without comments, metadata and the ids that nothing refers to."""
+    svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
+    return re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", svg)
 
 
 def inline_svg(svg: str, prefix: str, label: str) -> str:
@@ -104,14 +91,9 @@ def inline_svg(svg: str, prefix: str, label: str) -> str:
     white ground goes, and it says what it shows (``label``) to those who cannot see it.
     """
     body = svg[svg.index("<svg") :]
-    body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="', f'id="{prefix}-', body)
+    body = re.sub(r' id="', f' id="{prefix}-', body)
     body = body.replace("url(#", f"url(#{prefix}-").replace('xlink:href="#', f'href="#{prefix}-')
     body = re.sub(r' xmlns(:\w+)?="[^"]*"', "", body)
     body = re.sub(r' (width|height)="[^"]*pt"', "", body, count=2)
     body = body.replace(INK, "var(--ink)").replace(MUTED, "var(--axis)").replace("#ffffff", "none")
-    return body.replace("<svg", f'<svg role="img" aria-label="{_attribute(label)}"', 1)
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return body.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)

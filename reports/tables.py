@@ -1,331 +1,245 @@
-"""What a report says in numbers: pure functions from a run's cells to small tables (PROTOCOL sections 5 and 8).
-
-AP is a fraction, drops are AP points (x 100), NaN is "no such number". Tables are lists in display order.
-"""
+"""The tables of the report, from the numbers behind them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-import pandas as pd
+from .calibration import Calibration, LevelConfidence
+from .cell_rows import CellRow
+from .controls import CLEAN, NO_ESTIMATE, ControlRow, decoys_in, placements_in
+from .dose import THRESHOLDS, Dose
+from .drops import NO_DROP
+from .matrix import Matrix, Panel
+from .overall import CleanFigure, TargetRow
+from .slices import Slice
+from .table import Column, Radius, Row, Table, Value
 
-from .load import LEVELS, Run
-from .style import order_fills
+_PAGE_ROWS = 150
+"""Rows of a folded table that the page shows; its files have all."""
 
-COCO_FIGURES = {
-    "ap": "AP",
-    "ap50": "AP50",
-    "ap75": "AP75",
-    "ap_m": "AP(M)",
-    "ap_l": "AP(L)",
-    "ar": "AR",
-    "ar50": "AR50",
-    "ar75": "AR75",
-    "ar_m": "AR(M)",
-    "ar_l": "AR(L)",
-}
-DEFAULT_RADIUS = 6.0
-TOP = 5
+_CELLS = 2000
 
 
-@dataclass(frozen=True)
-class Drop:
-    """A loss in AP points, with its 95 % interval where the run has one."""
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-
-    @property
-    def has_interval(self) -> bool:
-        return not (math.isnan(self.low) or math.isnan(self.high))
-
-    @property
-    def indistinct(self) -> bool:
-        """Whether the interval contains zero; False without an interval, when nothing can be said."""
-        return self.has_interval and self.low <= 0 <= self.high
+def _key(name: str) -> str:
+    """``name`` as part of a CSV column's name."""
+    return "".join(c if c.isalnum() else "_" for c in name)
 
 
-NO_DROP = Drop(math.nan)
+def _fills(fills: Sequence[str], group: str = "") -> list[Column]:
+    return [Column(_key(fill), fill, "points", fill, group) for fill in fills]
 
 
-@dataclass(frozen=True)
-class Slice:
-    """One level of a run at one radius and placement: what the overall figures show."""
-
-    level: str
-    radius: float
-    placement: str
-    radii: tuple[float, ...]
-    fills: tuple[str, ...]
-    targets: tuple[str, ...]
-    rows: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class CleanFigure:
-    """One of COCO's ten figures; ``published`` is the model's own claim, on other data or boxes."""
-
-    name: str
-    measured: float
-    published: float
+def clean_table(figures: Sequence[CleanFigure], n: float) -> Table:
+    """COCO's ten figures of the clean cell, beside the published ones where there are any."""
+    published = any(not math.isnan(f.published) for f in figures)
+    rows = [Row(("measured", *(f.measured for f in figures)))]
+    said = f"COCO's ten figures without occlusion, n = {n:.0f} persons."
+    if published:
+        rows.append(Row(("published", *(f.published for f in figures)), note="on other data or boxes"))
+        said += " The published figures were measured on other data or boxes and stand here for orientation only."
+    columns = [Column("figures", ""), *(Column(f.column, f.name, "ap") for f in figures)]
+    return Table("clean", said, tuple(columns), tuple(rows))
 
 
-@dataclass(frozen=True)
-class TargetRow:
-    """A target's drop per fill. ``n_attacked`` is the number of persons whose crop changed."""
-
-    target: str
-    n_attacked: float
-    drops: dict[str, Drop]
-
-
-@dataclass(frozen=True)
-class Affected:
-    """One affected keypoint of one target. ``own`` marks a keypoint that the target itself consists of."""
-
-    keypoint: str
-    own: bool
-    n: float
-    drops: dict[str, Drop]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The most affected keypoints of one target, worst first."""
-
-    target: str
-    n_attacked: float
-    keypoints: tuple[Affected, ...]
+def overall_table(part: Slice, rows: Sequence[TargetRow], published: Mapping[tuple[str, str], float]) -> Table:
+    """Overall drop per target and fill; published losses in a column of their own."""
+    columns = [
+        Column("target", f"hidden {part.level}"),
+        Column("n_attacked", "n attacked", "count"),
+        *_fills(part.fills),
+    ]
+    shown = [fill for fill in part.fills if any(f == fill for _, f in published)]
+    columns += [Column(f"published_{_key(f)}", f, "points", f, "published (thesis)") for f in shown]
+    found = [
+        Row(
+            (
+                row.target,
+                row.n_attacked,
+                *(row.drops[fill] for fill in part.fills),
+                *(published.get((row.target, fill), math.nan) for fill in shown),
+            ),
+            {"target": row.target},
+        )
+        for row in rows
+    ]
+    caption = f"Overall drop per hidden {part.level}, AP points [95 % interval]."
+    return Table(f"overall_{part.level}", caption, tuple(columns), tuple(found), tinted=True)
 
 
-@dataclass(frozen=True)
-class RadiusCurve:
-    """Drop against radius for one fill: one line per target, and their mean over the targets measured everywhere."""
-
-    fill: str
-    radii: tuple[float, ...]
-    targets: dict[str, tuple[float, ...]]
-    mean: tuple[float, ...]
-    n_in_mean: int
-
-
-@dataclass(frozen=True)
-class CellRow:
-    """One cell in the full table. ``own`` is the mean drop of the target's keypoints, ``worst`` the worst other one."""
-
-    target: str
-    level: str
-    fill: str
-    radius: float
-    placement: str
-    n: float
-    n_attacked: float
-    n_short: float
-    ap: float
-    drop: Drop
-    own: float
-    worst: float
-    worst_keypoint: str
+def matrix_table(found: Matrix) -> Table:
+    """The interaction matrix of one level and fill; rows with the largest overall drop first where there are many."""
+    columns = [Column("target", f"hidden {found.level}"), Column("all", "all keypoints", "points", intervals=False)]
+    columns += [Column(_key(k), k, "points", intervals=False) for k in found.keypoints]
+    rows = [
+        Row((row.target, row.overall, *(row.drops[k] for k in found.keypoints)), {"target": row.target})
+        for row in found.rows
+    ]
+    caption = f"Drop of each keypoint's AP when a {found.level} is hidden by {found.fill}, AP points."
+    name = f"matrix_{found.level}_{_key(found.fill)}"
+    return Table(name, caption, tuple(columns), tuple(rows), folded=True, tinted=True, shown=_PAGE_ROWS)
 
 
-@dataclass(frozen=True)
-class MeanDrop:
-    """Mean over the targets of a level of the overall drop under one fill."""
+def affected_table(part: Slice, panels: Sequence[Panel]) -> Table:
+    """The most affected keypoints of every target."""
+    columns = [
+        Column("target", "hidden"),
+        Column("keypoint", "affected keypoint"),
+        Column("own", ""),
+        Column("n", "n", "count"),
+    ]
+    rows = [
+        Row(
+            (panel.target, k.keypoint, "●" if k.own else "", k.n, *(k.drops.get(f, NO_DROP) for f in part.fills)),
+            {"target": panel.target, "keypoint": k.keypoint},
+        )
+        for panel in panels
+        for k in panel.keypoints
+    ]
+    caption = f"The five most affected keypoints per hidden {part.level}, AP points. ● belongs to what is hidden."
+    name = f"affected_{part.level}"
+    return Table(name, caption, (*columns, *_fills(part.fills)), tuple(rows), folded=True, shown=_PAGE_ROWS)
 
-    level: str
-    fill: str
-    mean: float
-    n_targets: int
-    worst: float
-    worst_target: str
+
+def mean_dose_table(dose: Dose) -> Table:
+    """Mean drop by radius and fill."""
+    rows = []
+    for place, radius in enumerate(dose.radii):
+        values: list[Value] = [radius]
+        if dose.torso > 0:
+            values.append(radius / dose.torso)
+        for curve in dose.means:
+            values.append(curve.drops[curve.radii.index(radius)] if radius in curve.radii else NO_DROP)
+        rows.append(Row(tuple(values), {"radius": f"{dose.radii[place]:g}"}))
+    size = "radius" if dose.level == "keypoint" else "margin"
+    columns = [Column("radius", f"{size}, crop px", "px")]
+    if dose.torso > 0:
+        columns.append(Column("torsos", "in torso lengths", "plain"))
+    caption = f"Mean drop over the {dose.level}s by {size}, AP points."
+    return Table(f"dose_mean_{dose.level}", caption, (*columns, *_fills(dose.fills)), tuple(rows))
 
 
-def clean_row(run: Run, keypoint: str = "all") -> pd.Series | None:
-    """The clean cell's row for ``keypoint``, if there is one."""
-    rows = run.cells[(run.cells["level"] == "clean") & (run.cells["keypoint"] == keypoint)]
-    return rows.iloc[0] if len(rows) else None
+def dose_table(dose: Dose) -> Table:
+    """Area under the curve and critical radii of every target and fill, the means first."""
+    columns = [
+        Column("target", f"hidden {dose.level}"),
+        Column("fill", "fill"),
+        Column("area", "area", "points"),
+        *(Column(f"critical_{t:g}", f"{t:g}", "px", group="first exceeds (AP points) at, crop px") for t in THRESHOLDS),
+    ]
+    rows = []
+    for curve in (*dose.means, *dose.curves):
+        ends = {"least": curve.radii[0], "most": curve.radii[-1]}
+        critical = [curve.critical(t) for t in THRESHOLDS]
+        radii = [Radius(c.value, c.low, c.high, **ends) for c in critical]
+        name = curve.target or "mean over all"
+        rows.append(Row((name, curve.fill, curve.area, *radii), {"target": name, "fill": curve.fill}))
+    caption = (
+        f"Area under the curve from {dose.radii[0]:g} to {dose.radii[-1]:g} px (AP points × px), and the size at which the "
+        "drop first exceeds 1, 5 and 10 AP points, linear between the measured sizes."
+    )
+    return Table(f"dose_{dose.level}", caption, tuple(columns), tuple(rows), folded=True, shown=_PAGE_ROWS)
 
 
-def clean_figures(run: Run) -> list[CleanFigure]:
-    """COCO's ten figures of the clean cell, each beside the published one of the same name, if any."""
-    row = clean_row(run)
-    assert row is not None  # load_run refuses a run without it
-    published = {_figure_key(name): value for name, value in run.manifest.model.published.items()}
-    return [
-        CleanFigure(name, float(row[column]), _fraction(published.get(column, math.nan)))
-        for column, name in COCO_FIGURES.items()
+def controls_table(level: str, rows: Sequence[ControlRow]) -> Table:
+    """Own AP under each placement, and what follows from them."""
+    placements = placements_in(rows)
+    decoys = [p for p in placements if decoys_in(p)]
+    several = len(decoys) > 1
+
+    def head(name: str, placement: str) -> str:
+        return f"{name}, {placement}" if several else name
+
+    columns = [Column("target", f"hidden {level}"), Column("fill", "fill"), Column("radius", "r, px", "px")]
+    columns += [Column(f"own_ap_{_key(p)}", p, "ap", group="own AP", intervals=False) for p in (CLEAN, *placements)]
+    group = "AP points"
+    columns += [Column(f"marker_{_key(p)}", head("marker effect", p), "points", group=group) for p in decoys]
+    columns.append(Column("placebo_loss", "placebo loss", "points", group=group))
+    columns += [Column(f"corrected_{_key(p)}", head("leak-corrected loss", p), "points", group=group) for p in decoys]
+    pulls = [p for p in placements if any(not math.isnan(r.attraction.get(p, math.nan)) for r in rows)]
+    aside = [p for p in placements if any(not math.isnan(r.attraction_decoys.get(p, math.nan)) for r in rows)]
+    columns += [
+        Column(f"attraction_{_key(p)}", p, "points", group="attraction to the true occluder, px") for p in pulls
+    ]
+    columns += [Column(f"attraction_elsewhere_{_key(p)}", p, "points", group="to those elsewhere, px") for p in aside]
+    found = []
+    for row in rows:
+        values: list[Value] = [row.target, row.fill, row.radius]
+        values += [row.own_ap.get(p, NO_ESTIMATE) for p in (CLEAN, *placements)]
+        values += [row.marker_effect.get(p, NO_DROP) for p in decoys]
+        values.append(row.placebo_loss)
+        values += [row.corrected_loss.get(p, NO_DROP) for p in decoys]
+        values += [row.attraction.get(p, math.nan) for p in pulls]
+        values += [row.attraction_decoys.get(p, math.nan) for p in aside]
+        found.append(Row(tuple(values), {"target": row.target, "fill": row.fill}))
+    caption = f"What is hidden, found under each placement: {level} attacks."
+    return Table(f"controls_{level}", caption, tuple(columns), tuple(found), shown=_CELLS)
+
+
+def confidence_table(found: LevelConfidence, fills: Sequence[str]) -> Table:
+    """Scores and what they are worth, pooled and by target."""
+    columns = [
+        Column("target", f"hidden {found.level}"),
+        Column("fill", "fill"),
+        Column("keypoints", "keypoints"),
+        Column("n", "n", "count"),
+        Column("score", "mean score", "plain"),
+        Column("similarity", "mean similarity", "plain"),
+        Column("error", "calibration error", "plain"),
     ]
 
+    def row(target: str, fill: str, group: str, c: Calibration) -> Row:
+        values = (target, fill, group, float(c.n), c.mean_score, c.mean_similarity, c.error)
+        return Row(values, {"target": target, "fill": fill, "keypoints": group})
 
-def _figure_key(name: str) -> str:
-    """``AP@0.5``, ``AP .5`` and ``AP50`` are one figure: ``ap50``; ``AP (M)`` and ``APM`` are ``ap_m``."""
-    plain = "".join(c for c in name.lower() if c.isalnum())
-    stem, rest = plain[:2], plain[2:].lstrip("0")
-    rest = {"5": "50", "m": "_m", "l": "_l"}.get(rest, rest)
-    return stem + rest
-
-
-def _fraction(value: float) -> float:
-    return value / 100 if value > 1.5 else value
-
-
-def main_slice(run: Run, level: str) -> Slice | None:
-    """The cells of ``level`` that stand for it: centred if run, at the protocol's radius if run, else the smallest."""
-    rows = run.cells[run.cells["level"] == level]
-    if rows.empty:
-        return None
-    placements = list(dict.fromkeys(rows["placement"]))
-    placement = "centred" if "centred" in placements else placements[0]
-    rows = rows[rows["placement"] == placement]
-    radii = tuple(sorted(rows["radius"].dropna().unique().tolist()))
-    radius = DEFAULT_RADIUS if DEFAULT_RADIUS in radii else radii[0]
-    rows = rows[rows["radius"] == radius]
-    return Slice(
-        level=level,
-        radius=radius,
-        placement=placement,
-        radii=radii,
-        fills=tuple(order_fills(rows["fill"])),
-        targets=tuple(order_targets(run, level, rows["target"])),
-        rows=rows,
-    )
-
-
-def order_targets(run: Run, level: str, targets: Iterable[str]) -> list[str]:
-    """``targets`` without repeats, in the skeleton's order; unknown ones last, by name."""
-    known = run.manifest.skeleton.targets(level)
-    return sorted(set(targets), key=lambda t: (known.index(t) if t in known else len(known), t))
-
-
-def drop_of(row: pd.Series) -> Drop:
-    """The drop of a row of cells.csv."""
-    return Drop(float(row["drop"]), float(row["drop_lo"]), float(row["drop_hi"]))
-
-
-def overall_drops(part: Slice) -> list[TargetRow]:
-    """Drop of the AP over all keypoints, per target and fill (Figs 5 and 7 of the thesis)."""
-    whole = part.rows[part.rows["keypoint"] == "all"]
-    table = []
-    for target in part.targets:
-        mine = whole[whole["target"] == target]
-        found = {row["fill"]: drop_of(row) for _, row in mine.iterrows()}
-        drops = {fill: found.get(fill, NO_DROP) for fill in part.fills}
-        table.append(TargetRow(target, _maximum(mine["n_attacked"]), drops))
-    return table
-
-
-def mean_drops(run: Run) -> list[MeanDrop]:
-    """Per level and fill, the mean and the worst overall drop of the main slice, over the targets that have one."""
-    table = []
-    for level in LEVELS:
-        part = main_slice(run, level)
-        if part is None:
-            continue
-        rows = overall_drops(part)
-        for fill in part.fills:
-            drops = {r.target: r.drops[fill].value for r in rows if not math.isnan(r.drops[fill].value)}
-            worst = max(drops, key=lambda t: drops[t]) if drops else ""
-            mean = float(np.mean(list(drops.values()))) if drops else math.nan
-            table.append(MeanDrop(level, fill, mean, len(drops), drops.get(worst, math.nan), worst))
-    return table
-
-
-def most_affected(run: Run, part: Slice, top: int = TOP) -> list[Panel]:
-    """Per target the keypoints with the largest mean |drop| over the fills (Figs 6 and 8 of the thesis).
-
-    A part attack is judged by its remaining keypoints: those outside the painted region (``drop_remaining``, whose n
-    is ``n_remaining``); a keypoint attack by every keypoint, its own included. Equal ones keep the skeleton's order.
-    """
-    remaining = part.level == "part"
-    rows = part.rows[part.rows["keypoint"] != "all"]
-    value, count = ("drop_remaining", "n_remaining") if remaining else ("drop", "n")
-    panels = []
-    for target in part.targets:
-        mine = rows[rows["target"] == target]
-        means = mine.assign(size=mine[value].abs()).groupby("keypoint", sort=False)["size"].mean().dropna()
-        order = {name: i for i, name in enumerate(run.manifest.skeleton.keypoints)}
-        names = sorted(means.index, key=lambda k: (-means[k], order.get(k, len(order)), k))[:top]
-        own = run.manifest.skeleton.own_keypoints(part.level, target)
-        keypoints = [_affected(mine[mine["keypoint"] == k], k, k in own, part.fills, value, count) for k in names]
-        panels.append(Panel(target, _maximum(mine["n_attacked"]), tuple(keypoints)))
-    return panels
-
-
-def _affected(rows: pd.DataFrame, name: str, own: bool, fills: Sequence[str], value: str, count: str) -> Affected:
-    by_fill = {row["fill"]: row for _, row in rows.iterrows()}
-    drops = {}
+    rows = [] if found.clean is None else [row("nothing", "", "all", found.clean)]
     for fill in fills:
-        row = by_fill.get(fill)
-        if row is None:
-            drops[fill] = NO_DROP
-        else:  # the intervals of cells.csv are those of `drop`
-            drops[fill] = drop_of(row) if value == "drop" else Drop(float(row[value]))
-    return Affected(name, own, _maximum(rows[count]), drops)
+        rows += [row("each in turn", fill, "hidden", found.hidden[fill])] if fill in found.hidden else []
+        rows += [row("each in turn", fill, "visible", found.visible[fill])] if fill in found.visible else []
+    rows += [row(target, fill, "hidden", c) for (target, fill), c in found.targets.items()]
+    caption = "Keypoint scores, the similarity to the truth behind them (exp(-e) as in OKS), and the expected calibration error."
+    return Table(f"confidence_{found.level}", caption, tuple(columns), tuple(rows), folded=True, shown=_PAGE_ROWS)
 
 
-def radius_curves(run: Run, level: str) -> list[RadiusCurve]:
-    """Overall drop against radius (Fig. 4 of the thesis), per fill with two radii or more; main placement only."""
-    part = main_slice(run, level)
-    if part is None or len(part.radii) < 2:
-        return []
-    cells = run.cells
-    rows = cells[(cells["level"] == level) & (cells["placement"] == part.placement) & (cells["keypoint"] == "all")]
-    curves = []
-    for fill in order_fills(rows["fill"]):
-        table = rows[rows["fill"] == fill].pivot(index="target", columns="radius", values="drop")
-        if table.shape[1] < 2:
-            continue
-        targets = order_targets(run, level, table.index)
-        whole = table.dropna()
-        mean = whole.mean() if len(whole) else pd.Series(math.nan, index=table.columns)
-        lines = {t: tuple(table.loc[[t]].to_numpy(dtype=float)[0].tolist()) for t in targets}
-        radii = tuple(np.asarray(table.columns, dtype=float).tolist())
-        curves.append(RadiusCurve(fill, radii, lines, tuple(float(v) for v in mean), len(whole)))
-    return curves
-
-
-def cell_rows(run: Run) -> list[CellRow]:
-    """Every attacked cell, in the order of level, target, placement, radius and fill."""
-    keys = ["level", "target", "placement", "radius", "fill"]
-    attacked = run.cells[run.cells["level"] != "clean"]
-    rows = [_cell_row(run, cell) for _, cell in attacked.groupby(keys, sort=False)]
-    fills = order_fills(attacked["fill"])
-    places = {level: order_targets(run, level, attacked["target"]) for level in set(attacked["level"])}
-    return sorted(
-        rows,
-        key=lambda r: (r.level, places[r.level].index(r.target), r.placement, r.radius, fills.index(r.fill)),
+def cells_table(rows: Sequence[CellRow]) -> Table:
+    """Every attacked cell."""
+    columns = (
+        Column("level", "level"),
+        Column("target", "target"),
+        Column("fill", "fill"),
+        Column("radius", "r, px", "px"),
+        Column("placement", "placement"),
+        Column("n", "n", "count"),
+        Column("n_attacked", "attacked", "count"),
+        Column("n_short", "short of decoys", "count"),
+        Column("ap", "AP", "ap"),
+        Column("drop", "drop", "points"),
+        Column("own", "own loss", "points", intervals=False),
+        Column("worst", "worst collateral", "points", intervals=False),
+        Column("worst_keypoint", "of"),
     )
-
-
-def _cell_row(run: Run, cell: pd.DataFrame) -> CellRow:
-    first = cell.iloc[0]
-    own_names = run.manifest.skeleton.own_keypoints(first["level"], first["target"])
-    is_whole = cell["keypoint"] == "all"
-    whole = cell[is_whole].iloc[0] if is_whole.any() else None
-    own = cell[cell["keypoint"].isin(own_names)]["drop"].dropna()
-    others = cell[~is_whole & ~cell["keypoint"].isin(own_names) & cell["drop"].notna()]
-    worst = others.iloc[int(others["drop"].to_numpy().argmax())] if len(others) else None
-    return CellRow(
-        target=first["target"],
-        level=first["level"],
-        fill=first["fill"],
-        radius=float(first["radius"]),
-        placement=first["placement"],
-        n=float(whole["n"]) if whole is not None else math.nan,
-        n_attacked=float(first["n_attacked"]),
-        n_short=float(first["n_short"]),
-        ap=float(whole["ap"]) if whole is not None else math.nan,
-        drop=drop_of(whole) if whole is not None else NO_DROP,
-        own=float(own.mean()) if len(own) else math.nan,
-        worst=float(worst["drop"]) if worst is not None else math.nan,
-        worst_keypoint=str(worst["keypoint"]) if worst is not None else "",
+    found = [
+        Row(
+            (
+                *(row.level, row.target, row.fill, row.radius, row.placement, row.n, row.n_attacked, row.n_short),
+                *(row.ap, row.drop, row.own, row.worst, row.worst_keypoint),
+            ),
+            {
+                "level": row.level,
+                "target": row.target,
+                "fill": row.fill,
+                "radius": f"{row.radius:g}",
+                "placement": row.placement,
+            },
+        )
+        for row in rows
+    ]
+    caption = (
+        "AP and drop are over all keypoints; own loss is the drop of what is hidden (of a part, the mean over its "
+        "keypoints), worst collateral the largest drop of any other keypoint."
     )
-
-
-def _maximum(values: Iterable[float]) -> float:
-    found = [float(v) for v in values if not math.isnan(v)]
-    return max(found) if found else math.nan
+    kept = tuple(c for c in columns if c.key != "n_short" or any(row.n_short > 0 for row in rows))
+    if len(kept) < len(columns):
+        place = [c.key for c in columns].index("n_short")
+        found = [Row((*r.values[:place], *r.values[place + 1 :]), r.keys) for r in found]
+    return Table("cells", caption, kept, tuple(found), shown=_CELLS)

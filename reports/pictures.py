@@ -9,11 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .load import Example, Run, Skeleton
-from .style import order_fills
-from .tables import Slice
+from .load import Run
+from .manifest import Example, Skeleton
+from .names import number
+from .slices import CENTRED, order_targets
 
-HEIGHT = 448
+HEIGHT = 400
 """Height of a drawn crop, px; the crop is enlarged to it, never shrunk."""
 
 CLEAN_COLOUR = (255, 214, 64)  # BGR, a light blue
@@ -21,51 +22,50 @@ ATTACKED_COLOUR = (40, 80, 255)  # BGR, a red-orange
 TRUTH_COLOUR = (255, 255, 255)
 
 _JPEG_QUALITY = 80
+_ORDER = ("worst", "median", "improved")
 
 Points = Sequence[tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One drawn crop. ``pixels``: uint8, (H, W, 3), BGR."""
+class Shown:
+    """One person under one attack, drawn. ``clean``, ``attacked``: uint8, (H, W, 3), BGR."""
 
+    kind: str
+    fill: str
+    person: str
     caption: str
-    pixels: np.ndarray
+    clean: np.ndarray
+    attacked: np.ndarray
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The pictures of one target: one person, clean first, then one per fill."""
+    """The pictures of one target."""
 
+    level: str
     target: str
-    image: str
-    person: str
-    pictures: tuple[Picture, ...]
+    title: str
+    shown: tuple[Shown, ...]
 
     def montage(self) -> np.ndarray:
         """All pictures beside each other on white; uint8, (H, W, 3), BGR."""
-        height = max(p.pixels.shape[0] for p in self.pictures)
+        pictures = [picture for one in self.shown for picture in (one.clean, one.attacked)]
+        height = max(p.shape[0] for p in pictures)
+        white = (255, 255, 255)
         padded = [
-            cv2.copyMakeBorder(
-                p.pixels, 0, height - p.pixels.shape[0], 0, 8, cv2.BORDER_CONSTANT, value=(255, 255, 255)
-            )
-            for p in self.pictures
+            cv2.copyMakeBorder(p, 0, height - p.shape[0], 0, 8, cv2.BORDER_CONSTANT, value=white) for p in pictures
         ]
         return np.hstack(padded)[:, :-8]
 
 
-def galleries(run: Run, part: Slice) -> tuple[list[Gallery], list[str]]:
-    """One gallery per target of ``part`` that has examples, and a note for each that could not be drawn."""
+def galleries(run: Run, level: str) -> tuple[list[Gallery], list[str]]:
+    """One gallery per target of ``level`` that has examples, and a note for each that could not be drawn."""
     found, notes = [], []
-    for target in part.targets:
-        mine = [
-            e
-            for e in run.examples
-            if (e.level, e.target, e.radius, e.placement) == (part.level, target, part.radius, part.placement)
-        ]
-        if not mine:
-            continue
-        same = [e for e in mine if e.person == mine[0].person]
+    mine = [example for example in run.examples if example.level == level]
+    for target in order_targets(run, level, (example.target for example in mine)):
+        same = [example for example in mine if example.target == target]
+        same.sort(key=lambda e: _ORDER.index(e.kind) if e.kind in _ORDER else len(_ORDER))
         try:
             found.append(_gallery(run, target, same))
         except _UnreadableError as error:
@@ -79,21 +79,35 @@ class _UnreadableError(Exception):
 
 def _gallery(run: Run, target: str, examples: Sequence[Example]) -> Gallery:
     skeleton = run.manifest.skeleton
-    by_fill = {e.fill: e for e in examples}
-    first = by_fill[order_fills(by_fill)[0]]
-    _check_lengths(examples, skeleton)
-    pictures = [Picture("clean", _draw(_read(run.path, first.clean), first, skeleton, attacked=False))]
-    for fill in order_fills(by_fill):
-        example = by_fill[fill]
-        pictures.append(Picture(fill, _draw(_read(run.path, example.attacked), example, skeleton, attacked=True)))
-    return Gallery(target, first.image, str(first.person), tuple(pictures))
+    first = examples[0]
+    where = "" if first.placement == CENTRED else f", {first.placement}"
+    fills = ", ".join(dict.fromkeys(example.fill for example in examples))
+    title = f"{target}, {fills}, r = {first.radius:g} px{where}"
+    return Gallery(first.level, target, title, tuple(_shown(run, example, skeleton) for example in examples))
 
 
-def _check_lengths(examples: Sequence[Example], skeleton: Skeleton) -> None:
-    for example in examples:
-        for points in (example.truth, example.clean_keypoints, example.attacked_keypoints):
-            if len(points) != len(skeleton.keypoints):
-                raise _UnreadableError(f"{len(points)} keypoints where the skeleton has {len(skeleton.keypoints)}")
+def _shown(run: Run, example: Example, skeleton: Skeleton) -> Shown:
+    for points in (example.truth, example.clean_keypoints, example.attacked_keypoints):
+        if len(points) != len(skeleton.keypoints):
+            raise _UnreadableError(f"{len(points)} keypoints where the skeleton has {len(skeleton.keypoints)}")
+    return Shown(
+        example.kind,
+        example.fill,
+        str(example.person),
+        _caption(example),
+        _draw(_read(run.path, example.clean), example, skeleton, attacked=False),
+        _draw(_read(run.path, example.attacked), example, skeleton, attacked=True),
+    )
+
+
+def _caption(example: Example) -> str:
+    """What became of the person's OKS; nothing for a run that does not say."""
+    who = f"{Path(example.image).name}, person {example.person}"
+    if example.oks_clean is None or example.oks_attacked is None:
+        return who
+    change = example.oks_attacked - example.oks_clean
+    sign = "+" if change > 0 else ""
+    return f"OKS {number(example.oks_clean, 2)} → {number(example.oks_attacked, 2)} ({sign}{number(change, 2)}), {who}"
 
 
 def _read(path: Path, name: str) -> np.ndarray:
