@@ -1,0 +1,147 @@
+"""The first screen: what was measured on what, and what came out."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from pathlib import PurePosixPath, PureWindowsPath
+
+from .controls import control_rows, has_controls, marker_effects
+from .load import LEVELS, Run
+from .matrix import matrix
+from .names import brackets, number, short_name
+from .overall import MeanDrop, clean_figures, mean_drops, overall_drops, worst_targets
+from .page import Answer, Tile
+from .sentences import fill_sentence, level_sentences, marker_sentence, own_gain_sentence
+from .slices import CENTRED, Slice, clean_row, main_slice
+
+SYNTHETIC = (
+    "The people in these pictures are synthetic, drawn by the program; the figures say nothing about real photos."
+)
+
+
+def answer(run: Run, notes: tuple[str, ...] = ()) -> Answer:
+    """The first screen of one run; ``notes``: what else could not be shown."""
+    means = mean_drops(run)
+    tiles = [_clean_tile(run)]
+    for level in LEVELS:
+        part = main_slice(run, level)
+        if part is not None:
+            tiles.append(_level_tile(part, [m for m in means if m.level == level]))
+    banner = SYNTHETIC if run.manifest.data.synthetic else ""
+    return Answer(banner, tuple(reading(run)), tuple(tiles), tuple(run_facts(run)), (*run.notes, *notes))
+
+
+def reading(run: Run) -> list[str]:
+    """What the numbers say, in words, hedged by their intervals."""
+    row = clean_row(run)
+    n = math.nan if row is None else float(row["n"])
+    said: list[str] = []
+    means = mean_drops(run)
+    for level in LEVELS:
+        part = main_slice(run, level)
+        if part is None:
+            continue
+        said += level_sentences(level, overall_drops(part), n, run.has_intervals)
+        costly = fill_sentence(level, [m for m in means if m.level == level])
+        said += [costly] if costly else []
+    said += marker_reading(run)
+    return said or ["Nothing was hidden: the run has only the clean cell."]
+
+
+def marker_reading(run: Run) -> list[str]:
+    """Whether the model reads the occluder as a marker, as far as the run can tell."""
+    part = main_slice(run, "keypoint")
+    if part is None:
+        return []
+    if has_controls(run, "keypoint"):
+        return [marker_sentence(effect, "keypoint") for effect in marker_effects(control_rows(run, "keypoint"))]
+    if part.placement != CENTRED:
+        return []
+    found = (own_gain_sentence(fill, matrix(run, part, fill).rows) for fill in part.fills)
+    return [sentence for sentence in found if sentence]
+
+
+def conditions(part: Slice) -> str:
+    """Size and placement of a slice, in words."""
+    size = "r =" if part.level == "keypoint" else "margin"
+    return f"{size} {part.radius:g} px" + ("" if part.placement == CENTRED else f", {part.placement}")
+
+
+def _clean_tile(run: Run) -> Tile:
+    row = clean_row(run)
+    assert row is not None  # load_run refuses a run without it
+    ap = clean_figures(run)[0].measured
+    boxes = "ground-truth boxes" if run.manifest.boxes.source == "gt" else f"boxes: {run.manifest.boxes.source}"
+    text = f"{row['n']:.0f} persons, {boxes}"
+    interval = brackets(float(row["ap_lo"]), float(row["ap_hi"]), 4)
+    if interval:
+        text += f"; 95 % interval {number(float(row['ap_lo']), 4)} to {number(float(row['ap_hi']), 4)}"
+    return Tile("Clean AP", number(ap, 4), "" if math.isnan(ap) else repr(ap), text)
+
+
+def _level_tile(part: Slice, means: list[MeanDrop]) -> Tile:
+    rows = tuple((m.fill, m.fill, number(m.mean.value, 2), brackets(m.mean.low, m.mean.high)) for m in means)
+    worst = tuple(
+        (short_name(target), fill, number(drop.value, 1), brackets(drop.low, drop.high))
+        for target, fill, drop in worst_targets(overall_drops(part))
+    )
+    title = f"{part.level.capitalize()}s hidden, {conditions(part)}"
+    return Tile(title, text=f"drop in AP points, mean over {len(part.targets)}", rows=rows, worst=worst)
+
+
+def run_facts(run: Run) -> list[tuple[str, str]]:
+    """What was measured on what, as (term, description); nothing that differs from machine to machine."""
+    m = run.manifest
+    model = m.model.name
+    if m.model.input_size:
+        model += f", input {m.model.input_size[0]} × {m.model.input_size[1]} px"
+    facts = [("Model", model)]
+    if m.model.weights_sha256:
+        facts.append(("Weights", f"sha256 {m.model.weights_sha256[:12]}"))
+    data = f"{m.data.name}: {m.data.n_persons} persons in {m.data.n_images} images"
+    if m.data.limit is not None:
+        data += f" (limited to {m.data.limit})"
+    if m.data.skipped_images:
+        data += f"; unreadable images skipped: {len(m.data.skipped_images)}"
+    facts += [("Data", data), ("Boxes", _boxes_fact(run)), ("Protocol", m.protocol)]
+    if m.model.flip is not None:
+        facts.append(("Flip test", "on" if m.model.flip else "off"))
+    if m.bootstrap is not None:
+        facts.append(("Intervals", f"paired bootstrap over images, {m.bootstrap} draws" if m.bootstrap else "none"))
+    if m.seed is not None:
+        facts.append(("Seed", str(m.seed)))
+    made = f"occbench {m.occbench}"
+    if m.backend is not None:
+        version = f" {m.backend.version}" if m.backend.version else ""
+        made += f" with {m.backend.name}{version}" + (f", {m.backend.precision}" if m.backend.precision else "")
+    facts.append(("Made by", made))
+    if m.command:
+        facts.append(("Command", shlex.join(portable(word) for word in m.command)))
+    return facts
+
+
+def portable(word: str) -> str:
+    """A word of a command without the folders of the machine it was given on: of an absolute path, the name."""
+
+    def name(path: str) -> str:
+        if PurePosixPath(path).is_absolute():
+            return PurePosixPath(path).name or path
+        return PureWindowsPath(path).name if re.match(r"[A-Za-z]:[\\/]", path) else path
+
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("-"):
+        return option + equals + portable(value)
+    return ",".join(name(part) for part in word.split(","))
+
+
+def _boxes_fact(run: Run) -> str:
+    boxes = run.manifest.boxes
+    if boxes.source == "gt":
+        return "ground truth"
+    counts = [("matched", boxes.matched), ("unmatched, left clean", boxes.unmatched), ("persons missed", boxes.missed)]
+    said = ", ".join(f"{n} {what}" for what, n in counts if n is not None)
+    file = (boxes.file or "").replace("\\", "/").rsplit("/", 1)[-1]
+    source = boxes.source + (f" ({file})" if file else "")
+    return f"{source}: {said}" if said else source

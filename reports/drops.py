@@ -1,0 +1,93 @@
+"""A drop with its uncertainty, and what may be said about it.
+
+Drops are AP points (x 100), a loss is positive, NaN is "no such number". An interval of a mean (of a difference) is
+put together from the ends of its members' intervals: with members that are not perfectly correlated it is too wide
+rather than too narrow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from occbench.evaluation.intervals import holm
+
+ALPHA = 0.05
+
+FAMILY = "p_family"
+"""Column with p, corrected over the drops that stand in one figure together."""
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A loss in AP points, with its 95 % interval where the run has one.
+
+    Attributes:
+        value: The loss.
+        low: Lower end of the interval.
+        high: Upper end.
+        p: Of "no drop", corrected (Holm) over the drops that it is shown with; NaN where the interval alone decides.
+    """
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether anything can be said about chance."""
+        return not (math.isnan(self.low) or math.isnan(self.high))
+
+    @property
+    def clear(self) -> bool:
+        """Whether the drop can be told from zero."""
+        excluded = self.has_interval and not self.low <= 0 <= self.high
+        return excluded and not self.p >= ALPHA  # a p that is NaN does not object
+
+    @property
+    def indistinct(self) -> bool:
+        """Whether there is an interval and the drop cannot be told from zero."""
+        return self.has_interval and not self.clear
+
+
+NO_DROP = Drop(math.nan)
+
+
+def drop_of(row: pd.Series) -> Drop:
+    """The drop of a row of cells.csv."""
+    p = float(row[FAMILY]) if FAMILY in row.index else math.nan
+    return Drop(float(row["drop"]), float(row["drop_lo"]), float(row["drop_hi"]), p)
+
+
+def with_family(rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` with p corrected over all of them: as many drops as a figure shows, as many chances to be misled."""
+    return rows.assign(**{FAMILY: holm(rows["p"].to_numpy(dtype=float))})
+
+
+def mean_of(drops: Iterable[Drop]) -> Drop:
+    """Mean of the drops that are a number; an interval where each of those has one."""
+    known = [drop for drop in drops if not math.isnan(drop.value)]
+    if not known:
+        return NO_DROP
+    value, low, high = np.mean([(drop.value, drop.low, drop.high) for drop in known], axis=0).tolist()
+    return Drop(value, low, high)
+
+
+def minus(left: Drop, right: Drop, times: float = 1.0) -> Drop:
+    """``left`` - ``times`` x ``right``, for ``times`` >= 0."""
+    return Drop(left.value - times * right.value, left.low - times * right.high, left.high - times * right.low)
+
+
+def negative(drop: Drop) -> Drop:
+    """The gain that a loss is."""
+    return Drop(-drop.value, -drop.high, -drop.low, drop.p)
+
+
+def largest(values: Sequence[Drop]) -> float:
+    """The largest absolute drop; 0 where there is none."""
+    return max((abs(drop.value) for drop in values if not math.isnan(drop.value)), default=0.0)

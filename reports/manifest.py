@@ -1,0 +1,115 @@
+"""What a run says about itself, as far as a report uses it; the rest of manifest.json is let through unread."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+
+class Recipe(_Entry):
+    """How a model's training hid keypoints (PROTOCOL section 6)."""
+
+    name: str
+    level: str | None = None
+    removal: bool | None = None
+    p: float | None = None
+
+
+class Model(_Entry):
+    name: str
+    weights_sha256: str | None = None
+    input_size: tuple[int, int] | None = None
+    flip: bool | None = None
+    published: dict[str, float] = Field(default_factory=dict)
+    augmentation: Recipe | None = None
+
+
+class Data(_Entry):
+    name: str
+    n_images: int
+    n_persons: int
+    synthetic: bool = False
+    skipped_images: list[str] = Field(default_factory=list)
+    limit: int | None = None
+
+
+class Boxes(_Entry):
+    source: str
+    file: str | None = None
+    n: int | None = None
+    matched: int | None = None
+    missed: int | None = None
+    unmatched: int | None = None
+
+
+class Skeleton(_Entry):
+    name: str = ""
+    keypoints: list[str]
+    parts: dict[str, list[str]] = Field(default_factory=dict)
+    edges: list[tuple[str, str]] = Field(default_factory=list)
+
+    def own_keypoints(self, level: str, target: str) -> list[str]:
+        """Names of the keypoints that ``target`` consists of; empty for an unknown part."""
+        return [target] if level == "keypoint" else list(self.parts.get(target, []))
+
+    def targets(self, level: str) -> list[str]:
+        """Every target of ``level``, in the skeleton's order."""
+        return list(self.keypoints if level == "keypoint" else self.parts)
+
+
+class Backend(_Entry):
+    name: str
+    version: str | None = None
+    precision: str | None = None
+
+
+class CellEntry(_Entry):
+    slug: str
+    level: str | None = None
+    fill: str | None = None
+    target: str | None = None
+    radius: float | None = None
+    placement: str | None = None
+    n_attacked: int | None = None
+    n_short: int | None = None
+
+
+class Manifest(_Entry):
+    """A whole run's manifest.json, of schema 1 or 2."""
+
+    occbench: str
+    command: list[str] = Field(default_factory=list)
+    model: Model
+    data: Data
+    boxes: Boxes
+    protocol: str
+    evaluator: str | None = None
+    bootstrap: int | None = None
+    seed: int | None = None
+    backend: Backend | None = None
+    skeleton: Skeleton
+    cells: list[CellEntry]
+
+
+class Example(_Entry):
+    """One person under one attack. Coordinates in crop px, one ``[x, y]`` per keypoint of the skeleton."""
+
+    slug: str
+    level: str
+    fill: str
+    target: str
+    radius: float
+    placement: str
+    person: int | str
+    image: str
+    clean: str
+    attacked: str
+    truth: list[tuple[float, float] | None]
+    clean_keypoints: list[tuple[float, float]]
+    attacked_keypoints: list[tuple[float, float]]
+    kind: str = "example"
+    oks_clean: float | None = None
+    oks_attacked: float | None = None

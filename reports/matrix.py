@@ -1,0 +1,123 @@
+"""Which keypoints suffer when something is hidden: attacked target x affected keypoint (PROTOCOL section 5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from .drops import NO_DROP, Drop, drop_of, mean_of
+from .load import Run
+from .slices import Slice, maximum, order_keypoints
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """One attacked target.
+
+    Attributes:
+        target: What was hidden.
+        own: The keypoints that it consists of.
+        overall: Drop over all keypoints.
+        drops: By affected keypoint.
+    """
+
+    target: str
+    own: frozenset[str]
+    overall: Drop
+    drops: dict[str, Drop]
+
+    @property
+    def own_loss(self) -> Drop:
+        """Drop of what was hidden; of a part the mean over its keypoints."""
+        own = [drop for name, drop in self.drops.items() if name in self.own]
+        return own[0] if len(own) == 1 else mean_of(own)
+
+    @property
+    def worst_collateral(self) -> tuple[str, Drop]:
+        """The keypoint outside the target with the largest drop; an empty name where there is none."""
+        others = {k: d for k, d in self.drops.items() if k not in self.own and not math.isnan(d.value)}
+        name = max(others, key=lambda k: others[k].value, default="")
+        return name, others.get(name, NO_DROP)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All targets of a level under one fill."""
+
+    level: str
+    fill: str
+    keypoints: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+
+
+@dataclass(frozen=True)
+class Affected:
+    """One affected keypoint of one target. ``own`` marks a keypoint that the target itself consists of."""
+
+    keypoint: str
+    own: bool
+    n: float
+    drops: dict[str, Drop]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The most affected keypoints of one target, worst first."""
+
+    target: str
+    n_attacked: float
+    keypoints: tuple[Affected, ...]
+
+
+def matrix(run: Run, part: Slice, fill: str) -> Matrix:
+    """The interaction matrix of one level under one fill; rows and columns in the skeleton's order."""
+    keypoints = tuple(order_keypoints(run, part.single["keypoint"]))
+    single = dict(iter(part.single[part.single["fill"] == fill].groupby("target", sort=False)))
+    overall = part.overall[part.overall["fill"] == fill].set_index("target")
+    rows = []
+    for target in part.targets:
+        mine = single.get(target)
+        known = {} if mine is None else {row["keypoint"]: drop_of(row) for _, row in mine.iterrows()}
+        whole = drop_of(overall.loc[target]) if target in overall.index else NO_DROP
+        if not known and math.isnan(whole.value):
+            continue
+        own = frozenset(run.manifest.skeleton.own_keypoints(part.level, target))
+        rows.append(MatrixRow(target, own, whole, {k: known.get(k, NO_DROP) for k in keypoints}))
+    return Matrix(part.level, fill, keypoints, tuple(rows))
+
+
+def most_affected(run: Run, part: Slice, top: int = TOP) -> list[Panel]:
+    """Per target the keypoints with the largest mean |drop| over the fills (Figs 6 and 8 of the thesis).
+
+    A part attack is judged by its remaining keypoints: those outside the painted region (``drop_remaining``, whose n
+    is ``n_remaining``); a keypoint attack by every keypoint, its own included. Equal ones keep the skeleton's order.
+    """
+    value, count = ("drop_remaining", "n_remaining") if part.level == "part" else ("drop", "n")
+    groups = dict(iter(part.single.groupby("target", sort=False)))
+    order = {name: i for i, name in enumerate(run.manifest.skeleton.keypoints)}
+    panels = []
+    for target in part.targets:
+        mine = groups.get(target, part.single.iloc[:0])
+        means = mine.assign(size=mine[value].abs()).groupby("keypoint", sort=False)["size"].mean().dropna()
+        names = sorted(means.index, key=lambda k: (-means[k], order.get(k, len(order)), k))[:top]
+        own = run.manifest.skeleton.own_keypoints(part.level, target)
+        keypoints = [_affected(mine[mine["keypoint"] == k], k, k in own, part.fills, value, count) for k in names]
+        panels.append(Panel(target, maximum(mine["n_attacked"]), tuple(keypoints)))
+    return panels
+
+
+def _affected(rows: pd.DataFrame, name: str, own: bool, fills: Sequence[str], value: str, count: str) -> Affected:
+    by_fill = {row["fill"]: row for _, row in rows.iterrows()}
+    drops = {}
+    for fill in fills:
+        row = by_fill.get(fill)
+        if row is None:
+            drops[fill] = NO_DROP
+        else:  # the intervals of cells.csv are those of `drop`
+            drops[fill] = drop_of(row) if value == "drop" else Drop(float(row[value]))
+    return Affected(name, own, maximum(rows[count]), drops)

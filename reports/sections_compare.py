@@ -1,0 +1,211 @@
+"""The sections about several runs: what tells them apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from .compare import LevelComparison, boxes_label, compare_level, differences
+from .controls import Estimate, control_rows, marker_effects
+from .drops import NO_DROP
+from .load import LEVELS, Run
+from .names import listed
+from .overall import clean_figures
+from .page import Block, Heading, Prose, Section, section
+from .plot_compare import plot_by_boxes, plot_mean_drops, plot_robustness, plot_targets
+from .plots import PlotFolder
+from .published import BY_DETECTOR, COLUMNS, comparable_table, detector, is_hrnet_w32, on_val2017
+from .sections import table_block
+from .sentences import comparison_sentence, marker_sentence
+from .slices import clean_row
+from .style import MOST
+from .table import Column, Row, Table, Value
+
+ANCHOR = "compare"
+
+
+def comparison_sections(runs: Sequence[Run], labels: Sequence[str], plots: PlotFolder) -> Iterator[Section]:
+    """Draw and gather everything about ``runs`` beside each other."""
+    levels = [found for level in LEVELS if (found := compare_level(runs, labels, level))]
+    made = (
+        ("robustness", "Robustness side by side", _robustness(runs, labels, levels, plots)),
+        ("targets", "Target by target", _targets(levels, labels, plots)),
+        ("markers", "Marker effect side by side", _markers(runs, labels)),
+        ("training", "Without occlusion, by training", _training(runs, labels, plots)),
+        ("boxes", "By the source of the boxes", _boxes(runs, plots)),
+    )
+    for name, title, blocks in made:
+        found = section(ANCHOR, name, title, list(blocks))
+        if found is not None:
+            yield found
+
+
+def comparison_reading(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
+    """Which run loses least, as far as the intervals tell."""
+    said = []
+    for level in LEVELS:
+        found = compare_level(runs, labels, level)
+        for fill in found.fills if found else ():
+            assert found is not None
+            means = {label: found.means[label, fill] for label in labels if (label, fill) in found.means}
+            sentence = comparison_sentence(level, fill, means)
+            said += [sentence] if sentence else []
+    return said
+
+
+def comparison_notes(runs: Sequence[Run]) -> list[str]:
+    """What a reader must keep in mind when comparing ``runs``."""
+    found = differences(runs)
+    return [f"These runs also differ in: {', '.join(found)}. Compare their drops with that in mind."] if found else []
+
+
+def _robustness(
+    runs: Sequence[Run], labels: Sequence[str], levels: Sequence[LevelComparison], plots: PlotFolder
+) -> Iterator[Block]:
+    yield table_block(_overview(runs, labels, levels), plots)
+    if not levels:
+        yield Prose("Fewer than two of these runs hid anything of the same level.", "note")
+        return
+    counts = listed(f"{len(found.targets)} {found.level}s" for found in levels)
+    caption = f"AP without and under attack, mean over the {counts} that all runs hid."
+    alt = f"Bars: AP clean and under each fill, one bar per run ({listed(labels)})."
+    yield plots.add(partial(plot_robustness, levels, labels), "compare_ap", alt, caption)
+    caption = f"Mean drop over the same {counts}. Lines are 95 % intervals: those of a mean are too wide rather than too narrow."
+    alt = f"Bars: mean drop in AP points per fill, one bar per run ({listed(labels)})."
+    yield plots.add(partial(plot_mean_drops, levels, labels), "compare_drop", alt, caption)
+
+
+def _overview(runs: Sequence[Run], labels: Sequence[str], levels: Sequence[LevelComparison]) -> Table:
+    columns = [
+        Column("run", "run"),
+        Column("data", "data"),
+        Column("n", "persons", "count"),
+        Column("boxes", "boxes"),
+        Column("protocol", "protocol"),
+        Column("ap", "clean AP", "ap"),
+    ]
+    for found in levels:
+        group = f"mean drop, {found.level}s"
+        columns += [Column(f"{found.level}_{fill}", fill, "points", fill, group) for fill in found.fills]
+    rows = []
+    for run, label in zip(runs, labels, strict=True):
+        clean = clean_row(run)
+        assert clean is not None  # load_run refuses a run without it
+        ap = Estimate(float(clean["ap"]), float(clean["ap_lo"]), float(clean["ap_hi"]))
+        values: list[Value] = [
+            label,
+            run.manifest.data.name,
+            float(clean["n"]),
+            boxes_label(run),
+            run.manifest.protocol,
+            ap,
+        ]
+        values += [found.means.get((label, fill), NO_DROP) for found in levels for fill in found.fills]
+        rows.append(Row(tuple(values), {"run": label}))
+    caption = "Clean AP, and the mean over the targets that all runs hid of the overall drop, AP points."
+    return Table("compare", caption, tuple(columns), tuple(rows))
+
+
+def _targets(levels: Sequence[LevelComparison], labels: Sequence[str], plots: PlotFolder) -> Iterator[Block]:
+    for found in levels:
+        if not found.targets:
+            continue
+        yield Heading(f"{found.level.capitalize()} attacks")
+        caption = f"Overall drop per hidden {found.level}, one dot per run; a hollow dot cannot be told from zero."
+        if len(found.targets) > MOST:
+            caption += f" The first {MOST} of {len(found.targets)}; the table has all."
+        alt = f"Dots: overall drop per hidden {found.level} and fill, one dot per run ({listed(labels)})."
+        yield plots.add(partial(plot_targets, found, labels), f"compare_{found.level}", alt, caption)
+        columns = [Column("target", f"hidden {found.level}")]
+        for fill in found.fills:
+            columns += [Column(f"{fill}_{i + 1}", label, "points", fill, group=fill) for i, label in enumerate(labels)]
+        rows = [
+            Row(
+                (
+                    target,
+                    *(found.drops.get((label, target, fill), NO_DROP) for fill in found.fills for label in labels),
+                ),
+                {"target": target},
+            )
+            for target in found.targets
+        ]
+        caption = f"Overall drop per hidden {found.level}, AP points. Runs, in order: {listed(labels)}."
+        yield table_block(
+            Table(f"compare_{found.level}", caption, tuple(columns), tuple(rows), folded=True, shown=150), plots
+        )
+
+
+def _markers(runs: Sequence[Run], labels: Sequence[str]) -> Iterator[Block]:
+    for run, label in zip(runs, labels, strict=True):
+        effects = marker_effects(control_rows(run, "keypoint"))
+        for effect in effects:
+            yield Prose(f"{label}: {marker_sentence(effect, 'keypoint')}", "reading")
+
+
+def _training(runs: Sequence[Run], labels: Sequence[str], plots: PlotFolder) -> Iterator[Block]:
+    """Tables I and III of the thesis: measured rows, then published ones where the runs compare."""
+    columns = [
+        Column("run", "run"),
+        Column("augmentation", "augmentation"),
+        Column("level", "level"),
+        Column("removal", "removal"),
+        Column("p", "p", "px"),
+    ]
+    names = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_m": "AP(M)", "ap_l": "AP(L)", "ar": "AR"}
+    columns += [Column(name, names[name], "points") for name in COLUMNS]
+    rows = []
+    for run, label in zip(runs, labels, strict=True):
+        recipe = run.manifest.model.augmentation
+        figures = {f.column: 100 * f.measured for f in clean_figures(run)}
+        about = ("", "", "", math.nan)
+        if recipe is not None:
+            about = (recipe.name, recipe.level or "", _tick(recipe.removal), math.nan if recipe.p is None else recipe.p)
+        rows.append(Row((label, *about, *(figures[name] for name in COLUMNS)), {"run": label}))
+    published = comparable_table(runs)
+    caption = "AP × 100 on clean crops, in the layout of Tables I and III of the thesis."
+    if published is not None:
+        name, table = published
+        caption += f" Rows marked as published are {name}'s: the same data and model, not measured here."
+        for row in table:
+            about = (row.augmentation, row.level, _tick(row.removal), math.nan if row.p is None else row.p)
+            rows.append(Row(("", *about, *row.figures), note="published"))
+    yield table_block(Table("compare_training", caption, tuple(columns), tuple(rows)), plots)
+
+
+def _tick(flag: bool | None) -> str:
+    return "" if flag is None else ("yes" if flag else "no")
+
+
+def _boxes(runs: Sequence[Run], plots: PlotFolder) -> Iterator[Block]:
+    """Figs 10, 13 and 14 of the thesis: the same model over several sources of boxes."""
+    boxes = list(dict.fromkeys(boxes_label(run) for run in runs))
+    if len(boxes) < 2:
+        return
+    aps = {(run.manifest.model.name, boxes_label(run)): clean_figures(run)[0].measured for run in runs}
+    models = list(dict.fromkeys(model for model, _ in aps))
+    series = {model: [aps.get((model, source), math.nan) for source in boxes] for model in models}
+    yield plots.add(
+        partial(plot_by_boxes, series, boxes),
+        "compare_boxes",
+        f"Bars: clean AP by the source of the boxes ({listed(boxes)}), one bar per model.",
+        "Clean AP by the source of the boxes.",
+        narrow=True,
+    )
+    columns = [Column("boxes", "boxes"), *(Column(f"ap_{i + 1}", model, "points") for i, model in enumerate(models))]
+    rows = [
+        Row((source, *(100 * aps.get((model, source), math.nan) for model in models)), {"boxes": source})
+        for source in boxes
+    ]
+    caption = "Clean AP × 100 by the source of the boxes."
+    known = [run for run in runs if on_val2017(run) and is_hrnet_w32(run)]
+    found = {name for run in known if (name := detector(run))}
+    if found:
+        columns.append(Column("published", "HRNet-W32, published (thesis)", "points"))
+        by_label = {boxes_label(run): detector(run) for run in known}
+        rows = [
+            Row((*row.values, BY_DETECTOR.get(by_label.get(str(row.values[0])) or "", ("", math.nan))[1]), row.keys)
+            for row in rows
+        ]
+        caption += " Published figures are Fig. 10's of the thesis, not measured here."
+    yield table_block(Table("compare_boxes", caption, tuple(columns), tuple(rows)), plots)
