@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import OccbenchError
-from . import attack, doctor, evaluate, export, ls, preview, report, sample, train, verify
+from . import attack, doctor, evaluate, export, fetch, ls, preview, report, sample, train, verify
 
 app = typer.Typer(
     name="occbench",
@@ -36,6 +36,7 @@ app.command()(evaluate.evaluate)
 app.command()(train.train)
 app.command("preview-aug")(preview.preview)
 app.command()(sample.sample)
+app.command()(fetch.fetch)
 app.command()(ls.ls)
 app.command()(doctor.doctor)
 

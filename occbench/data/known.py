@@ -21,7 +21,7 @@ class KnownSet:
         reader: ``module:function`` in this package, called with the annotations, the images and ``options``.
         annotations: The annotation file, below the data folder.
         images: The image folder, below the data folder.
-        photos: How many photos the published set has; None where that is not fixed.
+        photos: How many photos the published set has at least; None where that is not known.
         fetch: The name for ``occbench fetch`` that brings it.
         metric: What it is scored with, in words.
         options: More arguments of the reader, by name; a path is taken below the data folder.
@@ -88,17 +88,17 @@ KNOWN_SETS = (
     _coco("val2017", 5000),
     _coco("train2017", 118_287),
     KnownSet(
-        *("mpii", "mpii:read_mpii", _MPII / "mpii_val.json", _MPII_PHOTOS, 24_984, "mpii", _PCKH),
+        *("mpii", "mpii:read_mpii", _MPII / "mpii_val.json", _MPII_PHOTOS, 24_900, "mpii", _PCKH),
         options=(("head_boxes", _MPII / "mpii_gt_val.mat"),),
         note="MPII, the validation persons of its training photos: 16 joints",
     ),
     KnownSet(
-        *("mpii-train", "mpii:read_mpii", _MPII / "mpii_train.json", _MPII_PHOTOS, 24_984, "mpii", "none"),
+        *("mpii-train", "mpii:read_mpii", _MPII / "mpii_train.json", _MPII_PHOTOS, 24_900, "mpii", "none"),
         note="the training persons; head sizes, and so PCKh, only by mpii-original",
     ),
     KnownSet(
         *("mpii-original", "mpii_mat:read_mpii_mat", _MPII / "mpii_human_pose_v1_u12_1.mat", _MPII_PHOTOS),
-        *(24_984, "mpii", _PCKH),
+        *(24_900, "mpii", _PCKH),
         note="training and validation persons, from MPII's own file, which says which joints are occluded",
     ),
     KnownSet(

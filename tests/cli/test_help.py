@@ -13,7 +13,9 @@ from occbench.cli import app
 
 from .conftest import Occbench
 
-COMMANDS = ("attack", "report", "evaluate", "train", "preview-aug", "sample", "ls", "doctor")
+COMMANDS = (
+    *("attack", "report", "verify", "export", "evaluate", "train", "preview-aug", "sample", "fetch", "ls", "doctor"),
+)
 HEAVY = ("torch", "torchvision", "mmpose", "mmcv", "mmdet", "mmengine", "pandas", "matplotlib", "scipy", "cv2", "numpy")
 
 
