@@ -14,7 +14,17 @@ from occbench.cli import app
 from .conftest import Occbench
 
 COMMANDS = (
-    *("attack", "report", "verify", "export", "evaluate", "train", "preview-aug", "sample", "fetch", "ls", "doctor"),
+    "attack",
+    "report",
+    "verify",
+    "export",
+    "evaluate",
+    "train",
+    "preview-aug",
+    "sample",
+    "fetch",
+    "ls",
+    "doctor",
 )
 HEAVY = ("torch", "torchvision", "mmpose", "mmcv", "mmdet", "mmengine", "pandas", "matplotlib", "scipy", "cv2", "numpy")
 
