@@ -242,16 +242,12 @@ def _decode_simcc(codec: Any, sizes: Sequence[int], raw: Raw) -> Arrays:
 
 
 def _simcc_step(rows: torch.Tensor, points: np.ndarray, maxima: np.ndarray, size: int) -> np.ndarray:
-    """MMPose's ``refine_simcc_dark``: what to subtract from points (N,) on rows (N, L).
-
-    Where there is no point (-1), the second value to the left is the row's last one, as in MMPose.
-    """
+    """MMPose's ``refine_simcc_dark``: what to subtract from points (N,) on rows (N, L)."""
     import torch
 
     length = rows.shape[1]
     blurred = blurred_maps(rows[None], size, 1)[0]
     index = np.clip(points[:, None].astype(np.int64) + np.arange(-2, 3), 0, length - 1)
-    index[points < 0, 0] = length - 1
     near = blurred.gather(1, torch.from_numpy(index).to(rows.device)).cpu().numpy()
     near = np.log(np.clip(near * restoring_factor(maxima, blurred)[:, None], 1e-3, 50.0))
     slope = 0.5 * (near[:, 3] - near[:, 1])
