@@ -78,7 +78,10 @@ def _clean_tile(run: Run) -> Tile:
     interval = brackets(float(row["ap_lo"]), float(row["ap_hi"]), 4)
     if interval:
         text += f"; 95 % interval {number(float(row['ap_lo']), 4)} to {number(float(row['ap_hi']), 4)}"
-    return Tile("Clean AP", number(ap, 4), "" if math.isnan(ap) else repr(ap), text)
+    more = tuple(
+        (f.name, "", number(f.measured, 4), "") for f in clean_figures(run) if f.column in ("ap50", "ap75", "ar")
+    )
+    return Tile("Clean AP", number(ap, 4), "" if math.isnan(ap) else f"{ap:.10g}", text, more)
 
 
 def _level_tile(part: Slice, means: list[MeanDrop]) -> Tile:

@@ -10,7 +10,7 @@ import pandas as pd
 from .drops import NO_DROP, Drop, drop_of, mean_of, with_family
 from .load import Run
 from .names import order_fills
-from .slices import ALL, order_targets
+from .slices import ALL, by_question, order_targets
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def cell_rows(run: Run) -> list[CellRow]:
     keys = ["level", "target", "placement", "radius", "fill"]
     attacked = run.cells[run.cells["level"] != "clean"]
     whole = attacked["keypoint"] == ALL
-    attacked = pd.concat([with_family(attacked[whole]), with_family(attacked[~whole])])
+    attacked = pd.concat([with_family(attacked[whole]), by_question(run, attacked[~whole])])
     rows = [_cell_row(run, cell) for _, cell in attacked.groupby(keys, sort=False)]
     fills = order_fills(attacked["fill"])
     places = {level: order_targets(run, level, attacked["target"]) for level in set(attacked["level"])}

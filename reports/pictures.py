@@ -12,7 +12,7 @@ import numpy as np
 from .load import Run
 from .manifest import Example, Skeleton
 from .names import number
-from .slices import CENTRED, order_targets
+from .slices import CENTRED, main_slice, order_targets
 
 HEIGHT = 400
 """Height of a drawn crop, px; the crop is enlarged to it, never shrunk."""
@@ -62,7 +62,7 @@ class Gallery:
 def galleries(run: Run, level: str) -> tuple[list[Gallery], list[str]]:
     """One gallery per target of ``level`` that has examples, and a note for each that could not be drawn."""
     found, notes = [], []
-    mine = [example for example in run.examples if example.level == level]
+    mine = _chosen(run, level)
     for target in order_targets(run, level, (example.target for example in mine)):
         same = [example for example in mine if example.target == target]
         same.sort(key=lambda e: _ORDER.index(e.kind) if e.kind in _ORDER else len(_ORDER))
@@ -71,6 +71,15 @@ def galleries(run: Run, level: str) -> tuple[list[Gallery], list[str]]:
         except _UnreadableError as error:
             notes.append(f"No picture for {target}: {error}.")
     return found, notes
+
+
+def _chosen(run: Run, level: str) -> list[Example]:
+    """The examples of a level; of an old run, which has one person under every attack, those of the main slice."""
+    mine = [example for example in run.examples if example.level == level]
+    part = main_slice(run, level)
+    if part is None or any(example.kind in _ORDER for example in mine):
+        return mine
+    return [e for e in mine if (e.radius, e.placement) == (part.radius, part.placement)]
 
 
 class _UnreadableError(Exception):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, PathPatch, Polygon
+from matplotlib.patches import Circle, Patch, PathPatch, Polygon
 from matplotlib.path import Path
 
 from .drops import NO_DROP, Drop, largest
 from .names import number, short_name
 from .plot_matrix import tint
-from .style import INK, MUTED, WIDTH, new_figure, styled
+from .style import INK, MUTED, PAPER, WIDTH, new_figure, styled
 
 # A person who faces the viewer, so that the person's left is on the right; y upwards, ankles at 0.
 _RIGHT_OF_PICTURE = {
@@ -92,8 +93,8 @@ def plot_bodies(bodies: Sequence[Body], level: str) -> Figure:
         for axes, body in zip(grid, bodies, strict=False):
             set_stage(axes)
             axes.set_title(body.fill, loc="center")
-            axes.text(-2.9, -0.75, "R", color=MUTED, ha="center", va="center")
-            axes.text(2.9, -0.75, "L", color=MUTED, ha="center", va="center")
+            axes.text(-2.9, 0.3, "R", color=MUTED, ha="center", va="center")
+            axes.text(2.9, 0.3, "L", color=MUTED, ha="center", va="center")
             if level == "keypoint":
                 draw_silhouette(axes)
                 _draw_joints(axes, body.losses, deepest)
@@ -105,7 +106,7 @@ def plot_bodies(bodies: Sequence[Body], level: str) -> Figure:
 def set_stage(axes: Axes) -> None:
     """Room for one body, without axes."""
     axes.set_xlim(-3.7, 3.7)
-    axes.set_ylim(-1.3, 10.9)
+    axes.set_ylim(-1.9, 10.8)
     axes.set_aspect("equal")
     axes.axis("off")
 
@@ -174,7 +175,7 @@ def _draw_joints(axes: Axes, losses: Mapping[str, Drop], deepest: float) -> None
         x, y = PLACES[name]
         radius = 0.3 if y < 9 else 0.22
         edge = MUTED if drop.indistinct else INK
-        axes.add_patch(Circle((x, y), radius, facecolor=tint(drop, deepest), edgecolor=edge, linewidth=0.8, zorder=3))
+        _cover(axes, Circle((x, y), radius), tint(drop, deepest), edge)
         dx, dy, ha = _beside(name, radius)
         colour = MUTED if drop.indistinct else INK
         axes.text(x + dx, y + dy, number(drop.value, 1), ha=ha, va="center", fontsize=7, color=colour, zorder=4)
@@ -193,19 +194,15 @@ def _beside(name: str, radius: float) -> tuple[float, float, str]:
 
 
 def _draw_parts(axes: Axes, losses: Mapping[str, Drop], deepest: float) -> None:
-    def look(part: str) -> dict[str, Any]:
-        drop = losses.get(part, NO_DROP)
-        if math.isnan(drop.value):
-            return _GREY
-        edge = MUTED if drop.indistinct else INK
-        return {"facecolor": tint(drop, deepest), "edgecolor": edge, "linewidth": 0.8}
-
-    axes.add_patch(Polygon(_trunk(), **look("corpus")))
+    shapes: dict[str, Patch] = {"corpus": Polygon(_trunk())}
     for part, joints in _LIMBS.items():
-        axes.add_patch(Polygon(_outline([PLACES[j] for j in joints], _width(joints)), **look(part)))
-    hips = [(-1.0, 4.25), (1.0, 4.25)]
-    axes.add_patch(Polygon(_outline(hips, 0.36), **look("hip")))
-    axes.add_patch(Circle(HEAD[:2], HEAD[2], **look("head")))
+        shapes[part] = Polygon(_outline([PLACES[j] for j in joints], _width(joints)))
+    shapes["hip"] = Polygon(_outline([(-0.95, 4.25), (0.95, 4.25)], 0.42))
+    shapes["head"] = Circle(HEAD[:2], HEAD[2])
+    for part, shape in shapes.items():  # each covers those before it
+        drop = losses.get(part, NO_DROP)
+        known = not math.isnan(drop.value)
+        _cover(axes, shape, tint(drop, deepest), INK if known and not drop.indistinct else MUTED)
     for part, (x, y) in _NUMBERS_OF_PARTS.items():
         drop = losses.get(part, NO_DROP)
         if not math.isnan(drop.value):
@@ -215,4 +212,13 @@ def _draw_parts(axes: Axes, losses: Mapping[str, Drop], deepest: float) -> None:
     others = [(p, d) for p, d in losses.items() if p not in SHAPES and not math.isnan(d.value)]
     lines = [f"{short_name(part)} {number(drop.value, 1)}" for part, drop in others[:6]]
     text = "\n".join("  ·  ".join(lines[i : i + 2]) for i in range(0, len(lines), 2))
-    axes.text(0, -0.85, text, ha="center", va="top", fontsize=7, color=INK)
+    axes.text(0, -1.05, text, ha="center", va="top", fontsize=7, color=INK)
+
+
+def _cover(axes: Axes, shape: Patch, colour: tuple[float, float, float, float], edge: str) -> None:
+    """Add ``shape`` in a translucent colour that lets nothing of what is under it through."""
+    ground = copy(shape)
+    ground.set(facecolor=PAPER, edgecolor="none", zorder=3)
+    shape.set(facecolor=colour, edgecolor=edge, linewidth=0.8, zorder=3)
+    axes.add_patch(ground)
+    axes.add_patch(shape)

@@ -51,10 +51,9 @@ def plot_target_doses(dose: Dose) -> Figure:
     targets = shown_targets(dose)
     rows = math.ceil(len(targets) / _COLUMNS)
     with styled():
-        figure = new_figure(WIDTH, 0.75 + 1.35 * rows)
-        figure.set_layout_engine("none")  # dozens of panels of one size need no layout engine, which is slow
+        figure = new_figure(WIDTH, 0.75 + 1.35 * rows, None)  # a layout engine takes seconds for dozens of panels
         height = figure.get_figheight()
-        figure.subplots_adjust(0.055, 0.42 / height, 0.995, 1 - 0.55 / height, wspace=0.09, hspace=0.3)
+        figure.subplots_adjust(0.055, 0.42 / height, 0.995, 1 - 0.55 / height, wspace=0.09, hspace=0.32)
         grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False)
         for index, axes in enumerate(grid.flat):
             if index >= len(targets):

@@ -14,7 +14,7 @@ from .page import FigureBlock, GalleryBlock, Pair, Picture
 from .pictures import Gallery, Shown, as_jpeg, as_png
 from .style import inline_svg, write_figure
 
-BUDGET = 8_000_000
+BUDGET = 6_000_000
 """Bytes of pictures that the page takes; those past it are files beside it."""
 
 

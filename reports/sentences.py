@@ -9,7 +9,7 @@ from occbench.evaluation.bootstrap import MIN_PERSONS
 
 from .calibration import LevelConfidence
 from .controls import MarkerEffect, decoys_in
-from .dose import THRESHOLDS, Dose
+from .dose import THRESHOLDS, Critical, Dose
 from .drops import Drop
 from .matrix import MatrixRow
 from .names import counted, hiding, listed, number, order_fills, plural, span, spoken
@@ -158,15 +158,19 @@ def dose_sentences(dose: Dose) -> list[str]:
                 f"{curve.radii[-1]:g} px; there it is {number(last.value, 1)}{end}."
             )
             continue
-        steps = listed(f"{t:g} at {_at(c.value, curve.radii)}" for t, c in reached)
-        said.append(f"{curve.fill.capitalize()}: the mean drop exceeds (AP points) {steps}.")
+        steps = listed(f"{t:g} at {_at(c, curve.radii)}" for t, c in reached)
+        said.append(f"{curve.fill.capitalize()}: the mean drop first exceeds (AP points) {steps}.")
     return said
 
 
-def _at(radius: float, radii: Sequence[float]) -> str:
-    if radius <= radii[0]:
-        return f"{radii[0]:g} px or less"
-    return f"{number(radius, 1)} px"
+def _at(found: Critical, radii: Sequence[float]) -> str:
+    def size(radius: float) -> str:
+        return (
+            f"≤ {radii[0]:g}" if radius <= radii[0] else f"> {radii[-1]:g}" if math.isinf(radius) else number(radius, 1)
+        )
+
+    interval = "" if math.isnan(found.low) or math.isnan(found.high) else f" ({size(found.low)} to {size(found.high)})"
+    return f"{size(found.value)} px{interval}"
 
 
 def confidence_sentences(found: LevelConfidence) -> list[str]:

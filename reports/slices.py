@@ -30,7 +30,7 @@ class Slice:
         fills: In display order.
         targets: In the skeleton's order.
         overall: Rows of the AP over all keypoints, p corrected over them.
-        single: Rows of the AP of single keypoints, p corrected over them.
+        single: Rows of the AP of single keypoints; p corrected over what is hidden itself, and over the others.
     """
 
     level: str
@@ -63,8 +63,16 @@ def main_slice(run: Run, level: str) -> Slice | None:
         fills=tuple(order_fills(rows["fill"])),
         targets=tuple(order_targets(run, level, rows["target"])),
         overall=with_family(rows[whole]),
-        single=with_family(rows[~whole]),
+        single=by_question(run, rows[~whole]),
     )
+
+
+def by_question(run: Run, single: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single keypoints with p corrected by question: the own losses among them, and the collateral ones."""
+    own_keypoints = run.manifest.skeleton.own_keypoints
+    keys = zip(single["level"], single["target"], single["keypoint"], strict=True)
+    own = pd.Series([keypoint in own_keypoints(level, target) for level, target, keypoint in keys], single.index, bool)
+    return pd.concat([with_family(single[own]), with_family(single[~own])]).sort_index()
 
 
 def order_targets(run: Run, level: str, targets: Iterable[str]) -> list[str]:

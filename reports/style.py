@@ -22,6 +22,8 @@ WIDTH = 9.4
 
 INK = "#1d232b"
 MUTED = "#8a93a0"
+PAPER = "#fefefe"
+"""What a figure stands on, for shapes that cover others; the page's own ground where it stands in the page."""
 
 # Okabe and Ito's colours: told apart under the common colour vision deficiencies, on white and on near-black.
 FILL_COLOURS = {"blackout": "#0072B2", "meanout": "#E69F00", "blur": "#009E73"}
@@ -51,12 +53,12 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float, padding: float = 0.04) -> Figure:
+def new_figure(width: float, height: float, padding: float | None = 0.04) -> Figure:
     """An empty figure of ``width`` x ``height`` inches, outside pyplot, so nothing global holds it.
 
-    ``padding`` (inches) is kept around every axes.
+    ``padding`` (inches) is kept around every axes; None for a figure that is laid out by hand.
     """
-    layout = ConstrainedLayoutEngine(h_pad=padding, w_pad=padding)
+    layout = None if padding is None else ConstrainedLayoutEngine(h_pad=padding, w_pad=padding)
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
@@ -96,4 +98,5 @@ def inline_svg(svg: str, prefix: str, label: str) -> str:
     body = re.sub(r' xmlns(:\w+)?="[^"]*"', "", body)
     body = re.sub(r' (width|height)="[^"]*pt"', "", body, count=2)
     body = body.replace(INK, "var(--ink)").replace(MUTED, "var(--axis)").replace("#ffffff", "none")
+    body = body.replace(PAPER, "var(--paper)")
     return body.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
