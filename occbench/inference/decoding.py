@@ -190,7 +190,8 @@ def _shifted(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _mean(raw: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
-    return (raw + mirrored).mul_(0.5)
+    """The average, in the memory of ``mirrored``."""
+    return mirrored.add_(raw).mul_(0.5)
 
 
 @lru_cache
