@@ -2,7 +2,7 @@
 
     python benchmarks/scaling.py --data ANN.json --images DIR --model tinypose-128x96 --checkpoint tinypose-128x96.pth
 
-Peak memory at 85 cells beside that at 5, and the time of ten times the persons (the same photos, as others) beside once.
+Peak memory at 85 cells beside 5, and the time of ten times the persons (the same photos, as others) beside once.
 """
 
 from __future__ import annotations
