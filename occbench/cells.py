@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,12 @@ from .attraction import attraction
 from .confidence import confidence_rows
 from .data.persons import Dataset
 from .errors import OccbenchError
-from .evaluation.cells import evaluate_cell
 from .inference.predictions import CellPredictions, cell_slug, to_crop
-from .inference.results import to_detections
+from .judge import Judge, judge, yardstick
 from .runs import durable
 from .runs.parquet import read_cell
 from .runs.store import PREDICTIONS, read_geometry
-from .scoring import EVALUATION, Row, ScoredCell, Scorer, Scoring, covered_by_truth, own_similarity
+from .scoring import EVALUATION, Row, Scoring, own_similarity
 
 
 class CellScores:
@@ -49,7 +48,7 @@ class CellScores:
         """
         path = self._out / "scores" / f"{cell_slug(attack)}.json"
         scoring = {"version": EVALUATION, **asdict(self._scoring)}
-        identity = {"cell": key, "clean": clean_key, "scoring": scoring}
+        identity = {"cell": key, "clean": clean_key, "scoring": scoring, "yardstick": yardstick(self._dataset)}
         try:
             kept = json.loads(path.read_text())
             if kept["identity"] == identity:
@@ -62,9 +61,10 @@ class CellScores:
         return scored
 
     def compute(self, attack: Attack | None) -> dict[str, Any]:
-        """The rows of cells.csv (before Holm), those of confidence.csv, and the manifest's line of a cell."""
+        """The rows of cells.csv, groups.csv (before Holm) and confidence.csv, and the manifest's line of a cell."""
         cell = self._clean if attack is None else self._read(attack)
-        rows = self._scorer.clean_rows() if attack is None else self._scorer.rows(self._scored(cell))
+        rows = self._judge.rows(None if attack is None else cell)
+        groups = self._judge.groups(None if attack is None else cell)
         if attack is not None:
             self._add_attraction(rows, attack, cell)
         where = {key: rows[0].get(key) for key in ("level", "fill", "target", "radius", "placement")}
@@ -72,16 +72,16 @@ class CellScores:
         found = confidence_rows(cell.scores, similarity, cell.covered, self._labelled)
         return {
             "rows": [_plain(row) for row in rows],
+            "groups": [_plain(row) for row in groups],
             "confidence": [_plain(where | row) for row in found],
             "about": about.cell(cell),
         }
 
     @classmethod
     def clean_ap(cls, out: Path, dataset: Dataset, scoring: Scoring, path: Path) -> float:
-        """AP over all keypoints of a clean cell that is none of the run's."""
-        scores = cls(out, dataset, scoring, (1, 1))
-        found = scores._scored(read_cell(path)).detections
-        return evaluate_cell(dataset.truth, found, dataset.sigmas, scoring.protocol, masks={None: None})[None].ap
+        """AP (or the figure of the data set's metric) over all keypoints of a clean cell that is none of the run's."""
+        scores, fast = cls(out, dataset, scoring, (1, 1)), replace(scoring, draws=0)
+        return float(judge(dataset, fast, scores._areas, read_cell(path)).rows(None)[0]["value"])
 
     def _read(self, attack: Attack | None) -> CellPredictions:
         cell = read_cell(self._out / PREDICTIONS / f"{cell_slug(attack)}.parquet")
@@ -101,17 +101,13 @@ class CellScores:
     def _labelled(self) -> np.ndarray:
         return np.array([person.labelled for person in self._dataset.persons])
 
-    @cached_property
-    def _scorer(self) -> Scorer:
-        data = self._dataset
-        clean = self._scored(self._clean)
-        return Scorer(data.truth, data.sigmas, data.skeleton.keypoints, self._scoring, clean)
+    @property
+    def _areas(self) -> np.ndarray:
+        return self._geometry[:, 2] * self._geometry[:, 3]
 
-    def _scored(self, cell: CellPredictions) -> ScoredCell:
-        """A cell's predictions as detections: scored, thinned out (PROTOCOL section 5)."""
-        data, areas = self._dataset, self._geometry[:, 2] * self._geometry[:, 3]
-        found = to_detections(data.persons, cell.keypoints, cell.scores, areas, data.sigmas)
-        return ScoredCell(cell.attack, found, covered_by_truth(data, cell.covered))
+    @cached_property
+    def _judge(self) -> Judge:
+        return judge(self._dataset, self._scoring, self._areas, self._clean)
 
     def _add_attraction(self, rows: list[Row], attack: Attack, cell: CellPredictions) -> None:
         skeleton = self._dataset.skeleton

@@ -23,6 +23,7 @@ from .data.persons import Dataset
 from .distributed import Ranks
 from .errors import OccbenchError
 from .examples import write_examples
+from .group_scoring import GROUP_COLUMNS, as_group_table, metric_name, require_measurable
 from .inference.engine import BATCHES_PER_CHUNK, Chunk, Settings, chunks, run_cells
 from .inference.model import PoseModel
 from .progress import Progress
@@ -104,6 +105,8 @@ def measure(
             f"model {job.files.name!r} predicts {job.model.keypoints} keypoints, but {job.dataset.name!r} has "
             f"{len(skeleton.keypoints)}: choose a model of its keypoints"
         )
+    job.model.crops.require(skeleton)
+    require_measurable(job.dataset)
     probe = list(job.model.crops.cut_all(job.dataset.persons[:PROBE]))
     job.model.use(job.backend, job.precision, probe, progress.say)
     choices = _choices(job)
@@ -231,7 +234,7 @@ def _finish(
         reference.finish(None, _chunks(job), dataset)
     for slug in tidy(out, cells, reference is not None):
         progress.note(f"{slug} is dropped: it was measured with other content, and is not asked for again")
-    rows, confidence, counts = _score(job, store, cells, progress)
+    rows, groups, confidence, counts = _score(job, store, cells, progress)
     table = as_table(rows)
     named = {
         "model": job.files.name,
@@ -242,10 +245,14 @@ def _finish(
     with durable.explained(out):
         durable.write(out / "cells.csv", as_csv(table.assign(**named)[list(COLUMNS)]))
         durable.write(out / "confidence.csv", as_csv(pd.DataFrame(confidence)))
+        (out / "groups.csv").unlink(missing_ok=True)
+        if groups:
+            grouped = as_group_table(groups).assign(**named)[list(GROUP_COLUMNS)]
+            durable.write(out / "groups.csv", as_csv(grouped))
         progress.say("examples")
         read = (store.read(attack) for attack in cells)
         write_examples(out / "examples", dataset, read, job.model.crops, job.scoring.protocol, job.settings.seed)
-    clean_ap = float(table["ap"].iloc[0])
+    clean_ap = float(table["value"].iloc[0])
     full_ap = clean_ap if reference is None else CellScores.clean_ap(out, dataset, job.scoring, reference.path(None))
     return {
         "complete": True,
@@ -261,6 +268,7 @@ def _finish(
         "backend": {"clean_ap": clean_ap, "clean_ap_fp32": full_ap, "clean_ap_difference": clean_ap - full_ap},
         "device": job.device,
         "protocol": job.scoring.protocol,
+        "metric": metric_name(dataset),
         "evaluator": job.scoring.evaluator,
         "bootstrap": job.scoring.draws,
         "seed": job.settings.seed,
@@ -271,17 +279,19 @@ def _finish(
 
 def _score(
     job: Job, store: Store, cells: Sequence[Attack | None], progress: Progress
-) -> tuple[list[Row], list[Row], list[dict[str, Any]]]:
-    """The rows of every cell, its confidence rows, and its line of the manifest; kept beside the predictions."""
+) -> tuple[list[Row], list[Row], list[Row], list[dict[str, Any]]]:
+    """The rows of every cell, those of its groups and its confidence, and its line of the manifest; kept on disk."""
     scores = CellScores(job.out, job.dataset, job.scoring, job.model.crops.input_size)
     rows: list[Row] = []
+    groups: list[Row] = []
     confidence: list[Row] = []
     counts: list[dict[str, Any]] = []
     with progress.stage("scoring", len(cells)) as advance:
         for attack in cells:
             scored = scores.kept_or_computed(attack, key_of(store.identity(attack)), key_of(store.identity(None)))
             rows += scored["rows"]
+            groups += scored["groups"]
             confidence += scored["confidence"]
             counts.append(scored["about"])
             advance(1)
-    return rows, confidence, counts
+    return rows, groups, confidence, counts

@@ -21,15 +21,19 @@ COLUMNS = (
     *("model", "dataset", "boxes", "protocol", "level", "fill", "target", "radius", "placement", "keypoint"),
     *("n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop", "drop_lo", "drop_hi", "drop_se", "p", "p_adjusted"),
     *("ap_lo", "ap_hi", "ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"),
-    *("attraction", "attraction_decoys"),
+    *("attraction", "attraction_decoys", "metric", "value", "value_lo", "value_hi"),
 )
-"""Of cells.csv: long form, one row per cell and keypoint. NaN where there is no such number."""
+"""Of cells.csv: long form, one row per cell and keypoint. NaN where there is no such number.
 
-TEXT = ("model", "dataset", "boxes", "protocol", "level", "fill", "target", "placement", "keypoint")
+``metric`` names what the data set is scored with, ``value`` is its figure as a fraction, and drops are of it. Where it
+is AP, ``ap`` says the same; where it is not (PCKh, PCK, PDJ), there is no AP.
+"""
+
+TEXT = ("model", "dataset", "boxes", "protocol", "level", "fill", "target", "placement", "keypoint", "metric")
 """Those that are no numbers."""
 
 
-EVALUATION = 1
+EVALUATION = 2
 """Counted up when the same predictions give other rows than before."""
 
 
@@ -119,7 +123,7 @@ class Scorer:
         if draws is not None:
             bounds = ap_intervals(draws)
             for row, low, high in zip(rows, bounds.lo, bounds.hi, strict=True):
-                row |= {"ap_lo": low, "ap_hi": high}
+                row |= {"ap_lo": low, "ap_hi": high, "value_lo": low, "value_hi": high}
         return rows
 
 
@@ -132,12 +136,17 @@ def as_table(rows: Sequence[Row]) -> pd.DataFrame:
     return table
 
 
+def cell_columns(attack: Attack | None) -> Row:
+    """The columns that say which cell a row is of."""
+    if attack is None:
+        return {"level": "clean"}
+    columns: Row = {"level": attack.level, "fill": attack.fill, "target": attack.target, "radius": attack.radius}
+    return columns | {"placement": str(attack.placement)}
+
+
 def _row(attack: Attack | None, keypoints: Sequence[str], key: Key, figures: Figures) -> Row:
-    where: Row = {"level": "clean"}
-    if attack is not None:
-        where = {"level": attack.level, "fill": attack.fill, "target": attack.target, "radius": attack.radius}
-        where["placement"] = str(attack.placement)
-    return where | {"keypoint": keypoints[key] if isinstance(key, int) else "all"} | asdict(figures)
+    name = keypoints[key] if isinstance(key, int) else "all"
+    return cell_columns(attack) | {"keypoint": name} | asdict(figures) | {"metric": "AP", "value": figures.ap}
 
 
 def _add_intervals(rows: list[Row], clean: Resampled | None, attacked: Resampled | None) -> None:

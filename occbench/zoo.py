@@ -89,7 +89,7 @@ class ZooModel:
         """Refuse a model that the attacks cannot run on.
 
         Raises:
-            OccbenchError: The model is bottom-up, or has no COCO keypoints.
+            OccbenchError: The model is bottom-up.
         """
         reason = self.unattackable
         if reason:
@@ -100,8 +100,6 @@ class ZooModel:
         """Why the attacks cannot run on it, or None where they can."""
         if not self.topdown:
             return "it is bottom-up, not top-down, and has no crop of one person to attack; choose a top-down model"
-        if self.dataset not in ("coco", "unknown"):
-            return f"it predicts the keypoints of {self.dataset.upper()}, and attacks need COCO's; choose a COCO model"
         return None
 
     def _metafile_entry(self) -> Mapping[str, Any]:
@@ -139,7 +137,7 @@ _MODELS = (
             f"mpii-{name}",
             f"{_TOPDOWN}/mpii/td-hm_{backbone}_8xb64-210e_mpii-256x256.py",
             dataset="mpii",
-            note="MPII keypoints: cannot be attacked yet",
+            note="MPII keypoints: for --data mpii",
         )
         for name, backbone in (("hrnet", "hrnet-w32"), ("res50", "res50"), ("hourglass", "hourglass52"))
     ),

@@ -96,11 +96,11 @@ def test_unknown_names_are_answered_with_near_ones(name: str, near: str) -> None
         find_model(name)
 
 
-@pytest.mark.parametrize("name", ["ae-hrnet", "mpii-hrnet"])
-def test_models_that_cannot_be_attacked_say_why(name: str) -> None:
-    with pytest.raises(OccbenchError, match=r"top-down|MPII"):
+def test_models_that_cannot_be_attacked_say_why() -> None:
+    with pytest.raises(OccbenchError, match="not top-down"):
+        find_model("ae-hrnet").require_attackable()
+    for name in ("hrnet", "mpii-hrnet"):
         find_model(name).require_attackable()
-    find_model("hrnet").require_attackable()
 
 
 def test_any_config_of_mmpose_by_its_name() -> None:

@@ -248,11 +248,12 @@ def _print_summary(out: Path, page: Path, manifest: dict[str, Any], as_json: boo
         print(json.dumps({**files, "clean": rows[0], "cells": rows[1:], "boxes": manifest["boxes"], **work}, indent=2))
         return
     on = f"{manifest['model']['name']} on {manifest['data']['name']}"
-    print(f"{on}: clean AP {clean['ap']:.4f}, n = {clean['n']:.0f} persons")
+    metric = clean["metric"]
+    print(f"{on}: clean {metric} {clean['value']:.4f}, n = {clean['n']:.0f} persons")
     worst = overall[overall["level"] != "clean"].sort_values("drop", ascending=False, kind="stable").head(5)
     for record in worst.to_dict("records"):
         row = {str(column): value for column, value in record.items()}
-        print(f"  {_name(row):<44} AP {row['ap']:.4f}   drop {row['drop']:5.1f} points{_interval(row)}")
+        print(f"  {_name(row):<44} {metric} {row['value']:.4f}   drop {row['drop']:5.1f} points{_interval(row)}")
     if manifest["data"]["synthetic"]:
         print(
             "The people of this sample are synthetic, drawn by the program: its figures say nothing about real photos."

@@ -166,12 +166,15 @@ def resample_rates(table: RateTable, image: np.ndarray, weights: Weights | None)
     Args:
         table: What is correct.
         image: Shape (G,), int: position of each person's image among the images that are drawn from.
-        weights: Draws of images; None for no draws.
+        weights: Draws of images; None for none.
 
     Raises:
         ValueError: An image that is not drawn from.
     """
-    images = int(image.max(initial=-1)) + 1 if weights is None else weights.draws.shape[1]
+    if weights is None:
+        nothing = np.empty((0, int(image.max(initial=-1)) + 1))
+        weights = Weights(nothing, nothing)
+    images = weights.draws.shape[1]
     if image.size and not 0 <= image.min() <= image.max() < images:
         raise ValueError(f"the weights are for {images} images, but a person is in image {int(image.max())}")
     columns = table.hits.hit.shape[1]
@@ -182,16 +185,14 @@ def resample_rates(table: RateTable, image: np.ndarray, weights: Weights | None)
     counted = np.stack([table.hits.counted[:, g.columns].any(axis=1) for g in groups], axis=1)
     seen = np.zeros((images, len(groups)), dtype=bool)
     np.logical_or.at(seen, image, counted)
-    none = np.empty((0, images))
-    draws, leave_out = (none, none) if weights is None else (weights.draws, weights.leave_out)
     return Resampled(
         keys=tuple(table.groups),
         n=counted.sum(axis=0),
         images=seen.sum(axis=0),
         ap=_figures(hit.sum(axis=0)[None], number.sum(axis=0)[None], groups)[0],
-        draws=_figures(draws @ hit, draws @ number, groups),
-        leave_out=_figures(leave_out @ hit, leave_out @ number, groups),
-        weights=Weights(none, none) if weights is None else weights,
+        draws=_figures(weights.draws @ hit, weights.draws @ number, groups),
+        leave_out=_figures(weights.leave_out @ hit, weights.leave_out @ number, groups),
+        weights=weights,
     )
 
 
