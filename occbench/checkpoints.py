@@ -117,8 +117,10 @@ def load_state_dict(path: Path, trust: bool = False) -> dict[str, Tensor]:
                 f"checkpoint {path} holds more than weights and would have to run code to load "
                 f"({_some(foreign, 4)}); if you trust where it comes from, add --trust-checkpoint"
             ) from error
+        # torch's own words for a bad pickle advise to load it without a guard.
+        detail = "" if "weights_only" in str(error) else f" ({_first_line(error)})"
         raise OccbenchError(
-            f"checkpoint {path} cannot be read: it is damaged or no PyTorch checkpoint ({_first_line(error)})"
+            f"checkpoint {path} cannot be read: it is damaged or no PyTorch checkpoint{detail}"
         ) from error
     return _weights(content, path)
 

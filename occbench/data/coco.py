@@ -77,7 +77,7 @@ def first_fault(error: ValidationError, what: str) -> OccbenchError:
     """One line from pydantic's report: where in the file, what is wrong, and how many more faults there are."""
     faults = error.errors(include_url=False, include_input=False)
     where = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in faults[0]["loc"]).lstrip(".")
-    more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     wrong = re.sub(r" or instance of _\w+", "", faults[0]["msg"])  # a class of ours
     return OccbenchError(f"{what}: {where or 'file'}: {wrong}{more}")
 

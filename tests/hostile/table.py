@@ -1,0 +1,107 @@
+"""docs/hostile-input.md: written from what the tests got for an answer.
+
+python -m tests.hostile.table
+"""
+
+from __future__ import annotations
+
+import html
+import platform
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from .case import ROWS, Row
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "hostile-input.md"
+
+HEAD = """# Hostile input
+
+What occbench answers to files that are broken, or made to do harm. Each row is a test in `tests/hostile`, which
+compares what it gets with this table; `python -m tests.hostile.table` writes it anew. An answer in `this type` is the
+one line on standard error, without the folder of the test. Exit code 2 means that the input was refused; nothing is
+left behind by a refused command, which each test checks, too.
+
+With VERSIONS.
+"""
+STALE = "docs/hostile-input.md is out of date: run `python -m tests.hostile.table`"
+
+
+VERSIONS = ", ".join(
+    f"{name} {'.'.join(number.split('.')[:2])}"
+    for name, number in [
+        ("Python", platform.python_version()),
+        *((name, version(name)) for name in ("torch", "pydantic", "Pillow")),
+    ]
+)
+"""What words some of the answers."""
+
+
+def assert_up_to_date(row: Row, words: Sequence[str]) -> None:
+    """The document must have the row; with other versions than it was written with, the answer may be worded otherwise.
+
+    Args:
+        row: As it came out.
+        words: Some of the answer that do not depend on versions.
+    """
+    written = written_rows(row.group)
+    if f"\nWith {VERSIONS}.\n" not in DOCUMENT.read_text(encoding="utf-8"):
+        start, end = row.markdown().partition("|")[2].partition("|")[0], f"| {row.code} |"
+        written = [line for line in written if line.startswith(f"|{start}|") and line.endswith(end)]
+        assert any(all(html.escape(word, quote=False) in line for word in words) for line in written), STALE
+        return
+    assert row.markdown() in written, f"{STALE}\n{row.markdown()}"
+
+
+@cache
+def written_rows(group: str) -> list[str]:
+    """The rows that the document has under a heading."""
+    if not DOCUMENT.is_file():
+        return []
+    section = DOCUMENT.read_text(encoding="utf-8").partition(f"\n## {group}\n")[2].partition("\n## ")[0]
+    return [line for line in section.splitlines() if line.startswith("| ")][1:]
+
+
+def document(rows: list[Row]) -> str:
+    """The whole text."""
+    parts = [HEAD.replace("VERSIONS", VERSIONS)]
+    for group in dict.fromkeys(row.group for row in rows):
+        table = [row.markdown() for row in rows if row.group == group]
+        parts.append("\n".join([f"## {group}\n", "| fed | answered | exit code |", "|---|---|---|", *table]) + "\n")
+    return "\n".join(parts)
+
+
+class _Collector:
+    """Gathers the rows of a test session."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.skipped = 0
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[ROWS] = self.rows
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.skipped += report.skipped
+
+
+def main() -> int:
+    """Run the tests, write what they got."""
+    collector = _Collector()
+    code = pytest.main(["-q", str(Path(__file__).parent), "-k", "not fuzz"], plugins=[collector])
+    if code:
+        return int(code)
+    if collector.skipped:
+        print(f"{collector.skipped} tests were skipped here: the table would lack their rows and is not written")
+        return 1
+    DOCUMENT.write_text(document(collector.rows), encoding="utf-8")
+    print(f"{DOCUMENT}: {len(collector.rows)} rows")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
