@@ -72,7 +72,10 @@ class PoseModel:
             raise OccbenchError(f"device {device!r} cannot be used: {_reason(error)}") from error
         self._checkpoint = checkpoint
         self._device = device
-        self._decoder: Decoder | None = find_decoder(model.head, model.test_cfg, self.crops.flip_indices)
+        codec = getattr(model.head, "decoder", None)
+        self._decoder: Decoder | None = None
+        if tuple(getattr(codec, "input_size", ())) == self.crops.input_size:  # else only MMPose knows what is meant
+            self._decoder = find_decoder(model.head, model.test_cfg, self.crops.flip_indices)
         self._backend: Backend | None = None
 
     def use(
