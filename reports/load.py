@@ -25,6 +25,7 @@ _TEXT = ["model", "dataset", "boxes", "protocol", "level", "fill", "target", "pl
 _NUMBERS = ["radius", "n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop"]
 _NUMBERS += ["ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"]
 _OPTIONAL = ["drop_lo", "drop_hi", "drop_se", "p", "p_adjusted", "ap_lo", "ap_hi", "attraction", "attraction_decoys"]
+_VALUES = {"ap": "value", "ap_lo": "value_lo", "ap_hi": "value_hi"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,14 @@ def load_run(path: Path) -> Run:
     cells, lost = _join_manifest(_read_cells(path / "cells.csv"), manifest)
     confidence = _read_confidence(path / "confidence.csv")
     examples, notes = _read_examples(path)
-    return Run(path, manifest, cells, confidence, _read_torso(path / "persons.parquet"), examples, (*lost, *notes))
+    notes = (*lost, *_metric_note(cells), *notes)
+    return Run(path, manifest, cells, confidence, _read_torso(path / "persons.parquet"), examples, notes)
+
+
+def _metric_note(cells: pd.DataFrame) -> tuple[str, ...]:
+    """Says what AP stands for where the data set is scored with something else."""
+    others = sorted(set(cells["metric"]) - {"", "AP"})
+    return (f"This data set is scored by {others[0]}: what is called AP here is {others[0]}.",) if others else ()
 
 
 def _read_json(file: Path) -> Any:
@@ -113,11 +121,13 @@ def _read_cells(file: Path) -> pd.DataFrame:
     missing = [name for name in _TEXT + _NUMBERS if name not in cells.columns]
     if missing:
         raise OccbenchError(f"{file} lacks the column {', '.join(missing)}; write the run anew with this occbench")
-    for name in _OPTIONAL:
+    for name in [*_OPTIONAL, *_VALUES.values(), "metric"]:
         if name not in cells.columns:
             cells[name] = ""
-    for name in _NUMBERS + _OPTIONAL:
+    for name in [*_NUMBERS, *_OPTIONAL, *_VALUES.values()]:
         cells[name] = _numbers(cells[name], file)
+    for name, value in _VALUES.items():  # a data set that is not scored by AP has its own figure there
+        cells[name] = cells[name].fillna(cells[value])
     _check_rows(cells, file)
     return cells
 
