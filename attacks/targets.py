@@ -128,7 +128,7 @@ def _sigmas(keypoints: tuple[str, ...], **other: float) -> tuple[float, ...]:
 
 def _edges(*lines: str) -> tuple[tuple[str, str], ...]:
     """Edges along chains of joints, ``"a b c"``; ``*`` stands for each side in turn."""
-    edges = []
+    edges: list[tuple[str, str]] = []
     for line in lines:
         for side in _SIDES if "*" in line else ("",):
             chain = line.replace("*", f"{side}_").split()

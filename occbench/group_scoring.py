@@ -14,7 +14,7 @@ from .errors import OccbenchError
 from .evaluation.bootstrap import MIN_PERSONS, Resampled, Weights, ap_intervals, compare
 from .evaluation.cells import Key, outside
 from .evaluation.intervals import holm
-from .evaluation.levels import LevelDraws
+from .evaluation.levels import LevelDraws, LevelFigures
 from .evaluation.pck import Hits
 from .evaluation.rates import METRICS, RateTable, resample_rates
 from .evaluation.types import GroundTruth
@@ -185,7 +185,7 @@ class LevelScorer:
         found = self._draws.evaluate(self._truth, cell.detections, self._sigmas, self._scoring.protocol)
         return self._rows(cell.attack, found)
 
-    def _rows(self, attack: Attack | None, found: dict) -> list[Row]:  # type: ignore[type-arg]
+    def _rows(self, attack: Attack | None, found: LevelFigures) -> list[Row]:
         rows = []
         for level, (prepared, draws) in found.items():
             figures, before = prepared.figures[None], self._clean[level][0].figures[None]

@@ -80,71 +80,68 @@ def _coco(year_split: str, photos: int) -> KnownSet:
     )
 
 
-_MPII, _MPII_PHOTOS, _PCKH = Path("mpii/annotations"), Path("mpii/images"), "PCKh@0.5"
-_LSP, _LSPET, _FLIC = Path("lsp/joints.mat"), Path("lspet/joints.mat"), Path("flic/examples.mat")
-_OCHUMAN, _CROWDPOSE = Path("ochuman/annotations"), Path("crowdpose/annotations")
+def _mpii(name: str, reader: str, annotations: str, metric: str, note: str, **options: object) -> KnownSet:
+    folder = Path("mpii/annotations")
+    images, photos = Path("mpii/images"), 24_900  # of 24,984
+    return KnownSet(name, reader, folder / annotations, images, photos, "mpii", metric, tuple(options.items()), note)
+
+
+def _lsp(name: str, photos: int, note: str, folder: str = "lsp", **options: object) -> KnownSet:
+    joints, images = Path(folder) / "joints.mat", Path(folder) / "images"
+    metric = "PCK@0.2, PCP@0.5"
+    return KnownSet(name, "lsp:read_lsp", joints, images, photos, folder, metric, tuple(options.items()), note)
+
+
+def _flic(name: str, split: str, note: str) -> KnownSet:
+    examples, images = Path("flic/examples.mat"), Path("flic/images")
+    return KnownSet(name, "flic:read_flic", examples, images, 5003, "flic", "PDJ@0.2", (("split", split),), note)
+
+
+def _ochuman(name: str, split: str, note: str) -> KnownSet:
+    annotations = Path(f"ochuman/annotations/ochuman_coco_format_{split}_range_0.00_1.00.json")
+    return KnownSet(name, "crowded:read_ochuman", annotations, Path("ochuman/images"), None, "ochuman", "AP", note=note)
+
+
+def _crowdpose(name: str, split: str, note: str) -> KnownSet:
+    annotations = Path(f"crowdpose/annotations/mmpose_crowdpose_{split}.json")
+    images, metric = Path("crowdpose/images"), "AP, also easy, medium and hard"
+    return KnownSet(name, "crowded:read_crowdpose", annotations, images, 20_000, "crowdpose", metric, note=note)
+
 
 KNOWN_SETS = (
     _coco("val2017", 5000),
     _coco("train2017", 118_287),
-    KnownSet(
-        *("mpii", "mpii:read_mpii", _MPII / "mpii_val.json", _MPII_PHOTOS, 24_900, "mpii", _PCKH),
-        options=(("head_boxes", _MPII / "mpii_gt_val.mat"),),
-        note="MPII, the validation persons of its training photos: 16 joints",
+    _mpii(
+        "mpii",
+        "mpii:read_mpii",
+        "mpii_val.json",
+        "PCKh@0.5",
+        "MPII, the validation persons of its training photos: 16 joints",
+        head_boxes=Path("mpii/annotations/mpii_gt_val.mat"),
     ),
-    KnownSet(
-        *("mpii-train", "mpii:read_mpii", _MPII / "mpii_train.json", _MPII_PHOTOS, 24_900, "mpii", "none"),
-        note="the training persons; head sizes, and so PCKh, only by mpii-original",
+    _mpii(
+        "mpii-train",
+        "mpii:read_mpii",
+        "mpii_train.json",
+        "none",
+        "the training persons; head sizes, and so PCKh, only by mpii-original",
     ),
-    KnownSet(
-        *("mpii-original", "mpii_mat:read_mpii_mat", _MPII / "mpii_human_pose_v1_u12_1.mat", _MPII_PHOTOS),
-        *(24_900, "mpii", _PCKH),
-        note="training and validation persons, from MPII's own file, which says which joints are occluded",
+    _mpii(
+        "mpii-original",
+        "mpii_mat:read_mpii_mat",
+        "mpii_human_pose_v1_u12_1.mat",
+        "PCKh@0.5",
+        "training and validation persons, from MPII's own file, which says which joints are occluded",
     ),
-    KnownSet(
-        *("lsp", "lsp:read_lsp", _LSP, Path("lsp/images"), 2000, "lsp", "PCK@0.2, PCP@0.5"),
-        options=(("numbers", range(1001, 2001)),),
-        note="Leeds Sports Pose, its 1,000 test photos: 14 joints",
-    ),
-    KnownSet(
-        *("lsp-train", "lsp:read_lsp", _LSP, Path("lsp/images"), 2000, "lsp", "PCK@0.2, PCP@0.5"),
-        options=(("numbers", range(1, 1001)),),
-        note="its 1,000 training photos",
-    ),
-    KnownSet(
-        *("lspet", "lsp:read_lsp", _LSPET, Path("lspet/images"), 10_000, "lspet", "PCK@0.2, PCP@0.5"),
-        note="Leeds Sports Pose Extended, for training",
-    ),
-    KnownSet(
-        *("flic", "flic:read_flic", _FLIC, Path("flic/images"), 5003, "flic", "PDJ@0.2"),
-        options=(("split", "test"),),
-        note="Frames Labeled In Cinema, test: 11 joints of the upper body",
-    ),
-    KnownSet(
-        *("flic-train", "flic:read_flic", _FLIC, Path("flic/images"), 5003, "flic", "PDJ@0.2"),
-        options=(("split", "train"),),
-        note="its training frames",
-    ),
-    KnownSet(
-        *("ochuman", "crowded:read_ochuman", _OCHUMAN / "ochuman_coco_format_test_range_0.00_1.00.json"),
-        *(Path("ochuman/images"), None, "ochuman", "AP"),
-        note="OCHuman, test: people who occlude each other, COCO's 17 keypoints",
-    ),
-    KnownSet(
-        *("ochuman-val", "crowded:read_ochuman", _OCHUMAN / "ochuman_coco_format_val_range_0.00_1.00.json"),
-        *(Path("ochuman/images"), None, "ochuman", "AP"),
-        note="its validation photos",
-    ),
-    KnownSet(
-        *("crowdpose", "crowded:read_crowdpose", _CROWDPOSE / "mmpose_crowdpose_test.json", Path("crowdpose/images")),
-        *(20_000, "crowdpose", "AP, also easy, medium and hard"),
-        note="CrowdPose, test: 14 keypoints",
-    ),
-    KnownSet(
-        *("crowdpose-trainval", "crowded:read_crowdpose", _CROWDPOSE / "mmpose_crowdpose_trainval.json"),
-        *(Path("crowdpose/images"), 20_000, "crowdpose", "AP, also easy, medium and hard"),
-        note="its training and validation photos",
-    ),
+    _lsp("lsp", 2000, "Leeds Sports Pose, its 1,000 test photos: 14 joints", numbers=range(1001, 2001)),
+    _lsp("lsp-train", 2000, "its 1,000 training photos", numbers=range(1, 1001)),
+    _lsp("lspet", 10_000, "Leeds Sports Pose Extended, for training", folder="lspet"),
+    _flic("flic", "test", "Frames Labeled In Cinema, test: 11 joints of the upper body"),
+    _flic("flic-train", "train", "its training frames"),
+    _ochuman("ochuman", "test", "OCHuman, test: people who occlude each other, COCO's 17 keypoints"),
+    _ochuman("ochuman-val", "val", "its validation photos"),
+    _crowdpose("crowdpose", "test", "CrowdPose, test: 14 keypoints"),
+    _crowdpose("crowdpose-trainval", "trainval", "its training and validation photos"),
 )
 """In the order in which they are listed."""
 

@@ -52,7 +52,7 @@ def read_mpii_mat(annotations: Path, images: Path, name: str | None = None) -> D
             position = person["objpos"].ravel()[0]
             center = [number(position[axis]) for axis in ("x", "y")]
             scale = number(person["scale"])
-            if not (np.isfinite([*center, scale]).all() and 0 < scale <= 1e4 and max(map(abs, center)) <= _FAR):
+            if not (np.isfinite([*center, scale]).all() and 1e-3 <= scale <= 1e4 and max(map(abs, center)) <= _FAR):
                 raise OccbenchError(f"{what}: person {len(records)} has no usable position and scale")
             records.append(to_record(len(records), photo, joints, visibility, center, scale, _head(person)))
     return assemble(records, photos, MPII, "pckh", name or annotations.stem, annotations, images)

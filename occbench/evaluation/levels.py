@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import TypeAlias
 
 import numpy as np
 
 from .bootstrap import Prepared, Resampled, Weights, prepare, resample
 from .cells import Protocol
 from .types import Detections, GroundTruth
+
+LevelFigures: TypeAlias = dict[str, tuple[Prepared, Resampled | None]]
+"""By level: its figures over all keypoints, and their draws."""
 
 
 def level_images(truth: GroundTruth, levels: Mapping[int, str]) -> dict[str, np.ndarray]:
@@ -54,9 +58,9 @@ class LevelDraws:
 
     def evaluate(
         self, truth: GroundTruth, detections: Detections, sigmas: np.ndarray, protocol: Protocol = "corrected"
-    ) -> dict[str, tuple[Prepared, Resampled | None]]:
+    ) -> LevelFigures:
         """The figures over all keypoints of each level, and their draws."""
-        found: dict[str, tuple[Prepared, Resampled | None]] = {}
+        found: LevelFigures = {}
         for level, at in self.images.items():
             some, seen = restrict(truth, detections, truth.image_ids[at])
             prepared = prepare(some, seen, sigmas, protocol, {None: None})

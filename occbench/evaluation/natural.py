@@ -133,9 +133,17 @@ def natural_table(
     enough = (natural.n[seen] >= MIN_PERSONS) & (natural.n[gone] >= MIN_PERSONS)
     at = [clean.keys.index(i) for i in range(k)]
     losses = [
-        _Loss(*(a[..., seen] - a[..., gone] for a in (natural.ap, natural.draws, natural.leave_out)), enough),
         _Loss(
-            *(_dropped(name, clean, hidden, at) for name in ("ap", "draws", "leave_out")), clean.n[at] >= MIN_PERSONS
+            natural.ap[seen] - natural.ap[gone],
+            natural.draws[:, seen] - natural.draws[:, gone],
+            natural.leave_out[:, seen] - natural.leave_out[:, gone],
+            enough,
+        ),
+        _Loss(
+            _dropped("ap", clean, hidden, at),
+            _dropped("draws", clean, hidden, at),
+            _dropped("leave_out", clean, hidden, at),
+            clean.n[at] >= MIN_PERSONS,
         ),
     ]
     images = [np.minimum(natural.images[seen], natural.images[gone]), clean.images[at]]
