@@ -50,9 +50,9 @@ class _Description(BaseModel):
     def _as_floats(cls, value: Any) -> Any:
         # Strict otherwise: "0.1" is a mistake, but 1 is a number.
         if isinstance(value, list):
-            return [float(one) if type(one) is int else one for one in value]
+            return [float(one) if type(one) is int and abs(one) < 2**53 else one for one in value]
         if isinstance(value, dict):
-            return {key: float(one) if type(one) is int else one for key, one in value.items()}
+            return {key: float(one) if type(one) is int and abs(one) < 2**53 else one for key, one in value.items()}
         return value
 
 

@@ -27,7 +27,7 @@ HEAD = 0.6
 JOINTS = len(MPII.keypoints)
 
 Point = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
-Scale = Annotated[float, Field(gt=0, le=1e4, allow_inf_nan=False)]
+Scale = Annotated[float, Field(ge=1e-3, le=1e4, allow_inf_nan=False)]  # boxes keep an area in float32
 
 
 class _Person(BaseModel):
