@@ -21,7 +21,9 @@ def attack(
     kind: Annotated[
         list[str], typer.Option("--kind", help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all.")
     ],
-    data: Annotated[str, typer.Option("--data", help="sample, coco-val2017 or a COCO keypoint ANNOTATIONS.json.")],
+    data: Annotated[
+        str, typer.Option("--data", help="A name of `occbench ls datasets`, or an annotation file: .json, .mat, .yaml.")
+    ],
     checkpoint: Annotated[
         str | None, typer.Option("--checkpoint", help="Weights: a file or an address; by default the model's own.")
     ] = None,
