@@ -13,8 +13,9 @@ from .matrix import matrix
 from .names import brackets, number, short_name
 from .overall import MeanDrop, clean_figures, mean_drops, overall_drops, worst_targets
 from .page import Answer, Tile
-from .sentences import fill_sentence, level_sentences, marker_sentence, own_gain_sentence
+from .sentences import fill_sentence, level_sentences, marker_verdict, own_gain_sentence
 from .slices import CENTRED, Slice, clean_row, main_slice
+from .training import clean_groups
 
 SYNTHETIC = (
     "The people in these pictures are synthetic, drawn by the program; the figures say nothing about real photos."
@@ -56,7 +57,7 @@ def marker_reading(run: Run) -> list[str]:
     if part is None:
         return []
     if has_controls(run, "keypoint"):
-        return [marker_sentence(effect, "keypoint") for effect in marker_effects(control_rows(run, "keypoint"))]
+        return [marker_verdict(effect) for effect in marker_effects(control_rows(run, "keypoint"))]
     if part.placement != CENTRED:
         return []
     found = (own_gain_sentence(fill, matrix(run, part, fill).rows) for fill in part.fills)
@@ -81,7 +82,9 @@ def _clean_tile(run: Run) -> Tile:
     more = tuple(
         (f.name, "", number(f.measured, 4), "") for f in clean_figures(run) if f.column in ("ap50", "ap75", "ar")
     )
-    return Tile("Clean AP", number(ap, 4), "" if math.isnan(ap) else f"{ap:.10g}", text, more)
+    if run.metric != "AP":
+        more = tuple((name, "", number(e.value, 4), "") for name, e in clean_groups(run, run.metric).items())
+    return Tile(f"Clean {run.metric}", number(ap, 4), "" if math.isnan(ap) else f"{ap:.10g}", text, more)
 
 
 def _level_tile(part: Slice, means: list[MeanDrop]) -> Tile:

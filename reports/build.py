@@ -102,7 +102,7 @@ def _lead(runs: Sequence[Run]) -> str:
     if len(runs) > 1:
         return "The same attacks on several runs: first side by side, then one by one."
     data = runs[0].manifest.data
-    return f"{data.n_persons} persons of {data.name}, a keypoint or a part of the body hidden at a time, and what that costs."
+    return f"{data.n_persons} persons of {data.name}: what it costs to hide one keypoint or one part at a time."
 
 
 def _write_tables(page: Page, out: Path, kinds: Sequence[str]) -> set[Path]:

@@ -110,22 +110,28 @@ def decoys_in(placement: str) -> int:
 
 def control_rows(run: Run, level: str) -> list[ControlRow]:
     """One row per target, fill and radius that was attacked with another placement than centred."""
+    if set(run.cells.loc[run.cells["level"] == level, "placement"]) <= {CENTRED}:
+        return []
     cells = run.cells[(run.cells["level"] == level) & (run.cells["keypoint"] != ALL)]
     clean = run.cells[(run.cells["level"] == "clean") & (run.cells["keypoint"] != ALL)].set_index("keypoint")
+    own = cells[
+        [
+            k in run.manifest.skeleton.own_keypoints(level, t)
+            for t, k in zip(cells["target"], cells["keypoint"], strict=True)
+        ]
+    ]
     rows = []
-    for key, group in cells.groupby(["target", "fill", "radius"], sort=False):
-        if set(group["placement"]) <= {CENTRED}:
-            continue
-        target, fill, radius = cast("tuple[str, str, float]", key)
-        own = group[group["keypoint"].isin(run.manifest.skeleton.own_keypoints(level, target))]
-        rows.append(_control_row(level, target, fill, radius, own, clean, order_placements(group["placement"])))
+    for key, group in own.groupby(["target", "fill", "radius"], sort=False):
+        placements = order_placements(group["placement"])
+        if placements != [CENTRED]:
+            rows.append(_control_row(level, cast("tuple[str, str, float]", key), group, clean, placements))
     fills = order_fills(r.fill for r in rows)
     targets = order_targets(run, level, (r.target for r in rows))
     return sorted(rows, key=lambda r: (targets.index(r.target), fills.index(r.fill), r.radius))
 
 
 def _control_row(
-    level: str, target: str, fill: str, radius: float, own: pd.DataFrame, clean: pd.DataFrame, placements: Sequence[str]
+    level: str, key: tuple[str, str, float], own: pd.DataFrame, clean: pd.DataFrame, placements: Sequence[str]
 ) -> ControlRow:
     measured = own.pivot(index="keypoint", columns="placement", values="ap").dropna()
     keypoints = [k for k in measured.index if k in clean.index and not math.isnan(float(clean.at[k, "ap"]))]
@@ -135,9 +141,7 @@ def _control_row(
     decoys = [p for p in placements if decoys_in(p)]
     return ControlRow(
         level,
-        target,
-        fill,
-        radius,
+        *key,
         {CLEAN: _own_ap(clean.loc[keypoints]), **{p: _own_ap(rows) for p, rows in by_placement.items()}},
         losses,
         {p: minus(losses[p], centred) for p in decoys},

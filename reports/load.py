@@ -37,7 +37,8 @@ class Run:
         manifest: Its manifest.
         cells: cells.csv, one row per (cell, keypoint), plus the columns ``n_attacked`` and ``n_short`` of the
             manifest's cells. Text columns hold "" and number columns NaN where the file is empty.
-        confidence: confidence.csv in the same manner; empty when the run has none.
+        groups: groups.csv in the same manner; empty when the run has none.
+        confidence: confidence.csv likewise.
         torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
@@ -46,10 +47,16 @@ class Run:
     path: Path
     manifest: Manifest
     cells: pd.DataFrame
+    groups: pd.DataFrame
     confidence: pd.DataFrame
     torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
+
+    @property
+    def metric(self) -> str:
+        """What the data set is scored with, and drops are of: ``AP``, ``PCKh@0.5``, ..."""
+        return next((name for name in self.cells["metric"] if name), "AP")
 
     @property
     def has_intervals(self) -> bool:
@@ -65,10 +72,11 @@ def load_run(path: Path) -> Run:
     """
     manifest = _read_manifest(path)
     cells, lost = _join_manifest(_read_cells(path / "cells.csv"), manifest)
-    confidence = _read_confidence(path / "confidence.csv")
+    groups = _read_more(path / "groups.csv", _GROUPS_TEXT, _GROUPS_NUMBERS)
+    confidence = _read_more(path / "confidence.csv", _CONFIDENCE_TEXT, _CONFIDENCE_NUMBERS)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *notes)
-    return Run(path, manifest, cells, confidence, _read_torso(path / "persons.parquet"), examples, notes)
+    return Run(path, manifest, cells, groups, confidence, _read_torso(path / "persons.parquet"), examples, notes)
 
 
 def _metric_note(cells: pd.DataFrame) -> tuple[str, ...]:
@@ -189,18 +197,20 @@ def _join_manifest(cells: pd.DataFrame, manifest: Manifest) -> tuple[pd.DataFram
 
 _CONFIDENCE_TEXT = ["level", "fill", "target", "placement", "keypoints"]
 _CONFIDENCE_NUMBERS = ["radius", "score_lo", "score_hi", "n", "score", "similarity", "error"]
+_GROUPS_TEXT = ["level", "fill", "target", "placement", "metric", "group"]
+_GROUPS_NUMBERS = ["radius", "n", "value", "value_lo", "value_hi", "drop", "drop_lo", "drop_hi", "p"]
 
 
-def _read_confidence(file: Path) -> pd.DataFrame:
-    """confidence.csv; without rows where there is none."""
-    columns = _CONFIDENCE_TEXT + _CONFIDENCE_NUMBERS
+def _read_more(file: Path, text: list[str], numbers: list[str]) -> pd.DataFrame:
+    """A table that not every run has; without rows where there is none."""
+    columns = text + numbers
     found = pd.DataFrame(columns=columns, dtype=str)
     if file.is_file() and file.stat().st_size > 2:  # pandas writes a table without columns as a line without text
         try:
             found = pd.read_csv(file, dtype=str, keep_default_na=False)[columns]
         except (ValueError, OSError, KeyError) as error:
             raise OccbenchError(f"{file} cannot be read ({error}); write the run anew") from None
-    return found.assign(**{name: _numbers(found[name], file) for name in _CONFIDENCE_NUMBERS})
+    return found.assign(**{name: _numbers(found[name], file) for name in numbers})
 
 
 def _read_torso(file: Path) -> np.ndarray:

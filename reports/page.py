@@ -35,7 +35,6 @@ class FigureBlock:
     svg: Markup
     file: str
     caption: str | Markup
-    narrow: bool = False
     block: str = "figure"
 
 

@@ -19,8 +19,7 @@ def plot_confidence(found: LevelConfidence) -> Figure:
     with styled():
         figure = new_figure(WIDTH, 3.5)
         left, right = figure.subplots(1, 2)
-        right.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
-        right.text(0.03, 0.08, "calibrated", rotation=0, fontsize=7.5, color=MUTED)
+        (diagonal,) = right.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), label="calibrated")
         if found.clean is not None:
             _draw(left, right, found.clean, "clean, all", INK, dashed=False)
         for fill in order_fills([*found.hidden, *found.visible]):
@@ -35,7 +34,8 @@ def plot_confidence(found: LevelConfidence) -> Figure:
         right.set_ylim(-0.02, 1.02)
         for axes in (left, right):
             axes.set_xlim(0, 1)
-        figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=4)
+        handles, _ = left.get_legend_handles_labels()
+        figure.legend(handles=[*handles, diagonal], loc="outside upper left", ncols=4)
     return figure
 
 

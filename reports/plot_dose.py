@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .dose import THRESHOLDS, Curve, Dose
 from .names import short_name
@@ -32,6 +33,8 @@ def plot_mean_dose(dose: Dose) -> Figure:
         if dose.torso > 0:
             torsos = axes.secondary_xaxis("top", functions=(lambda r: r / dose.torso, lambda t: t * dose.torso))
             torsos.set_xlabel("in torso lengths")
+            torsos.xaxis.set_major_locator(MaxNLocator(6))
+            torsos.xaxis.set_major_formatter("{x:g}")
     return figure
 
 

@@ -39,16 +39,14 @@ class PlotFolder:
         """``name`` as a file name without extension."""
         return file_stem(self.prefix + name)
 
-    def add(
-        self, draw: Callable[[], Figure], name: str, alt: str, caption: str | Markup, narrow: bool = False
-    ) -> FigureBlock:
+    def add(self, draw: Callable[[], Figure], name: str, alt: str, caption: str | Markup) -> FigureBlock:
         """Draw a figure and write it as SVG and PNG; ``alt`` is what it shows to those who cannot see it."""
         stem = self.stem(name)
         svg = ""
         if self.draws:
             svg = inline_svg(write_figure(draw(), self.folder / stem), stem, alt)
             self.written |= {self.folder / f"{stem}.svg", self.folder / f"{stem}.png"}
-        return FigureBlock(Markup(svg), f"plots/{stem}", caption, narrow)
+        return FigureBlock(Markup(svg), f"plots/{stem}", caption)
 
     def add_gallery(self, gallery: Gallery) -> GalleryBlock | None:
         """Write ``gallery`` as one PNG; the page gets its pictures one by one, as JPEG, as long as there is room."""

@@ -14,11 +14,12 @@ COLUMNS = ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar")
 """Of Tables I and III, as columns of cells.csv."""
 
 _VAL2017_PERSONS = 6352
+_MPII_PERSONS = 2958
 
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """One row of a published table. ``figures``: in the order of :data:`COLUMNS`, percent."""
+    """One row of a published table. ``figures``: in the order of :data:`COLUMNS` or :data:`JOINTS`, percent."""
 
     augmentation: str
     level: str
@@ -64,6 +65,19 @@ TABLE_3 = (
 )
 """Table III: COCO val2017, HigherHRNet-W32 at 512 x 512, no boxes."""
 
+JOINTS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean")
+"""Of Table II, as groups of groups.csv."""
+
+PCKH = "PCKh@0.5"
+
+TABLE_2 = (
+    _row("baseline", "", None, None, 97.1, 95.9, 90.4, 86.4, 89.1, 87.2, 83.3, 90.3),
+    _row("blur", "keypoint", False, 0.5, 97.3, 95.9, 90.5, 86.2, 89.2, 86.4, 83.1, 90.3),
+    _row("cutout", "part", False, 0.5, 97.2, 96.3, 90.7, 86.7, 89.4, 86.7, 83.3, 90.5),
+    _row("PartMix", "part", False, 0.5, 97.4, 96.2, 91.0, 86.8, 89.2, 86.7, 83.0, 90.5),
+)
+"""Table II: MPII validation set, HRNet-W32 at 256 x 256, PCKh@0.5."""
+
 BY_DETECTOR = {
     "ground truth": ("gt", 76.5),
     "EfficientDet-D7": ("efficientdet", 75.0),
@@ -91,11 +105,18 @@ def on_val2017(run: Run) -> bool:
     return whole and "val2017" in data.name and not data.synthetic
 
 
-def is_hrnet_w32(run: Run) -> bool:
-    """Whether the model is HRNet-W32 at 256 x 192."""
+def is_hrnet_w32(run: Run, size: tuple[int, int] = (192, 256)) -> bool:
+    """Whether the model is HRNet-W32 at ``size`` (width, height)."""
     name = run.manifest.model.name.lower().replace("_", "-")
-    named = name in ("hrnet", "hrnet-w32") or name.startswith("hrnet-w32-") or "hm-hrnet-w32" in name
-    return named and run.manifest.model.input_size == (192, 256)
+    named = name in ("hrnet", "hrnet-w32", "hrnet-mpii") or name.startswith("hrnet-w32-") or "hm-hrnet-w32" in name
+    return named and run.manifest.model.input_size == size
+
+
+def on_mpii(run: Run) -> bool:
+    """Whether a run is on all of MPII's validation set, ground-truth boxes."""
+    data = run.manifest.data
+    whole = data.limit is None and not data.skipped_images and data.n_persons == _MPII_PERSONS
+    return whole and "mpii" in data.name and run.manifest.boxes.source == "gt" and not data.synthetic
 
 
 def is_higher_hrnet(run: Run) -> bool:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from .answer import conditions, marker_reading
 from .calibration import level_confidence
 from .cell_rows import cell_rows
-from .controls import control_rows, has_controls
+from .controls import control_rows, has_controls, marker_effects
 from .dose import dose_response
 from .load import LEVELS, Run
 from .matrix import Matrix, matrix, most_affected
@@ -28,7 +28,7 @@ from .plot_matrix import plot_matrix
 from .plot_overall import plot_overall
 from .plots import PlotFolder
 from .published import comparable_losses
-from .sentences import confidence_sentences, dose_sentences
+from .sentences import confidence_sentences, dose_sentences, marker_evidence
 from .slices import Slice, clean_row, main_slice
 from .style import MOST
 from .table import Table
@@ -43,6 +43,7 @@ from .tables import (
     mean_dose_table,
     overall_table,
 )
+from .training import group_drops_table, groups_table, training_tables
 
 UNCONTROLLED = Markup(
     "A centred attack cannot tell robustness from reading the occluder as a marker of what it hides; a run with "
@@ -98,6 +99,9 @@ def _overall(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block]
         if published:
             yield Prose("Published losses are those of the thesis (text to Figs 5 and 7), rounded as printed.", "note")
         yield table_block(overall_table(part, rows, published), plots)
+        groups = group_drops_table(run, part)
+        if groups is not None:
+            yield table_block(groups, plots)
 
 
 def _most(rows: list[TargetRow]) -> str:
@@ -185,7 +189,7 @@ def _doses(run: Run, plots: PlotFolder) -> Iterator[Block]:
         if dose.torso > 0:
             caption += f" One torso length is {dose.torso:.0f} px, the median of {dose.n_torso} persons from shoulders to hips."
         alt = f"Lines: mean drop in AP points against the size of the occluder, {level} attacks, by fill."
-        yield plots.add(partial(plot_mean_dose, dose), f"dose_mean_{level}", alt, caption, narrow=True)
+        yield plots.add(partial(plot_mean_dose, dose), f"dose_mean_{level}", alt, caption)
         yield table_block(mean_dose_table(dose), plots)
         caption = f"Overall drop of every hidden {level} as the occluder grows; one scale for all."
         caption += _bounded(len(dose.targets), f"{level}s")
@@ -210,6 +214,8 @@ def _controls(run: Run, plots: PlotFolder) -> Iterator[Block]:
         yield Prose(sentence, "reading")
     for level, rows in tables:
         yield Heading(f"{level.capitalize()} attacks")
+        for effect in marker_effects(rows):
+            yield Prose(marker_evidence(effect, level))
         caption = (
             "AP of what is hidden (of a part, the mean over its keypoints). The bar from decoys to centred is the marker "
             "effect: orange where the lone occluder is the better clue. Thin lines: 95 % intervals of centred and decoys."
@@ -273,7 +279,14 @@ def _examples(run: Run, plots: PlotFolder) -> Iterator[Block]:
 def _clean(run: Run, plots: PlotFolder) -> Iterator[Block]:
     row = clean_row(run)
     assert row is not None  # load_run refuses a run without it
-    yield table_block(clean_table(clean_figures(run), float(row["n"])), plots)
+    if run.metric == "AP":
+        yield table_block(clean_table(clean_figures(run), float(row["n"])), plots)
+    groups = groups_table(run)
+    if groups is not None:
+        yield table_block(groups, plots)
+    for table in training_tables([run], [run.manifest.model.name]):
+        if any(row.note for row in table.rows):  # without published rows it says nothing that is not said above
+            yield table_block(table, plots)
 
 
 def _cells(run: Run, plots: PlotFolder) -> Iterator[Block]:

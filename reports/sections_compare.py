@@ -15,12 +15,13 @@ from .overall import clean_figures
 from .page import Block, Heading, Prose, Section, section
 from .plot_compare import plot_by_boxes, plot_mean_drops, plot_robustness, plot_targets
 from .plots import PlotFolder
-from .published import BY_DETECTOR, COLUMNS, comparable_table, detector, is_hrnet_w32, on_val2017
+from .published import BY_DETECTOR, detector, is_hrnet_w32, on_val2017
 from .sections import table_block
-from .sentences import comparison_sentence, marker_sentence
+from .sentences import comparison_sentences, marker_evidence, marker_verdict
 from .slices import clean_row
 from .style import MOST
 from .table import Column, Row, Table, Value
+from .training import training_tables
 
 ANCHOR = "compare"
 
@@ -46,12 +47,9 @@ def comparison_reading(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
     said = []
     for level in LEVELS:
         found = compare_level(runs, labels, level)
-        for fill in found.fills if found else ():
-            assert found is not None
-            means = {label: found.means[label, fill] for label in labels if (label, fill) in found.means}
-            sentence = comparison_sentence(level, fill, means)
-            said += [sentence] if sentence else []
-    return said
+        if found is not None:
+            said += comparison_sentences(found, labels)
+    return said or ["Fewer than two of these runs hid anything of the same level."]
 
 
 def comparison_notes(runs: Sequence[Run]) -> list[str]:
@@ -65,7 +63,6 @@ def _robustness(
 ) -> Iterator[Block]:
     yield table_block(_overview(runs, labels, levels), plots)
     if not levels:
-        yield Prose("Fewer than two of these runs hid anything of the same level.", "note")
         return
     counts = listed(f"{len(found.targets)} {found.level}s" for found in levels)
     caption = f"AP without and under attack, mean over the {counts} that all runs hid."
@@ -77,34 +74,29 @@ def _robustness(
 
 
 def _overview(runs: Sequence[Run], labels: Sequence[str], levels: Sequence[LevelComparison]) -> Table:
-    columns = [
-        Column("run", "run"),
-        Column("data", "data"),
-        Column("n", "persons", "count"),
-        Column("boxes", "boxes"),
-        Column("protocol", "protocol"),
-        Column("ap", "clean AP", "ap"),
-    ]
+    """One row per run; what all of them share stands in the caption."""
+    about = {
+        "data": [run.manifest.data.name for run in runs],
+        "boxes": [boxes_label(run) for run in runs],
+        "protocol": [run.manifest.protocol for run in runs],
+    }
+    differing = [name for name, values in about.items() if len(set(values)) > 1]
+    shared = ", ".join(f"{name} {values[0]}" for name, values in about.items() if name not in differing)
+    columns = [Column("run", "run"), *(Column(name, name) for name in differing), Column("n", "persons", "count")]
+    columns.append(Column("ap", "clean AP", "ap"))
     for found in levels:
         group = f"mean drop, {found.level}s"
         columns += [Column(f"{found.level}_{fill}", fill, "points", fill, group) for fill in found.fills]
     rows = []
-    for run, label in zip(runs, labels, strict=True):
+    for i, (run, label) in enumerate(zip(runs, labels, strict=True)):
         clean = clean_row(run)
         assert clean is not None  # load_run refuses a run without it
         ap = Estimate(float(clean["ap"]), float(clean["ap_lo"]), float(clean["ap_hi"]))
-        values: list[Value] = [
-            label,
-            run.manifest.data.name,
-            float(clean["n"]),
-            boxes_label(run),
-            run.manifest.protocol,
-            ap,
-        ]
+        values: list[Value] = [label, *(about[name][i] for name in differing), float(clean["n"]), ap]
         values += [found.means.get((label, fill), NO_DROP) for found in levels for fill in found.fills]
         rows.append(Row(tuple(values), {"run": label}))
     caption = "Clean AP, and the mean over the targets that all runs hid of the overall drop, AP points."
-    return Table("compare", caption, tuple(columns), tuple(rows))
+    return Table("compare", f"{caption} All runs: {shared}." if shared else caption, tuple(columns), tuple(rows))
 
 
 def _targets(levels: Sequence[LevelComparison], labels: Sequence[str], plots: PlotFolder) -> Iterator[Block]:
@@ -139,42 +131,16 @@ def _targets(levels: Sequence[LevelComparison], labels: Sequence[str], plots: Pl
 def _markers(runs: Sequence[Run], labels: Sequence[str]) -> Iterator[Block]:
     for run, label in zip(runs, labels, strict=True):
         effects = marker_effects(control_rows(run, "keypoint"))
+        if effects:
+            yield Heading(label)
         for effect in effects:
-            yield Prose(f"{label}: {marker_sentence(effect, 'keypoint')}", "reading")
+            yield Prose(marker_verdict(effect), "reading")
+            yield Prose(marker_evidence(effect, "keypoint"))
 
 
 def _training(runs: Sequence[Run], labels: Sequence[str], plots: PlotFolder) -> Iterator[Block]:
-    """Tables I and III of the thesis: measured rows, then published ones where the runs compare."""
-    columns = [
-        Column("run", "run"),
-        Column("augmentation", "augmentation"),
-        Column("level", "level"),
-        Column("removal", "removal"),
-        Column("p", "p", "px"),
-    ]
-    names = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_m": "AP(M)", "ap_l": "AP(L)", "ar": "AR"}
-    columns += [Column(name, names[name], "points") for name in COLUMNS]
-    rows = []
-    for run, label in zip(runs, labels, strict=True):
-        recipe = run.manifest.model.augmentation
-        figures = {f.column: 100 * f.measured for f in clean_figures(run)}
-        about = ("", "", "", math.nan)
-        if recipe is not None:
-            about = (recipe.name, recipe.level or "", _tick(recipe.removal), math.nan if recipe.p is None else recipe.p)
-        rows.append(Row((label, *about, *(figures[name] for name in COLUMNS)), {"run": label}))
-    published = comparable_table(runs)
-    caption = "AP × 100 on clean crops, in the layout of Tables I and III of the thesis."
-    if published is not None:
-        name, table = published
-        caption += f" Rows marked as published are {name}'s: the same data and model, not measured here."
-        for row in table:
-            about = (row.augmentation, row.level, _tick(row.removal), math.nan if row.p is None else row.p)
-            rows.append(Row(("", *about, *row.figures), note="published"))
-    yield table_block(Table("compare_training", caption, tuple(columns), tuple(rows)), plots)
-
-
-def _tick(flag: bool | None) -> str:
-    return "" if flag is None else ("yes" if flag else "no")
+    for table in training_tables(runs, labels):
+        yield table_block(table, plots)
 
 
 def _boxes(runs: Sequence[Run], plots: PlotFolder) -> Iterator[Block]:
@@ -190,7 +156,6 @@ def _boxes(runs: Sequence[Run], plots: PlotFolder) -> Iterator[Block]:
         "compare_boxes",
         f"Bars: clean AP by the source of the boxes ({listed(boxes)}), one bar per model.",
         "Clean AP by the source of the boxes.",
-        narrow=True,
     )
     columns = [Column("boxes", "boxes"), *(Column(f"ap_{i + 1}", model, "points") for i, model in enumerate(models))]
     rows = [

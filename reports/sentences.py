@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from occbench.evaluation.bootstrap import MIN_PERSONS
 
 from .calibration import LevelConfidence
+from .compare import LevelComparison
 from .controls import MarkerEffect, decoys_in
 from .dose import THRESHOLDS, Critical, Dose
-from .drops import Drop
+from .drops import NO_DROP, Drop
 from .matrix import MatrixRow
 from .names import counted, hiding, listed, number, order_fills, plural, span, spoken
 from .overall import MeanDrop, TargetRow
@@ -101,39 +102,43 @@ def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
     )
 
 
-def marker_sentence(effect: MarkerEffect, level: str) -> str:
-    """Whether the model reads the occluder of one fill as a marker of what it hides."""
+def marker_verdict(effect: MarkerEffect) -> str:
+    """Whether the model reads the occluder of one fill as a marker of what it hides, in one sentence."""
     value, gain = effect.effect, effect.gain
-    among = counted(decoys_in(effect.placement), "decoy")
-    over = f"mean over {counted(effect.n, level)}"
     if not value.has_interval:
-        return (
-            f"{effect.fill.capitalize()}: without intervals nothing can be said about chance; the mean marker effect is "
-            f"{number(value.value, 1)} AP points."
-        )
-    size = f"{span(value.low, value.high)} AP points"
+        return f"Whether the {effect.fill} occluder is read as a marker cannot be said without intervals."
     if not value.clear:
-        verdict = (
-            f"No sign that this model reads the {effect.fill} occluder as a marker: what it hides is found {size} better "
-            f"without decoys than among {among} ({over}), and that includes zero"
+        return f"No sign that this model reads the {effect.fill} occluder as a marker of what it hides."
+    if value.value < 0:
+        return (
+            f"This model does not read the {effect.fill} occluder as a marker: alone it hides more than among decoys."
         )
-    elif value.value < 0:
-        verdict = (
-            f"This model does not read the {effect.fill} occluder as a marker: what it hides is found worse without decoys "
-            f"than among {among}, by {span(-value.high, -value.low)} AP points ({over})"
+    size = span(value.low, value.high)
+    if gain.clear and gain.value > 0:
+        return (
+            f"This model reads the {effect.fill} occluder as a marker: what it hides is found "
+            f"{span(gain.low, gain.high)} AP points better than in the clean crop, so centred {effect.fill} drops say "
+            "little about robustness."
         )
-    elif gain.clear and gain.value > 0:
-        verdict = (
-            f"This model reads the {effect.fill} occluder as a marker: what it hides is found {span(gain.low, gain.high)} AP "
-            f"points better than in the clean crop, and {size} better than among {among} ({over}; clear for "
-            f"{effect.n_clear})"
-        )
-    else:
-        verdict = (
-            f"The lone {effect.fill} occluder helps this model: what it hides is found {size} better than among {among} "
-            f"({over}). Nothing is found better than in the clean crop, so some of that may be what the decoys cost"
-        )
-    return f"{verdict}.{_attraction(effect)}"
+    return (
+        f"The lone {effect.fill} occluder helps this model by {size} AP points over one among decoys; nothing is found "
+        "better than in the clean crop, so some of that may be what the decoys cost."
+    )
+
+
+def marker_evidence(effect: MarkerEffect, level: str) -> str:
+    """The numbers behind the verdict."""
+    value, gain = effect.effect, effect.gain
+
+    def size(drop: Drop) -> str:
+        text = f"{number(drop.value, 1)}"
+        return f"{text} ({span(drop.low, drop.high)})" if drop.has_interval else text
+
+    return (
+        f"{effect.fill.capitalize()}, mean over {counted(effect.n, level)}: marker effect against "
+        f"{counted(decoys_in(effect.placement), 'decoy')} {size(value)} AP points, clear and positive for {effect.n_clear}; "
+        f"gain over the clean crop {size(gain)}.{_attraction(effect)}"
+    )
 
 
 def _attraction(effect: MarkerEffect) -> str:
@@ -191,19 +196,34 @@ def confidence_sentences(found: LevelConfidence) -> list[str]:
     return said
 
 
-def comparison_sentence(level: str, fill: str, means: Mapping[str, Drop]) -> str | None:
-    """Which run loses least on average under one fill, as far as the intervals tell; None with fewer than two."""
-    known = {name: drop for name, drop in means.items() if not math.isnan(drop.value)}
-    if len(known) < 2:
-        return None
-    if not all(drop.has_interval for drop in known.values()):
-        return f"{level.capitalize()}s, {fill}: without intervals in every run, chance is not ruled out."
-    order = sorted(known, key=lambda name: known[name].value)
-    best, rest = known[order[0]], [known[name] for name in order[1:]]
-    if best.high < min(drop.low for drop in rest):
-        against = "the other" if len(rest) == 1 else "each of the others"
-        return (
-            f"{level.capitalize()}s, {fill}: {order[0]} loses less than {against} "
-            f"({span(best.low, best.high)} AP points on average against {listed(span(d.low, d.high) for d in rest)})."
+def comparison_sentences(found: LevelComparison, labels: Sequence[str]) -> list[str]:
+    """Which run loses least on average under each fill, as far as the intervals tell."""
+    said: list[str] = []
+    untold: list[str] = []
+    unhedged: list[str] = []
+    for fill in found.fills:
+        known = [(label, drop) for label in labels if not math.isnan((drop := _mean(found, label, fill)).value)]
+        if len(known) < 2:
+            continue
+        (best, least), *rest = sorted(known, key=lambda pair: pair[1].value)
+        if not all(drop.has_interval for _, drop in known):
+            unhedged.append(fill)
+        elif least.high < min(drop.low for _, drop in rest):
+            against = listed(f"{label} {span(drop.low, drop.high)}" for label, drop in rest)
+            said.append(
+                f"{found.level.capitalize()}s under {fill}: {best} loses least, {span(least.low, least.high)} AP points on "
+                f"average ({against})."
+            )
+        else:
+            untold.append(fill)
+    if untold:
+        said.append(
+            f"{found.level.capitalize()}s under {listed(untold)}: the intervals overlap, no run loses least for sure."
         )
-    return f"{level.capitalize()}s, {fill}: the intervals of the best two overlap, so they cannot be told apart."
+    if unhedged:
+        said.append(f"{found.level.capitalize()}s under {listed(unhedged)}: without intervals chance is not ruled out.")
+    return said
+
+
+def _mean(found: LevelComparison, label: str, fill: str) -> Drop:
+    return found.means.get((label, fill), NO_DROP)

@@ -68,8 +68,9 @@ def write_figure(figure: Figure, stem: Path) -> str:
     """Write ``stem``.svg and ``stem``.png and return the SVG's text; the same figure gives the same bytes."""
     vector, raster = io.StringIO(), io.BytesIO()
     with styled():
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once is enough
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine(None)  # laid out once is enough
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(raster, format="png", metadata={"Software": None})
     svg = _slim(vector.getvalue())
@@ -93,10 +94,11 @@ def inline_svg(svg: str, prefix: str, label: str) -> str:
     white ground goes, and it says what it shows (``label``) to those who cannot see it.
     """
     body = svg[svg.index("<svg") :]
+    width = float(re.search(r' width="([\d.]+)pt"', body)[1]) / 0.72  # type: ignore[index]  # matplotlib writes it
     body = re.sub(r' id="', f' id="{prefix}-', body)
     body = body.replace("url(#", f"url(#{prefix}-").replace('xlink:href="#', f'href="#{prefix}-')
     body = re.sub(r' xmlns(:\w+)?="[^"]*"', "", body)
     body = re.sub(r' (width|height)="[^"]*pt"', "", body, count=2)
     body = body.replace(INK, "var(--ink)").replace(MUTED, "var(--axis)").replace("#ffffff", "none")
     body = body.replace(PAPER, "var(--paper)")
-    return body.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+    return body.replace("<svg", f'<svg role="img" aria-label="{escape(label)}" style="--natural:{width:.0f}px"', 1)

@@ -73,11 +73,6 @@
     filterable(table, table.closest(".scroll, .wide") || table);
   });
 
-  // Paper shows what the screen folds away.
-  const folded = () => document.querySelectorAll("details.on-paper");
-  addEventListener("beforeprint", () => folded().forEach((one) => { one.dataset.open = one.open ? "1" : ""; one.open = true; }));
-  addEventListener("afterprint", () => folded().forEach((one) => { one.open = one.dataset.open === "1"; }));
-
   // The contents show where the reader is.
   const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
   const watcher = new IntersectionObserver((entries) => {

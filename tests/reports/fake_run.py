@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
+
+from occbench.attacks import COCO
 
 KEYPOINTS = ["nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_ankle", "right_ankle"]
 PARTS = {"corpus": KEYPOINTS[1:5], "hip": KEYPOINTS[3:5]}
@@ -41,10 +46,28 @@ COLUMNS = [
     "drop_remaining",
 ]
 INTERVAL_COLUMNS = ["drop_lo", "drop_hi", "drop_se", "p", "p_adjusted", "ap_lo", "ap_hi"]
-CLEAN_AP = {"all": 0.7606, **{k: 0.70 + 0.02 * i for i, k in enumerate(KEYPOINTS)}}
+ATTRACTION_COLUMNS = ["attraction", "attraction_decoys"]
 
 Cell = tuple[str, str, str, float, str]
 """Level, fill, target, radius in crop px, placement."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A skeleton: keypoints, parts and what is drawn between keypoints."""
+
+    keypoints: list[str]
+    parts: dict[str, list[str]]
+    edges: list[list[str]]
+
+    def clean_ap(self) -> dict[str, float]:
+        """Another one for every keypoint, and over all of them."""
+        return {"all": 0.7606, **{k: 0.70 + 0.02 * (i % 8) for i, k in enumerate(self.keypoints)}}
+
+
+TINY = Body(KEYPOINTS, PARTS, EDGES)
+PEOPLE = Body(list(COCO.keypoints), {p: list(k) for p, k in COCO.parts.items()}, [list(e) for e in COCO.edges])
+CLEAN_AP = TINY.clean_ap()
 
 
 def plain_loss(cell: Cell, keypoint: str) -> float:
@@ -69,6 +92,8 @@ def write_fake_run(
     intervals: bool = False,
     examples: bool = True,
     changes: dict[str, Any] | None = None,
+    body: Body = TINY,
+    extras: bool = False,
 ) -> Path:
     """Write a run folder.
 
@@ -76,13 +101,15 @@ def write_fake_run(
         folder: Where; made if need be.
         cells: The attacked cells.
         loss: AP points lost by a keypoint (or ``"all"``) in a cell; None leaves the row's numbers empty.
-        intervals: Add 95 % intervals of +-1 AP point around every drop.
+        intervals: Add 95 % intervals of +-1 AP point around every drop, and the p that goes with them.
         examples: Add crops and predictions.
         changes: Values to set in the manifest, by dotted path.
+        body: Whose keypoints.
+        extras: Add attraction, confidence.csv and persons.parquet, which runs of schema 1 lack.
     """
     cells = default_cells() if cells is None else cells
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = fake_manifest(cells)
+    manifest = fake_manifest(cells, body)
     for path, value in (changes or {}).items():
         *parents, last = path.split(".")
         place = manifest
@@ -90,9 +117,12 @@ def write_fake_run(
             place = place[step]
         place[last] = value
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    write_rows(folder / "cells.csv", fake_rows(cells, loss, intervals), intervals)
+    write_rows(folder / "cells.csv", fake_rows(cells, loss, intervals, body, extras), intervals, extras)
     if examples:
-        write_fake_examples(folder / "examples", cells)
+        write_fake_examples(folder / "examples", cells, body)
+    if extras:
+        write_fake_confidence(folder / "confidence.csv", cells)
+        pd.DataFrame({"torso": [60.0, 64.0, np.nan, 70.0]}).to_parquet(folder / "persons.parquet")
     return folder
 
 
@@ -101,7 +131,7 @@ def slug_of(cell: Cell) -> str:
     return f"{level}-{fill}_{target}_r{radius:g}_{placement}".replace(":", "-").replace("/", "-")
 
 
-def fake_manifest(cells: Sequence[Cell]) -> dict[str, Any]:
+def fake_manifest(cells: Sequence[Cell], body: Body = TINY) -> dict[str, Any]:
     """A manifest with every field that a run writes."""
     entries: list[dict[str, Any]] = [{"slug": "clean", "attack": None}]
     for i, cell in enumerate(cells):
@@ -111,7 +141,8 @@ def fake_manifest(cells: Sequence[Cell]) -> dict[str, Any]:
             {**entry, "target": target, "radius": radius, "placement": placement, "n_attacked": 20 + i, "n_short": 0}
         )
     return {
-        "schema": 1,
+        "schema": 2,
+        "complete": True,
         "occbench": "0.1.0",
         "command": ["occbench", "attack", "--model", "tiny", "--kind", "all"],
         "created": "2024-05-01T12:00:00Z",
@@ -141,10 +172,12 @@ def fake_manifest(cells: Sequence[Cell]) -> dict[str, Any]:
         },
         "boxes": {"source": "gt", "file": None, "sha256": None, "n": 30, "matched": 30, "missed": 0, "unmatched": 0},
         "protocol": "corrected",
-        "evaluator": "pycocotools",
+        "evaluator": "exact",
+        "bootstrap": 1000,
+        "backend": {"name": "torch", "version": "2.13.0", "precision": "fp32"},
         "seed": 0,
         "batch_size": 32,
-        "skeleton": {"name": "tiny", "keypoints": KEYPOINTS, "parts": PARTS, "edges": EDGES},
+        "skeleton": {"name": "tiny", "keypoints": body.keypoints, "parts": body.parts, "edges": body.edges},
         "cells": entries,
         "versions": {"python": "3.11"},
         "git_commit": None,
@@ -152,25 +185,35 @@ def fake_manifest(cells: Sequence[Cell]) -> dict[str, Any]:
 
 
 def fake_rows(
-    cells: Iterable[Cell], loss: Callable[[Cell, str], float | None], intervals: bool
+    cells: Iterable[Cell],
+    loss: Callable[[Cell, str], float | None],
+    intervals: bool,
+    body: Body = TINY,
+    extras: bool = False,
 ) -> Iterable[dict[str, Any]]:
     """Rows of cells.csv; an own keypoint of a part has no persons in whom it is outside the region."""
     head = {"model": "tiny", "dataset": "dev", "boxes": "gt", "protocol": "corrected"}
-    for keypoint, ap in CLEAN_AP.items():
+    for keypoint, ap in body.clean_ap().items():
         interval = {"ap_lo": ap - 0.05, "ap_hi": ap + 0.05} if intervals else {}
         yield {**head, "level": "clean", "keypoint": keypoint, "n": 30, **_figures(ap), **interval}
     for cell in cells:
         level, fill, target, radius, placement = cell
         keys = {"level": level, "fill": fill, "target": target, "radius": radius, "placement": placement}
-        for keypoint, clean in CLEAN_AP.items():
+        for keypoint, clean in body.clean_ap().items():
             row: dict[str, Any] = {**head, **keys, "keypoint": keypoint, "n": 30}
             points = loss(cell, keypoint)
             if points is not None:
                 row |= {**_figures(clean - points / 100), "drop": points}
                 if intervals:
-                    row |= {"drop_lo": points - 1, "drop_hi": points + 1, "drop_se": 0.5, "p": 0.04}
-                if level == "part" and keypoint not in (*PARTS.get(target, []), "all"):
+                    p = math.erfc(abs(points) / 0.51 / math.sqrt(2))
+                    row |= {"drop_lo": points - 1, "drop_hi": points + 1, "drop_se": 0.51, "p": p}
+                    row |= {"ap_lo": clean - points / 100 - 0.05, "ap_hi": clean - points / 100 + 0.05}
+                own = [target] if level == "keypoint" else body.parts.get(target, [])
+                if level == "part" and keypoint not in (*own, "all"):
                     row |= {"n_remaining": 11, "drop_remaining": points / 2}
+                if extras and keypoint in own:
+                    row["attraction"] = None if placement == "placebo" else 1.5
+                    row["attraction_decoys"] = 0.25 if placement.startswith(("decoys", "placebo")) else None
             yield row
 
 
@@ -179,47 +222,79 @@ def _figures(ap: float) -> dict[str, float]:
     return {name: round(ap - 0.001 * i, 6) for i, name in enumerate(names)}
 
 
-def write_rows(file: Path, rows: Iterable[dict[str, Any]], intervals: bool = False) -> None:
+def write_rows(file: Path, rows: Iterable[dict[str, Any]], intervals: bool = False, extras: bool = False) -> None:
     """Write cells.csv; what a row lacks stays empty."""
-    columns = COLUMNS + (INTERVAL_COLUMNS if intervals else [])
+    columns = COLUMNS + (INTERVAL_COLUMNS if intervals else []) + (ATTRACTION_COLUMNS if extras else [])
     with file.open("w", newline="") as handle:
         writer = csv.DictWriter(handle, columns)
         writer.writeheader()
         writer.writerows(rows)
 
 
-def write_fake_examples(folder: Path, cells: Iterable[Cell]) -> None:
-    """Crops of 48 x 64 px and predictions that miss the truth by two pixels when attacked."""
+def write_fake_confidence(file: Path, cells: Iterable[Cell]) -> None:
+    """Scores that stay high where the similarity falls, the more the larger the occluder."""
+    keys = ["level", "fill", "target", "radius", "placement"]
+    rows: list[dict[str, Any]] = []
+
+    def add(cell: tuple[Any, ...], group: str, offset: float, n: int) -> None:
+        edges = [i / 20 for i in range(8, 20)]
+        bins = [(low, n + i, low + 0.025, low + 0.025 - offset) for i, low in enumerate(edges)]
+        total = sum(b[1] for b in bins)
+        head = {**dict(zip(keys, cell, strict=True)), "keypoints": group}
+        score, right = (sum(b[1] * b[i] for b in bins) / total for i in (2, 3))
+        rows.append({**head, "n": total, "score": score, "similarity": right, "error": abs(offset)})
+        for low, count, mean, similar in bins:
+            rows.append({**head, "score_lo": low, "score_hi": low + 0.05, "n": count, "score": mean})
+            rows[-1] |= {"similarity": similar, "error": abs(offset)}
+
+    add(("clean", "", "", "", ""), "visible", -0.05, 30)
+    for cell in cells:
+        add(cell, "hidden", 0.03 * cell[3] / 2, 4)
+        add(cell, "visible", -0.04, 26)
+    names = [*keys, "keypoints", "score_lo", "score_hi", "n", "score", "similarity", "error"]
+    pd.DataFrame(rows)[names].to_csv(file, index=False)
+
+
+KINDS = {"worst": -0.6, "median": -0.1, "improved": 0.2}
+
+
+def write_fake_examples(folder: Path, cells: Sequence[Cell], body: Body = TINY) -> None:
+    """Crops of 48 x 64 px; per target of the first cell the worst, the median and an improved person."""
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(7)
-    crop = rng.integers(0, 255, (64, 48, 3), dtype=np.uint8)
-    cv2.imwrite(str(folder / "person-12.png"), crop)
-    truth: list[list[float] | None] = [[6.0 + 6 * i, 8.0 + 7 * i] for i in range(len(KEYPOINTS))]
-    clean = [[x + 0.5, y] for x, y in truth if True]  # type: ignore[misc]
-    attacked = [[x + 2.0, y + 2.0] for x, y in clean]
+    crop = cv2.resize(rng.integers(60, 200, (8, 6, 3), dtype=np.uint8), (48, 64), interpolation=cv2.INTER_CUBIC)
+    n = len(body.keypoints)
+    truth: list[list[float] | None] = [[6.0 + 36 * i / n, 8.0 + 48 * i / n] for i in range(n)]
     entries = []
-    for cell in cells:
+    first = {(cell[0], cell[2]): cell for cell in reversed(cells)}
+    for cell in (c for c in cells if first[c[0], c[2]] is c):
         level, fill, target, radius, placement = cell
-        slug = slug_of(cell)
-        cv2.imwrite(str(folder / f"{slug}.png"), crop // 2)
-        entries.append(
-            {
-                "slug": slug,
-                "name": f"{level}-{fill}:{target}",
-                "level": level,
-                "fill": fill,
-                "target": target,
-                "radius": radius,
-                "placement": placement,
-                "person": 12,
-                "image": "000000000785.jpg",
-                "clean": "person-12.png",
-                "attacked": f"{slug}.png",
-                "truth": [None, *truth[1:]],
-                "clean_keypoints": clean,
-                "attacked_keypoints": attacked,
-                "clean_scores": [0.9] * len(KEYPOINTS),
-                "attacked_scores": [0.5] * len(KEYPOINTS),
-            }
-        )
+        for person, (kind, change) in enumerate(KINDS.items(), 12):
+            slug = slug_of(cell)
+            cv2.imwrite(str(folder / f"person-{person}.png"), crop)
+            cv2.imwrite(str(folder / f"{slug}-{kind}.png"), crop // 2)
+            clean = [[point[0] + 0.5, point[1]] for point in truth if point is not None]
+            entries.append(
+                {
+                    "slug": slug,
+                    "name": f"{level}-{fill}:{target}",
+                    "level": level,
+                    "fill": fill,
+                    "target": target,
+                    "radius": radius,
+                    "placement": placement,
+                    "kind": kind,
+                    "oks_clean": 0.7,
+                    "oks_attacked": round(0.7 + change, 4),
+                    "person": person,
+                    "image": "folder/000000000785.jpg",
+                    "clean": f"person-{person}.png",
+                    "attacked": f"{slug}-{kind}.png",
+                    "truth": [None, *truth[1:]],
+                    "clean_keypoints": clean,
+                    "attacked_keypoints": [[x + 2.0, y + 2.0] for x, y in clean],
+                    "clean_scores": [0.9] * n,
+                    "attacked_scores": [0.5] * n,
+                }
+            )
     (folder / "examples.json").write_text(json.dumps(entries))
