@@ -1,0 +1,34 @@
+"""Networks that MMPose lacks, as MMPose modules: the stacked hourglass with Pyramid Residual Modules.
+
+In an MMPose config: ``custom_imports = dict(imports=['occbench.models'])``, then ``StackedHourglass`` as backbone and
+``HalfSquaredError`` as loss. Paper: "Learning Feature Pyramids for Human Pose Estimation" (Yang et al., ICCV 2017).
+"""
+
+from ..compat import setup_mmpose
+
+setup_mmpose()  # a config that names this package may be the first to need MMPose
+
+from .branches import Branches, count_branches, initialise  # noqa: E402
+from .classification import PyramidResNeXt, PyramidWideResNet  # noqa: E402
+from .hourglass import PLACEMENTS, Placement, StackedHourglass  # noqa: E402
+from .loss import HalfSquaredError  # noqa: E402
+from .pooling import fractional_max_pool  # noqa: E402
+from .pyramid import VARIANTS, PyramidBranch  # noqa: E402
+from .residual import PyramidResidualModule, ResidualUnit  # noqa: E402
+
+__all__ = [
+    "PLACEMENTS",
+    "VARIANTS",
+    "Branches",
+    "HalfSquaredError",
+    "Placement",
+    "PyramidBranch",
+    "PyramidResNeXt",
+    "PyramidResidualModule",
+    "PyramidWideResNet",
+    "ResidualUnit",
+    "StackedHourglass",
+    "count_branches",
+    "fractional_max_pool",
+    "initialise",
+]
