@@ -54,5 +54,6 @@ def test_keypoints_are_those_of_mmpose(people: Path, tmp_path: Path, name: str) 
     _, theirs = run_mmpose(config, weights, people, people.parent / "images", tmp_path)
     for i, person in enumerate(dataset.persons):
         np.testing.assert_allclose(clean.keypoints[i], theirs[person.id][:, :2], atol=1e-3)
-        np.testing.assert_allclose(clean.scores[i], theirs[person.id][:, 2], atol=1e-5)
+        # RTMPose's scores are no probabilities: with random weights they are around 6, where float32 has fewer digits.
+        np.testing.assert_allclose(clean.scores[i], theirs[person.id][:, 2], atol=1e-5, rtol=1e-5)
     assert attacked.attacked.any()
