@@ -8,7 +8,7 @@ import numpy as np
 
 from ..attacks import FLIC
 from ..errors import OccbenchError
-from .matfile import fields, number, read_mat, text, variable
+from .matfile import fields, laid_out, number, read_mat, text, variable
 from .persons import Dataset, Photo
 from .records import Record, assemble, box_around, inside, require_folder, size_of, torso
 
@@ -19,6 +19,7 @@ SPLITS = ("train", "test")
 _FAR = 1e6
 
 
+@laid_out
 def read_flic(examples: Path, images: Path, name: str | None = None, split: str | None = "test") -> Dataset:
     """Read FLIC.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..attacks import LSP
 from ..errors import OccbenchError
-from .matfile import read_mat, variable
+from .matfile import laid_out, read_mat, variable
 from .persons import Dataset, Photo
 from .records import Record, assemble, box_around, count_pictures, require_folder, size_of, torso
 
@@ -22,6 +22,7 @@ TEST = range(1001, 2001)
 _FAR = 1e6
 
 
+@laid_out
 def read_lsp(joints: Path, images: Path, name: str | None = None, numbers: range | None = None) -> Dataset:
     """Read LSP or its extended set; the file's shape says which.
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
 from ..errors import OccbenchError
+from .matcheck import check_mat
+from .persons import Dataset
+
+Given = ParamSpec("Given")
 
 MAX_BYTES = 2**30
-"""Of a file that is read; the largest of the data sets has 13 MB."""
+"""Of a file that is read, and of what it unpacks to; the largest of the data sets has 13 MB."""
 
 
 def read_mat(path: Path, what: str) -> dict[str, np.ndarray]:
@@ -30,7 +36,9 @@ def read_mat(path: Path, what: str) -> dict[str, np.ndarray]:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise OccbenchError(f"{what} {str(path)!r} has {size:,} bytes, more than the {MAX_BYTES:,} that are read")
-        content: dict[str, Any] = loadmat(str(path), appendmat=False)
+        data = path.read_bytes()
+        check_mat(data, MAX_BYTES)
+        content: dict[str, Any] = loadmat(BytesIO(data))
     except FileNotFoundError:
         raise OccbenchError(f"{what} {str(path)!r} does not exist") from None
     except NotImplementedError as error:
@@ -43,6 +51,26 @@ def read_mat(path: Path, what: str) -> dict[str, np.ndarray]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise OccbenchError(f"{what} {str(path)!r} is no MATLAB file that can be read ({reason})") from error
     return {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
+
+
+def laid_out(read: Callable[Given, Dataset]) -> Callable[Given, Dataset]:
+    """Make a reader of MATLAB structs refuse one that is nested otherwise, whatever it stumbles over in it.
+
+    Args:
+        read: A reader whose first argument is the file.
+    """
+
+    @wraps(read)
+    def reads(*args: Given.args, **given: Given.kwargs) -> Dataset:
+        try:
+            return read(*args, **given)
+        except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise OccbenchError(
+                f"annotation file {str(args[0])!r} is not laid out as that of the data set "
+                f"({(str(error).splitlines() or [type(error).__name__])[0][:200]})"
+            ) from error
+
+    return reads
 
 
 def variable(content: dict[str, np.ndarray], name: str, what: str) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..attacks import MPII
 from ..errors import OccbenchError
-from .matfile import fields, number, read_mat, text, variable
+from .matfile import fields, laid_out, number, read_mat, text, variable
 from .mpii import HEAD, JOINTS, photo_of, to_record
 from .persons import Dataset, Photo
 from .records import Record, assemble, require_folder
@@ -17,6 +17,7 @@ from .records import Record, assemble, require_folder
 _FAR = 1e6
 
 
+@laid_out
 def read_mpii_mat(annotations: Path, images: Path, name: str | None = None) -> Dataset:
     """Read the labelled persons of MPII's training photos, which are MMPose's training and validation photos together.
 
