@@ -76,7 +76,7 @@ def train(
     """
     from ..distributed import LAUNCHERS
     from ..errors import unknown_name
-    from ..training import Augmentation, Settings, find_config, has_tensorboard, training_data
+    from ..training import Augmentation, Settings, find_config, training_data
     from ..training import train as run
 
     if launcher not in LAUNCHERS:
@@ -110,9 +110,6 @@ def train(
     out = out or _default_out(config.stem, str(augmentation), seed)
     from ..progress import Progress
 
-    progress = Progress(show=False if verbose else None)
-    if not has_tensorboard():
-        progress.note("tensorboard is not installed: scalars go to scalars.json alone")
     weights = run(
         config,
         people,
@@ -122,7 +119,7 @@ def train(
         resume=resume,
         workers=workers,
         launcher=launcher,
-        progress=progress,
+        progress=Progress(show=False if verbose else None),
         verbose=verbose,
     )
     if os.environ.get("RANK", "0") == "0":

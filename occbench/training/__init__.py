@@ -5,7 +5,7 @@ from .config import build_config, find_config
 from .data import TrainingData, training_data
 from .export import EXPORTED, best_checkpoint, export_checkpoint
 from .run import train
-from .runner import STEPS, build_runner, has_tensorboard, schedule
+from .runner import STEPS, build_loader, build_runner, has_tensorboard, schedule
 from .settings import DECAYS, RECORD, Settings
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "TrainingData",
     "best_checkpoint",
     "build_config",
+    "build_loader",
     "build_runner",
     "export_checkpoint",
     "find_config",

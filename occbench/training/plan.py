@@ -14,7 +14,7 @@ from pathlib import Path
 from .config import build_config, prepare_init
 from .data import TrainingData
 from .run import checkpoint_bytes, load_initial, one_line
-from .runner import STEPS, build_runner
+from .runner import STEPS, build_loader, build_runner
 from .settings import Settings
 
 
@@ -97,7 +97,8 @@ def make_plan(
     with tempfile.TemporaryDirectory(prefix="occbench-plan-") as folder, quiet, one_line(Path(folder)):
         cfg = build_config(config, data, val, settings, workers, verbose)
         init = prepare_init(cfg, settings.init)
-        runner = build_runner(cfg, Path(folder), settings)
+        loader = build_loader(cfg, settings)
+        runner = build_runner(cfg, loader, Path(folder), settings)
         if init is None:
             runner.model.init_weights()
         else:
@@ -107,7 +108,6 @@ def make_plan(
             validated = len(Runner.build_dataloader(cfg.val_dataloader).dataset)
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
         runner.model.train()
-        loader = runner._train_dataloader
         losses, started = [], 0.0
         for batch in chain(loader, loader):
             losses.append(runner.model.train_step(batch, runner.optim_wrapper)["loss"].item())

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..errors import OccbenchError
 from .config import build_config, prepare_init
 from .data import TrainingData
 from .export import EXPORTED, best_checkpoint, export_checkpoint
-from .runner import build_runner
+from .runner import build_loader, build_runner, has_tensorboard
 from .settings import RECORD, Settings, check_same, record_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ def train(
     from ..distributed import joined
 
     settings = settings or Settings()
-    _check_writable(out)
     if not resume and (out / "last_checkpoint").exists():
         raise OccbenchError(f"{out} holds a training already; go on with --resume, or name another folder with --out")
     backend = "nccl" if torch.cuda.is_available() else "gloo"
@@ -87,7 +87,9 @@ def train(
             check_same(record, out)
         init = prepare_init(cfg, "none" if going_on else settings.init)
         launched = "none" if ranks.count == 1 and not torch.distributed.is_initialized() else "pytorch"
-        runner = build_runner(cfg, out, settings, resume=resume, launcher=launched)
+        loader = build_loader(cfg, settings)
+        _check_writable(out)
+        runner = build_runner(cfg, loader, out, settings, resume=resume, launcher=launched)
         if ranks.first:
             _check_space(runner, out)
             (out / RECORD).write_text(json.dumps(record, indent=2) + "\n")
@@ -109,6 +111,8 @@ def _bar(runner: Runner, progress: Progress | None) -> Iterator[None]:
         return
     from .hooks import Advance
 
+    if not has_tensorboard():
+        progress.note("tensorboard is not installed: scalars go to scalars.json alone")
     with progress.stage("training", runner.max_iters) as advance:
         runner.register_hook(Advance(advance))
         yield
@@ -136,6 +140,7 @@ def _unpickling_own_checkpoints(resume: bool) -> Iterator[None]:
         return
     before = os.environ.get(_UNPICKLE)
     os.environ[_UNPICKLE] = "1"
+    warnings.filterwarnings("ignore", message=f".*{_UNPICKLE}.*")  # torch's, who says so each time
     try:
         yield
     finally:

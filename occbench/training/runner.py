@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mmengine.runner import Runner
 
 STEPS = (170 / 210, 200 / 210)
+_WRAPPER = {"type": "MMDistributedDataParallel", "broadcast_buffers": False}
 WARM_UP = 500  # iterations, or a twentieth of the training where that is shorter
 
 
@@ -29,8 +30,26 @@ def has_tensorboard() -> bool:
     return importlib.util.find_spec("tensorboard") is not None
 
 
+def build_loader(cfg: Config, settings: Settings) -> Any:
+    """The training data, loaded by batches.
+
+    Raises:
+        OccbenchError: There are fewer persons than one batch, or MMPose cannot read them.
+    """
+    from mmengine.runner import Runner
+
+    loader = Runner.build_dataloader(cfg.train_dataloader, seed=settings.seed)
+    if len(loader) == 0:
+        raise OccbenchError(
+            f"{len(loader.dataset)} persons do not fill a batch of {settings.batch_size}; "
+            "lower --batch-size or give more persons"
+        )
+    return loader
+
+
 def build_runner(
     cfg: Config,
+    loader: Any,
     out: Path,
     settings: Settings,
     *,
@@ -41,13 +60,14 @@ def build_runner(
 
     Args:
         cfg: Of :func:`~.config.build_config`.
+        loader: Of :func:`build_loader`.
         out: The folder for checkpoints and logs.
         settings: Of the training.
         resume: Go on from the latest checkpoint in ``out``.
         launcher: MMEngine's name of what started the processes, which have joined already.
 
     Raises:
-        OccbenchError: There are fewer persons than one batch.
+        OccbenchError: Mixed precision is asked for without a GPU.
     """
     import torch
     from mmengine.runner import Runner
@@ -56,12 +76,6 @@ def build_runner(
 
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it
-    loader = Runner.build_dataloader(cfg.train_dataloader, seed=settings.seed)
-    if len(loader) == 0:
-        raise OccbenchError(
-            f"{len(loader.dataset)} persons do not fill a batch of {settings.batch_size}; "
-            "lower --batch-size or give more persons"
-        )
     validates = cfg.val_dataloader is not None
     checkpoint: dict[str, Any] = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2}
     if validates:
@@ -70,8 +84,8 @@ def build_runner(
     backends = [{"type": "LocalVisBackend"}]
     if has_tensorboard():
         backends.append({"type": "TensorboardVisBackend"})
-    runner = Runner(
-        model=cfg.model,
+    return Runner(
+        model=_build_model(cfg, settings),
         work_dir=str(out),
         train_dataloader=loader,
         val_dataloader=cfg.val_dataloader,
@@ -93,11 +107,19 @@ def build_runner(
         randomness={"seed": settings.seed, "deterministic": settings.deterministic},
         default_scope="mmpose",
         experiment_name=f"train-{time.time_ns()}",  # MMEngine shares loggers between equal names within one second
-        # Named here, because MMEngine's own way to wrap a model takes for granted that there are GPUs.
-        cfg={"model_wrapper_cfg": {"type": "MMDistributedDataParallel", "broadcast_buffers": False}},
+        # MMEngine's own way to wrap a model takes for granted that there are GPUs.
+        cfg={} if torch.cuda.is_available() else {"model_wrapper_cfg": {**_WRAPPER, "device_ids": None}},
     )
-    runner.model.to(memory_format=torch.channels_last)
-    return runner
+
+
+def _build_model(cfg: Config, settings: Settings) -> Any:
+    """The model, laid out as convolutions like it best, before it is wrapped for several processes."""
+    import torch
+    from mmengine.runner import set_random_seed
+    from mmpose.registry import MODELS
+
+    set_random_seed(settings.seed)
+    return MODELS.build(cfg.model).to(memory_format=torch.channels_last)
 
 
 def schedule(steps: int, decay: str = "steps") -> list[dict[str, Any]]:
@@ -106,7 +128,9 @@ def schedule(steps: int, decay: str = "steps") -> list[dict[str, Any]]:
     ``steps`` goes down tenfold at the shares :data:`STEPS`, as the thesis does; ``cosine`` goes down all the way,
     which gets more out of a training of a few epochs, whose noise at a constant rate is the larger part of the loss.
     """
-    warm_up = max(1, min(WARM_UP, steps // 20))
+    warm_up = min(WARM_UP, steps // 20)
+    if warm_up < 2:  # MMEngine's linear rise needs two steps, and stays below for ever with one
+        warm_up = 0
     first = {"type": "LinearLR", "begin": 0, "end": warm_up, "start_factor": 0.01, "by_epoch": False}
     if decay == "cosine":
         length = steps - warm_up
@@ -114,7 +138,7 @@ def schedule(steps: int, decay: str = "steps") -> list[dict[str, Any]]:
     else:
         milestones = [max(1, round(steps * share)) for share in STEPS]
         second = {"type": "MultiStepLR", "begin": 0, "end": steps, "milestones": milestones, "gamma": 0.1}
-    return [first, {**second, "by_epoch": False}]
+    return [*([first] if warm_up else []), {**second, "by_epoch": False}]
 
 
 def _optim_wrapper(settings: Settings) -> dict[str, Any]:

@@ -61,8 +61,7 @@ def part_at(centre: tuple[float, float]) -> str:
     return min(CENTRES, key=lambda part: float(np.hypot(*np.subtract(CENTRES[part], centre))))
 
 
-@pytest.mark.parametrize("p", [0.2, 0.5])
-@pytest.mark.parametrize("kind", [TargetedBlur, TargetedCutout])
+@pytest.mark.parametrize(("kind", "p"), [(TargetedBlur, 0.2), (TargetedCutout, 0.5)])
 def test_one_random_target_with_chance_p(kind: type[TargetedCutout], p: float) -> None:
     seen = Counter(
         keypoint_at(o.regions[0].centre) if o.regions else None for o in draw(kind("keypoint", p=p, radius=1), 1)
