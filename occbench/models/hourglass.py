@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import OccbenchError, unknown_name
 from .branches import initialise
+from .pooling import sizes_are_constants
 from .pyramid import bn_relu
 from .residual import PyramidResidualModule, ResidualUnit
 
@@ -158,7 +159,8 @@ def _checked(x: Tensor, multiple: int) -> Tensor:
     Raises:
         OccbenchError: It is not.
     """
-    height, width = x.shape[-2:]
+    with sizes_are_constants():
+        height, width = (int(side) for side in x.shape[-2:])
     if height % multiple or width % multiple:
         raise OccbenchError(
             f"a stacked hourglass of this depth needs inputs whose sides are multiples of {multiple} px, but got "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -30,11 +33,23 @@ def fractional_max_pool(x: Tensor, ratio: float, training: bool) -> Tensor:
     Returns:
         Shape (B, C, floor(ratio H), floor(ratio W)).
     """
-    height, width = x.shape[-2:]
-    size = pooled_size(height, ratio), pooled_size(width, ratio)
-    if training:
-        return F.fractional_max_pool2d(x, (min(WINDOW, height), min(WINDOW, width)), output_size=size)
-    return _pooled(_pooled(x, 2, size[0]), 3, size[1])
+    with sizes_are_constants():
+        height, width = (int(side) for side in x.shape[-2:])
+        size = pooled_size(height, ratio), pooled_size(width, ratio)
+        if training:
+            return F.fractional_max_pool2d(x, (min(WINDOW, height), min(WINDOW, width)), output_size=size)
+        return _pooled(_pooled(x, 2, size[0]), 3, size[1])
+
+
+@contextmanager
+def sizes_are_constants() -> Iterator[None]:
+    """Keep torch's tracer from warning that the size of the input becomes part of what it records, as is meant."""
+    if not torch.jit.is_tracing():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        yield
 
 
 def pooled_size(size: int, ratio: float) -> int:

@@ -24,17 +24,17 @@ class ResidualUnit(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, preact: bool = True, conv_skip: bool = False) -> None:
         super().__init__()
-        self.half = out_channels // 2
+        self.middle = out_channels // 2
         self.skip: nn.Module = nn.Identity()
         if conv_skip or in_channels != out_channels:
             self.skip = nn.Sequential(*bn_relu(in_channels), nn.Conv2d(in_channels, out_channels, 1))
         self.own = nn.Sequential(
             *(bn_relu(in_channels) if preact else ()),
-            nn.Conv2d(in_channels, self.half, 1),
-            *bn_relu(self.half),
-            nn.Conv2d(self.half, self.half, 3, padding=1),
+            nn.Conv2d(in_channels, self.middle, 1),
+            *bn_relu(self.middle),
+            nn.Conv2d(self.middle, self.middle, 3, padding=1),
         )
-        self.expand = nn.Sequential(*bn_relu(self.half), nn.Conv2d(self.half, out_channels, 1))
+        self.expand = nn.Sequential(*bn_relu(self.middle), nn.Conv2d(self.middle, out_channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, in_channels, H, W) to (B, out_channels, H, W)."""
@@ -69,7 +69,7 @@ class PyramidResidualModule(ResidualUnit):
     ) -> None:
         super().__init__(in_channels, out_channels, preact, conv_skip)
         width = max(1, out_channels // BASE_WIDTH) if width is None else width
-        self.pyramid = PyramidBranch(in_channels, self.half, width, levels, octaves, variant, preact=preact)
+        self.pyramid = PyramidBranch(in_channels, self.middle, width, levels, octaves, variant, preact=preact)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, in_channels, H, W) to (B, out_channels, H, W)."""
