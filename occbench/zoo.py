@@ -126,6 +126,24 @@ _MODELS = (
     ZooModel("vitpose-b", f"{_TOPDOWN}/coco/td-hm_ViTPose-base_8xb64-210e_coco-256x192.py"),
     ZooModel("tinypose-256x192", OWN + "tinypose_256x192.py", note="weights are given with --checkpoint"),
     ZooModel("tinypose-128x96", OWN + "tinypose_128x96.py", note="weights are given with --checkpoint"),
+    *(
+        ZooModel(
+            prefix + name,
+            f"{OWN}hourglass_prm/{config or name}_{file}.py",
+            (prefix + config,) if config else (),
+            dataset,
+            note=f"{note}; weights are given with --checkpoint",
+        )
+        for prefix, dataset, file in (("", "coco", "coco-256x192"), ("mpii-", "mpii", "mpii-256x256"))
+        for name, config, note in (
+            ("hourglass-8", "", "eight stacks"),
+            ("hourglass-2", "", "two stacks"),
+            ("hourglass-prm", "hourglass-prm-8", "eight stacks of Pyramid Residual Modules"),
+            ("hourglass-prm-8-controlled", "", "the same with variance control"),
+            ("hourglass-prm-2", "", "two stacks of Pyramid Residual Modules (PRM-B*)"),
+            *((f"hourglass-prm-{variant}", "", f"the same with PRM-{variant.upper()}") for variant in "abcd"),
+        )
+    ),
     ZooModel(
         "ae-hrnet",
         "body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py",
