@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from ..errors import OccbenchError
+from ..errors import OccbenchError, quoted
 from .matcheck import check_mat
 from .persons import Dataset
 
@@ -48,7 +48,7 @@ def read_mat(path: Path, what: str) -> dict[str, np.ndarray]:
     except OccbenchError:
         raise
     except Exception as error:  # SciPy gives up on damaged files in many ways
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = quoted(str(error) or type(error).__name__)[1:-1]
         raise OccbenchError(f"{what} {str(path)!r} is no MATLAB file that can be read ({reason})") from error
     return {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
 
@@ -67,7 +67,7 @@ def laid_out(read: Callable[Given, Dataset]) -> Callable[Given, Dataset]:
         except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise OccbenchError(
                 f"annotation file {str(args[0])!r} is not laid out as that of the data set "
-                f"({(str(error).splitlines() or [type(error).__name__])[0][:200]})"
+                f"({quoted(str(error) or type(error).__name__)[1:-1]})"
             ) from error
 
     return reads
@@ -80,7 +80,7 @@ def variable(content: dict[str, np.ndarray], name: str, what: str) -> np.ndarray
         OccbenchError: The file does not have it.
     """
     if name not in content:
-        has = ", ".join(sorted(content)[:5]) or "nothing"
+        has = ", ".join(quoted(one, 40)[1:-1] for one in sorted(content)[:5]) or "nothing"
         raise OccbenchError(f"{what} has no variable {name!r} (it has {has})")
     return content[name]
 
