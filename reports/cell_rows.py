@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from .drops import NO_DROP, Drop, drop_of, mean_of, with_family
+from .drops import NO_DROP, Drop, Record, drop_of, mean_of, records, with_family
 from .load import Run
 from .names import order_fills
 from .slices import ALL, by_question, order_targets
@@ -34,39 +36,42 @@ class CellRow:
 
 def cell_rows(run: Run) -> list[CellRow]:
     """Every attacked cell, in the order of level, target, placement, radius and fill."""
-    keys = ["level", "target", "placement", "radius", "fill"]
     attacked = run.cells[run.cells["level"] != "clean"]
     whole = attacked["keypoint"] == ALL
-    attacked = pd.concat([with_family(attacked[whole]), by_question(run, attacked[~whole])])
-    rows = [_cell_row(run, cell) for _, cell in attacked.groupby(keys, sort=False)]
+    cells: dict[tuple[Any, ...], list[Record]] = {}
+    for row in records(pd.concat([with_family(attacked[whole]), by_question(run, attacked[~whole])])):
+        key = (row["level"], row["target"], row["placement"], row["radius"], row["fill"])
+        cells.setdefault(key, []).append(row)
+    levels = set(attacked["level"])
+    places = {level: {t: i for i, t in enumerate(order_targets(run, level, attacked["target"]))} for level in levels}
     fills = order_fills(attacked["fill"])
-    places = {level: order_targets(run, level, attacked["target"]) for level in set(attacked["level"])}
-    return sorted(
-        rows,
-        key=lambda r: (r.level, places[r.level].index(r.target), r.placement, r.radius, fills.index(r.fill)),
-    )
+
+    def place(key: tuple[Any, ...]) -> tuple[Any, ...]:
+        level, target, placement, radius, fill = key
+        return level, places[level][target], placement, radius, fills.index(fill)
+
+    return [_cell_row(run, cells[key]) for key in sorted(cells, key=place)]
 
 
-def _cell_row(run: Run, cell: pd.DataFrame) -> CellRow:
-    first = cell.iloc[0]
-    is_whole = cell["keypoint"] == ALL
-    is_own = cell["keypoint"].isin(run.manifest.skeleton.own_keypoints(first["level"], first["target"]))
-    whole = cell[is_whole].iloc[0] if is_whole.any() else None
-    others = cell[~is_whole & ~is_own & cell["drop"].notna()]
-    worst = others.iloc[int(others["drop"].to_numpy().argmax())] if len(others) else None
-    own = [drop_of(row) for _, row in cell[is_own].iterrows()]
+def _cell_row(run: Run, cell: Sequence[Record]) -> CellRow:
+    first = cell[0]
+    members = run.manifest.skeleton.own_keypoints(first["level"], first["target"])
+    whole = next((row for row in cell if row["keypoint"] == ALL), None)
+    own = [drop_of(row) for row in cell if row["keypoint"] in members]
+    others = [r for r in cell if r["keypoint"] != ALL and r["keypoint"] not in members and not math.isnan(r["drop"])]
+    worst = max(others, key=lambda row: row["drop"], default=None)
     return CellRow(
         target=first["target"],
         level=first["level"],
         fill=first["fill"],
-        radius=float(first["radius"]),
+        radius=first["radius"],
         placement=first["placement"],
-        n=float(whole["n"]) if whole is not None else math.nan,
-        n_attacked=float(first["n_attacked"]),
-        n_short=float(first["n_short"]),
-        ap=float(whole["ap"]) if whole is not None else math.nan,
-        drop=drop_of(whole) if whole is not None else NO_DROP,
+        n=math.nan if whole is None else whole["n"],
+        n_attacked=first["n_attacked"],
+        n_short=first["n_short"],
+        ap=math.nan if whole is None else whole["ap"],
+        drop=NO_DROP if whole is None else drop_of(whole),
         own=own[0] if len(own) == 1 else mean_of(own),
-        worst=drop_of(worst) if worst is not None else NO_DROP,
-        worst_keypoint=str(worst["keypoint"]) if worst is not None else "",
+        worst=NO_DROP if worst is None else drop_of(worst),
+        worst_keypoint="" if worst is None else worst["keypoint"],
     )

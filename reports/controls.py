@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import pandas as pd
 
-from .drops import NO_DROP, Drop, drop_of, mean_of, minus, negative
+from .drops import NO_DROP, Drop, drop_of, mean_of, minus, negative, records
 from .load import Run
 from .names import order_fills
 from .slices import ALL, CENTRED, order_targets
@@ -114,12 +115,9 @@ def control_rows(run: Run, level: str) -> list[ControlRow]:
         return []
     cells = run.cells[(run.cells["level"] == level) & (run.cells["keypoint"] != ALL)]
     clean = run.cells[(run.cells["level"] == "clean") & (run.cells["keypoint"] != ALL)].set_index("keypoint")
-    own = cells[
-        [
-            k in run.manifest.skeleton.own_keypoints(level, t)
-            for t, k in zip(cells["target"], cells["keypoint"], strict=True)
-        ]
-    ]
+    hidden = run.manifest.skeleton.own_keypoints
+    is_own = [k in hidden(level, t) for t, k in zip(cells["target"], cells["keypoint"], strict=True)]
+    own = cells[np.array(is_own, dtype=bool)]
     rows = []
     for key, group in own.groupby(["target", "fill", "radius"], sort=False):
         placements = order_placements(group["placement"])
@@ -136,7 +134,7 @@ def _control_row(
     measured = own.pivot(index="keypoint", columns="placement", values="ap").dropna()
     keypoints = [k for k in measured.index if k in clean.index and not math.isnan(float(clean.at[k, "ap"]))]
     by_placement = {p: own[(own["placement"] == p) & own["keypoint"].isin(keypoints)] for p in placements}
-    losses = {p: mean_of(drop_of(row) for _, row in rows.iterrows()) for p, rows in by_placement.items()}
+    losses = {p: mean_of(map(drop_of, records(rows))) for p, rows in by_placement.items()}
     centred, placebo = losses.get(CENTRED, NO_DROP), losses.get(PLACEBO, NO_DROP)
     decoys = [p for p in placements if decoys_in(p)]
     return ControlRow(

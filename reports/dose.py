@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .drops import Drop, drop_of, mean_of, with_family
+from .drops import Drop, drop_of, mean_of, records, with_family
 from .load import Run
 from .names import order_fills
 from .slices import ALL, main_slice, order_targets
@@ -101,7 +101,7 @@ def dose_response(run: Run, level: str) -> Dose | None:
     rows = cells[(cells["level"] == level) & (cells["placement"] == part.placement) & (cells["keypoint"] == ALL)]
     rows = with_family(rows[rows["drop"].notna()])
     found: dict[tuple[str, str], dict[float, Drop]] = {}
-    for _, row in rows.iterrows():
+    for row in records(rows):
         found.setdefault((row["target"], row["fill"]), {})[float(row["radius"])] = drop_of(row)
     order = order_targets(run, level, rows["target"])
     fills = [fill for fill in order_fills(rows["fill"]) if _radii(rows, fill) > 1]

@@ -8,8 +8,9 @@ rather than too narrow.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -58,9 +59,18 @@ class Drop:
 NO_DROP = Drop(math.nan)
 
 
-def drop_of(row: pd.Series) -> Drop:
+Record: TypeAlias = "dict[str, Any]"
+"""A row of cells.csv: a column's name to its value."""
+
+
+def records(rows: pd.DataFrame) -> list[Record]:
+    """``rows`` one by one, which is many times faster than pandas' own rows."""
+    return cast("list[Record]", rows.to_dict("records"))
+
+
+def drop_of(row: Mapping[str, Any]) -> Drop:
     """The drop of a row of cells.csv."""
-    p = float(row[FAMILY]) if FAMILY in row.index else math.nan
+    p = float(row[FAMILY]) if FAMILY in row else math.nan
     return Drop(float(row["drop"]), float(row["drop_lo"]), float(row["drop_hi"]), p)
 
 

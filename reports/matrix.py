@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .drops import NO_DROP, Drop, drop_of, mean_of
+from .drops import NO_DROP, Drop, Record, drop_of, mean_of, records
 from .load import Run
 from .slices import Slice, maximum, order_keypoints
 
@@ -77,18 +77,24 @@ class Panel:
 def matrix(run: Run, part: Slice, fill: str) -> Matrix:
     """The interaction matrix of one level under one fill; rows and columns in the skeleton's order."""
     keypoints = tuple(order_keypoints(run, part.single["keypoint"]))
-    single = dict(iter(part.single[part.single["fill"] == fill].groupby("target", sort=False)))
-    overall = part.overall[part.overall["fill"] == fill].set_index("target")
+    single = _by_target(part.single[part.single["fill"] == fill])
+    overall = {row["target"]: drop_of(row) for row in records(part.overall[part.overall["fill"] == fill])}
     rows = []
     for target in part.targets:
-        mine = single.get(target)
-        known = {} if mine is None else {row["keypoint"]: drop_of(row) for _, row in mine.iterrows()}
-        whole = drop_of(overall.loc[target]) if target in overall.index else NO_DROP
+        known = {row["keypoint"]: drop_of(row) for row in single.get(target, [])}
+        whole = overall.get(target, NO_DROP)
         if not known and math.isnan(whole.value):
             continue
         own = frozenset(run.manifest.skeleton.own_keypoints(part.level, target))
         rows.append(MatrixRow(target, own, whole, {k: known.get(k, NO_DROP) for k in keypoints}))
     return Matrix(part.level, fill, keypoints, tuple(rows))
+
+
+def _by_target(rows: pd.DataFrame) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for row in records(rows):
+        found.setdefault(row["target"], []).append(row)
+    return found
 
 
 def most_affected(run: Run, part: Slice, top: int = TOP) -> list[Panel]:
@@ -98,21 +104,25 @@ def most_affected(run: Run, part: Slice, top: int = TOP) -> list[Panel]:
     is ``n_remaining``); a keypoint attack by every keypoint, its own included. Equal ones keep the skeleton's order.
     """
     value, count = ("drop_remaining", "n_remaining") if part.level == "part" else ("drop", "n")
-    groups = dict(iter(part.single.groupby("target", sort=False)))
+    targets = _by_target(part.single)
     order = {name: i for i, name in enumerate(run.manifest.skeleton.keypoints)}
     panels = []
     for target in part.targets:
-        mine = groups.get(target, part.single.iloc[:0])
-        means = mine.assign(size=mine[value].abs()).groupby("keypoint", sort=False)["size"].mean().dropna()
-        names = sorted(means.index, key=lambda k: (-means[k], order.get(k, len(order)), k))[:top]
+        mine = targets.get(target, [])
+        keypoints: dict[str, list[Record]] = {}
+        for row in mine:
+            keypoints.setdefault(row["keypoint"], []).append(row)
+        sizes = {k: [abs(row[value]) for row in rows if not math.isnan(row[value])] for k, rows in keypoints.items()}
+        means = {k: sum(found) / len(found) for k, found in sizes.items() if found}
+        names = sorted(means, key=lambda k: (-means[k], order.get(k, len(order)), k))[:top]
         own = run.manifest.skeleton.own_keypoints(part.level, target)
-        keypoints = [_affected(mine[mine["keypoint"] == k], k, k in own, part.fills, value, count) for k in names]
-        panels.append(Panel(target, maximum(mine["n_attacked"]), tuple(keypoints)))
+        shown = tuple(_affected(keypoints[k], k, k in own, part.fills, value, count) for k in names)
+        panels.append(Panel(target, maximum(row["n_attacked"] for row in mine), shown))
     return panels
 
 
-def _affected(rows: pd.DataFrame, name: str, own: bool, fills: Sequence[str], value: str, count: str) -> Affected:
-    by_fill = {row["fill"]: row for _, row in rows.iterrows()}
+def _affected(rows: Sequence[Record], name: str, own: bool, fills: Sequence[str], value: str, count: str) -> Affected:
+    by_fill = {row["fill"]: row for row in rows}
     drops = {}
     for fill in fills:
         row = by_fill.get(fill)
@@ -120,4 +130,4 @@ def _affected(rows: pd.DataFrame, name: str, own: bool, fills: Sequence[str], va
             drops[fill] = NO_DROP
         else:  # the intervals of cells.csv are those of `drop`
             drops[fill] = drop_of(row) if value == "drop" else Drop(float(row[value]))
-    return Affected(name, own, maximum(rows[count]), drops)
+    return Affected(name, own, maximum(row[count] for row in rows), drops)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .drops import NO_DROP, Drop, drop_of, mean_of
+from .drops import NO_DROP, Drop, Record, drop_of, mean_of, records
 from .load import LEVELS, Run
 from .slices import Slice, clean_row, main_slice, maximum
 
@@ -85,12 +85,14 @@ def _fraction(value: float) -> float:
 
 def overall_drops(part: Slice) -> list[TargetRow]:
     """Drop of the AP over all keypoints, per target and fill (Figs 5 and 7 of the thesis)."""
-    groups = dict(iter(part.overall.groupby("target", sort=False)))
+    groups: dict[str, list[Record]] = {}
+    for row in records(part.overall):
+        groups.setdefault(row["target"], []).append(row)
     table = []
     for target in part.targets:
-        mine = groups.get(target)
-        found = {} if mine is None else {row["fill"]: drop_of(row) for _, row in mine.iterrows()}
-        n = math.nan if mine is None else maximum(mine["n_attacked"])
+        mine = groups.get(target, [])
+        found = {row["fill"]: drop_of(row) for row in mine}
+        n = maximum(row["n_attacked"] for row in mine)
         table.append(TargetRow(target, n, {fill: found.get(fill, NO_DROP) for fill in part.fills}))
     return table
 

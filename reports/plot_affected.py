@@ -12,22 +12,22 @@ from .drops import NO_DROP, largest
 from .matrix import TOP, Panel
 from .names import number, short_name
 from .plot_bars import GROUP, add_legend, draw_group_bars
-from .style import INK, MOST, WIDTH, fill_colour, new_figure, styled
+from .style import INK, MOST_PANELS, WIDTH, fill_colour, new_figure, styled
 
 _COLUMNS = 3
 OWN_MARK = "●"
 
 
 def shown_panels(panels: Sequence[Panel]) -> list[Panel]:
-    """All of them, or of very many the :data:`MOST` with the largest |drop|, in their order."""
-    if len(panels) <= MOST:
+    """All of them, or of very many the :data:`MOST_PANELS` with the largest |drop|, in their order."""
+    if len(panels) <= MOST_PANELS:
         return list(panels)
 
     def size(panel: Panel) -> float:
         return largest([drop for keypoint in panel.keypoints for drop in keypoint.drops.values()])
 
-    least = sorted(map(size, panels), reverse=True)[MOST - 1]
-    return [panel for panel in panels if size(panel) >= least][:MOST]
+    least = sorted(map(size, panels), reverse=True)[MOST_PANELS - 1]
+    return [panel for panel in panels if size(panel) >= least][:MOST_PANELS]
 
 
 def plot_affected(panels: Sequence[Panel], fills: Sequence[str]) -> Figure:

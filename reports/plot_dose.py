@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .dose import THRESHOLDS, Curve, Dose
 from .names import short_name
-from .style import INK, MOST, MUTED, WIDTH, fill_colour, new_figure, styled
+from .style import INK, MOST_PANELS, MUTED, WIDTH, fill_colour, new_figure, styled
 
 _COLUMNS = 6
 
@@ -39,13 +39,13 @@ def plot_mean_dose(dose: Dose) -> Figure:
 
 
 def shown_targets(dose: Dose) -> list[str]:
-    """All targets, or of very many the :data:`MOST` with the largest drop at any size, in their order."""
-    if len(dose.targets) <= MOST:
+    """All targets, or of very many the :data:`MOST_PANELS` with the largest drop at any size, in their order."""
+    if len(dose.targets) <= MOST_PANELS:
         return dose.targets
     worst: dict[str, float] = {}
     for curve in dose.curves:
         worst[curve.target] = max([worst.get(curve.target, -math.inf), *(d.value for d in curve.drops)])
-    kept = sorted(worst, key=lambda t: -worst[t])[:MOST]
+    kept = sorted(worst, key=lambda t: -worst[t])[:MOST_PANELS]
     return [target for target in dose.targets if target in kept]
 
 

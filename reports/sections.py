@@ -30,7 +30,7 @@ from .plots import PlotFolder
 from .published import comparable_losses
 from .sentences import confidence_sentences, dose_sentences, marker_evidence
 from .slices import Slice, clean_row, main_slice
-from .style import MOST
+from .style import MOST, MOST_PANELS
 from .table import Table
 from .tables import (
     affected_table,
@@ -82,8 +82,8 @@ def level_title(part: Slice) -> Heading:
     return Heading(f"{part.level.capitalize()} attacks, {conditions(part)}")
 
 
-def _bounded(n: int, what: str) -> str:
-    return f" Shown are the {MOST} of {n} {what} with the largest drops; the table has all." if n > MOST else ""
+def _bounded(n: int, what: str, most: int = MOST) -> str:
+    return f" Shown are the {most} of {n} {what} with the largest drops; the table has all." if n > most else ""
 
 
 def _overall(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block]:
@@ -168,7 +168,7 @@ def _affected(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block
                 "marks a keypoint of the part in persons in whom that keypoint was not covered."
             )
         caption += " n is the number of persons attacked; all panels share one scale."
-        caption += _bounded(len(panels), f"{part.level}s")
+        caption += _bounded(len(panels), f"{part.level}s", MOST_PANELS)
         alt = f"Bars: the five most affected keypoints for each hidden {part.level}, by fill."
         yield plots.add(partial(plot_affected, panels, part.fills), f"affected_{part.level}", alt, caption)
         yield table_block(affected_table(part, panels), plots)
@@ -192,7 +192,7 @@ def _doses(run: Run, plots: PlotFolder) -> Iterator[Block]:
         yield plots.add(partial(plot_mean_dose, dose), f"dose_mean_{level}", alt, caption)
         yield table_block(mean_dose_table(dose), plots)
         caption = f"Overall drop of every hidden {level} as the occluder grows; one scale for all."
-        caption += _bounded(len(dose.targets), f"{level}s")
+        caption += _bounded(len(dose.targets), f"{level}s", MOST_PANELS)
         alt = f"Small panels: drop against the size of the occluder, one per hidden {level}, one line per fill."
         yield plots.add(partial(plot_target_doses, dose), f"dose_{level}", alt, caption)
         yield table_block(dose_table(dose), plots)

@@ -36,6 +36,9 @@ LOSS, GAIN = "#d55e00", "#0072b2"
 MOST = 60
 """Targets that a figure shows at most; the tables beside it have all."""
 
+MOST_PANELS = 30
+"""The same of figures with a panel for each target."""
+
 
 def fill_colour(fill: str) -> str:
     """The colour of ``fill``, the same in every figure."""

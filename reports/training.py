@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .controls import NO_ESTIMATE, Estimate
-from .drops import NO_DROP, drop_of, with_family
+from .drops import NO_DROP, drop_of, records, with_family
 from .load import Run
 from .overall import COCO_FIGURES, clean_figures
 from .published import (
@@ -95,9 +95,7 @@ def _table(
 def clean_groups(run: Run, metric: str) -> dict[str, Estimate]:
     """Figures of the clean cell by group of joints, limbs or images (fractions); empty where the run has none."""
     rows = run.groups[(run.groups["level"] == "clean") & (run.groups["metric"] == metric)]
-    return {
-        r["group"]: Estimate(float(r["value"]), float(r["value_lo"]), float(r["value_hi"])) for _, r in rows.iterrows()
-    }
+    return {r["group"]: Estimate(float(r["value"]), float(r["value_lo"]), float(r["value_hi"])) for r in records(rows)}
 
 
 def groups_table(run: Run) -> Table | None:
@@ -124,7 +122,7 @@ def group_drops_table(run: Run, part: Slice) -> Table | None:
     if table.empty:
         return None
     groups = list(dict.fromkeys(table["group"]))
-    found = {(r["target"], r["fill"], r["group"]): drop_of(r) for _, r in with_family(table).iterrows()}
+    found = {(r["target"], r["fill"], r["group"]): drop_of(r) for r in records(with_family(table))}
     columns = [Column("target", f"hidden {part.level}"), Column("fill", "fill")]
     columns += [Column(_key(group), group, "points") for group in groups]
     rows = [

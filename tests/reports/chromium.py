@@ -101,7 +101,9 @@ class Browser:
 
     def pdf(self) -> bytes:
         """The page as printed on A4."""
-        answer = self.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True, paperWidth=8.27, paperHeight=11.69)
+        answer = self.call(
+            "Page.printToPDF", printBackground=True, preferCSSPageSize=True, paperWidth=8.27, paperHeight=11.69
+        )
         return base64.b64decode(answer["data"])
 
     def complaints(self) -> list[str]:

@@ -298,3 +298,17 @@ def write_fake_examples(folder: Path, cells: Sequence[Cell], body: Body = TINY) 
                 }
             )
     (folder / "examples.json").write_text(json.dumps(entries))
+
+
+def full_cells() -> list[Cell]:
+    """Both levels under two fills, three sizes of two keypoints, and controls of one."""
+    cells = default_cells()
+    sizes = [("keypoint", f, t, r, "centred") for f in ("blackout", "blur") for t in KEYPOINTS[:1] for r in (9.0, 12.0)]
+    cells += [("keypoint", f, "left_hip", r, "centred") for f in ("blackout", "blur") for r in (9.0, 12.0)]
+    controls = [("keypoint", "blackout", "nose", 6.0, p) for p in ("jittered", "decoys:6", "placebo")]
+    return [*cells, *sizes, *controls]
+
+
+FULL_CELLS = full_cells()
+FULL: dict[str, Any] = {"intervals": True, "extras": True}
+"""Arguments of a run that lacks nothing."""

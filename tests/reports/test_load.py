@@ -19,7 +19,8 @@ def test_a_whole_run_is_read(tmp_path: Path) -> None:
     assert run.notes == ()
     assert not run.has_intervals
     assert len(run.cells) == 8 * (1 + len(default_cells()))
-    assert len(run.examples) == len(default_cells())
+    assert len(run.examples) == 3 * 4  # worst, median, improved of four targets
+    assert (run.metric, len(run.confidence), len(run.groups), len(run.torso)) == ("AP", 0, 0, 0)
     nose = run.cells[(run.cells["target"] == "nose") & (run.cells["fill"] == "blackout")]
     assert set(nose["n_attacked"]) == {20.0}
 
@@ -78,11 +79,33 @@ def test_missing_clean_cell(tmp_path: Path) -> None:
         load_run(run)
 
 
-def test_missing_rows_of_a_listed_cell(tmp_path: Path) -> None:
+def test_missing_rows_of_a_listed_cell_are_noted(tmp_path: Path) -> None:
     run = write_fake_run(tmp_path)
-    write_rows(run / "cells.csv", fake_rows(default_cells()[1:], plain_loss, False))
-    with pytest.raises(OccbenchError, match="no row for keypoint-blackout:nose r=6 centred"):
+    write_rows(run / "cells.csv", fake_rows(default_cells()[2:], plain_loss, False))
+    (note,) = load_run(run).notes
+    assert note.endswith("so they are not shown: keypoint-blackout:nose r=6 centred and 1 more.")
+
+
+def test_what_a_run_may_have_more(tmp_path: Path) -> None:
+    run = load_run(write_fake_run(tmp_path, extras=True))
+    assert run.torso.tolist() == [60.0, 64.0, 70.0]
+    assert set(run.confidence["keypoints"]) == {"hidden", "visible"}
+    own = run.cells[(run.cells["target"] == "nose") & (run.cells["keypoint"] == "nose")]
+    assert set(own["attraction"]) == {1.5}
+
+
+@pytest.mark.parametrize("content", ["level,fill\nclean,\n", "\x00\x01\x02", "x" * 40])
+def test_damaged_confidence(tmp_path: Path, content: str) -> None:
+    run = write_fake_run(tmp_path, extras=True)
+    (run / "confidence.csv").write_text(content)
+    with pytest.raises(OccbenchError, match=r"confidence\.csv cannot be read"):
         load_run(run)
+
+
+def test_no_confidence_was_measurable(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path, extras=True)
+    pd.DataFrame([]).to_csv(run / "confidence.csv", index=False)
+    assert len(load_run(run).confidence) == 0
 
 
 def test_rows_given_twice(tmp_path: Path) -> None:
@@ -112,10 +135,10 @@ def test_empty_cells_file(tmp_path: Path) -> None:
 
 def test_missing_crops_are_left_out_with_a_note(tmp_path: Path) -> None:
     run = write_fake_run(tmp_path)
-    (run / "examples" / "keypoint-blur_nose_r6_centred.png").unlink()
+    (run / "examples" / "keypoint-blackout_nose_r6_centred-worst.png").unlink()
     read = load_run(run)
-    assert len(read.examples) == len(default_cells()) - 1
-    assert read.notes == ("1 of 8 examples are not shown: their crops are missing.",)
+    assert len(read.examples) == 3 * 4 - 1
+    assert read.notes == ("1 of 12 examples are not shown: their crops are missing.",)
 
 
 @pytest.mark.parametrize("content", ["{", "3", json.dumps([{"slug": "x"}])])

@@ -1,0 +1,193 @@
+"""The page in a real browser: nothing loaded, nothing complained of, tables that sort, dark, narrow and on paper.
+
+Needs Chromium (`apt-get install chromium`), and is skipped without it. The accessibility check needs axe-core besides
+(`npm install axe-core` in the checkout, or OCCBENCH_AXE with the path of axe.min.js).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .chromium import Browser, browser, find_chromium
+
+pytestmark = pytest.mark.skipif(
+    find_chromium() is None, reason="NO BROWSER: the report is not tried in one; install chromium"
+)
+AXE = Path(os.environ.get("OCCBENCH_AXE", Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests."""
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def opened(chromium: Browser, full_run: Path) -> Browser:
+    """The browser with the full report open, at 1280 px, light."""
+    chromium.window(1280, 900)
+    chromium.open(full_run / "report.html")
+    return chromium
+
+
+def column(page: Browser, table: str, place: int) -> list[str]:
+    """The exact values of the rows that are seen of a table, or their text."""
+    found: list[str] = page.run(
+        f"[...document.querySelector('table[data-table={table}]').tBodies[0].rows].filter(r => !r.hidden)"
+        f".map(r => r.cells[{place}].dataset.value ?? r.cells[{place}].textContent)"
+    )
+    return found
+
+
+def click(page: Browser, table: str, place: int) -> str | None:
+    """Click a heading; returns how it is sorted then."""
+    head = f"document.querySelector('table[data-table={table}]').tHead.querySelectorAll('tr:last-child th')[{place}]"
+    page.run(f"{head}.querySelector('button').click()")
+    found: str | None = page.run(f"{head}.getAttribute('aria-sort')")
+    return found
+
+
+def test_no_complaint_and_no_request(opened: Browser, full_run: Path) -> None:
+    opened.run("scrollTo(0, document.body.scrollHeight)")
+    assert opened.run("document.querySelectorAll('section').length") > 8
+    assert opened.complaints() == []
+    assert opened.requests() == [(full_run / "report.html").resolve().as_uri()]
+
+
+def test_the_policy_forbids_what_the_page_does_not_need(opened: Browser) -> None:
+    opened.run("document.body.insertAdjacentHTML('beforeend', '<img src=\"http://127.0.0.1:9/x.png\">')")
+    opened.run("new Promise(done => setTimeout(done, 100))")
+    assert any("Content Security Policy" in line for line in opened.complaints())
+
+
+def test_every_figure_and_picture_has_a_size(opened: Browser) -> None:
+    sizes = opened.run(
+        "[...document.querySelectorAll('figure svg, figure img')].map(f => f.getBoundingClientRect())"
+        ".map(b => [b.width, b.height])"
+    )
+    assert len(sizes) == 14 + 24
+    assert all(width > 100 and height > 50 for width, height in sizes)
+    assert opened.run("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+
+
+def test_tables_sort_by_number(opened: Browser) -> None:
+    places = opened.run("[...document.querySelectorAll('table[data-table=cells] thead th')].map(h => h.textContent)")
+    drop = places.index("drop")
+    before = column(opened, "cells", drop)
+    assert click(opened, "cells", drop) == "descending"
+    assert column(opened, "cells", drop) == sorted(before, key=float, reverse=True)
+    assert click(opened, "cells", drop) == "ascending"
+    assert column(opened, "cells", drop) == sorted(before, key=float)
+    assert click(opened, "cells", drop) is None
+    assert column(opened, "cells", drop) == before
+
+
+def test_what_is_no_number_stays_below(opened: Browser) -> None:
+    opened.run(
+        "document.querySelector('table[data-table=overall_keypoint]').tBodies[0].rows[0].cells[2].dataset.value = ''"
+    )
+    for direction in ("descending", "ascending"):
+        assert click(opened, "overall_keypoint", 2) == direction
+        assert column(opened, "overall_keypoint", 2)[-1] == ""
+
+
+def test_tables_sort_by_name_from_the_keyboard(opened: Browser) -> None:
+    opened.run("document.querySelector('table[data-table=cells] thead th:nth-child(2) button').focus()")
+    for kind in ("keyDown", "keyUp"):
+        opened.call("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r", windowsVirtualKeyCode=13)
+    names = column(opened, "cells", 1)
+    assert names == sorted(names)
+
+
+def test_tables_filter(opened: Browser) -> None:
+    def type_in(words: str) -> str:
+        opened.run(
+            "(() => { const f = document.querySelector('#run-cells input[type=search]');"
+            f" f.value = {json.dumps(words)}; f.dispatchEvent(new Event('input')); }})()"
+        )
+        return str(opened.run("document.querySelector('#run-cells [role=status]').textContent"))
+
+    every = column(opened, "cells", 1)
+    shown = type_in("LEFT_hip blur")
+    assert set(column(opened, "cells", 1)) == {"left_hip"}
+    assert shown == f"{len(column(opened, 'cells', 1))} of {len(every)} rows"
+    type_in("left hip blur")
+    assert set(column(opened, "cells", 1)) == {"left_hip"}
+    assert type_in("nobody") == f"0 of {len(every)} rows"
+    assert type_in("") == ""
+    assert column(opened, "cells", 1) == every
+
+
+def test_without_script_tables_are_plain(chromium: Browser, full_run: Path) -> None:
+    chromium.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        chromium.open(full_run / "report.html")
+        chromium.call("Emulation.setScriptExecutionDisabled", value=False)
+        assert chromium.run("document.querySelectorAll('thead button, .filter').length") == 0
+        assert chromium.run("document.querySelectorAll('table[data-table=cells] tbody tr').length") == 19
+    finally:
+        chromium.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def luminance(colour: str) -> float:
+    parts = [float(v) / 255 for v in re.findall(r"[\d.]+", colour)[:3]]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_both_colour_schemes_are_legible(chromium: Browser, full_run: Path, dark: bool) -> None:
+    chromium.window(1280, 900, dark)
+    chromium.open(full_run / "report.html")
+    ground, ink = (
+        luminance(chromium.run(f"getComputedStyle(document.body).{p}")) for p in ("backgroundColor", "color")
+    )
+    label = luminance(chromium.run("getComputedStyle(document.querySelector('figure svg text')).fill"))
+    assert (ground < 0.05) is dark
+    for text in (ink, label):
+        assert (max(text, ground) + 0.05) / (min(text, ground) + 0.05) > 7
+
+
+@pytest.mark.parametrize("width", [1280, 768, 400])
+def test_nothing_sticks_out(chromium: Browser, full_run: Path, width: int) -> None:
+    chromium.window(width, 800)
+    chromium.open(full_run / "report.html")
+    assert chromium.run("document.documentElement.scrollWidth") <= width
+    assert chromium.run("document.querySelector('h1').getBoundingClientRect().right") <= width
+
+
+def test_paper(opened: Browser) -> None:
+    opened.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        seen = "getComputedStyle(document.querySelector('{}')).display"
+        assert opened.run(seen.format("nav")) == "none"
+        assert opened.run(seen.format(".filter")) == "none"
+        assert opened.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    finally:
+        opened.call("Emulation.setEmulatedMedia", media="")
+    paper = opened.pdf()
+    assert paper.startswith(b"%PDF")
+    assert 4 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 40
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_accessibility(chromium: Browser, full_run: Path, dark: bool) -> None:
+    if not AXE.is_file():
+        pytest.skip(f"NO AXE-CORE at {AXE}: accessibility is not checked; npm install axe-core, or set OCCBENCH_AXE")
+    chromium.window(1280, 900, dark)
+    chromium.open(full_run / "report.html")
+    chromium.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    chromium.run(AXE.read_text(encoding="utf-8") + "; 0")
+    found: list[dict[str, Any]] = chromium.run(
+        "axe.run().then(r => r.violations.map(v => ({id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3)"
+        ".map(n => n.html.slice(0, 150) + ' ' + n.failureSummary)})))"
+    )
+    assert [violation for violation in found if violation["impact"] in ("serious", "critical")] == []

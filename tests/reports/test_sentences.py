@@ -1,0 +1,209 @@
+"""The sentences, on hand-made tables: no claim without an interval that bears it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from occbench.reports.calibration import Calibration, LevelConfidence
+from occbench.reports.compare import LevelComparison
+from occbench.reports.controls import MarkerEffect
+from occbench.reports.dose import Curve, Dose
+from occbench.reports.drops import Drop
+from occbench.reports.matrix import MatrixRow
+from occbench.reports.overall import MeanDrop, TargetRow
+from occbench.reports.sentences import (
+    comparison_sentences,
+    confidence_sentences,
+    dose_sentences,
+    fill_sentence,
+    level_sentences,
+    marker_evidence,
+    marker_verdict,
+    own_gain_sentence,
+)
+
+
+def sure(value: float, half: float = 0.5) -> Drop:
+    return Drop(value, value - half, value + half, 0.001)
+
+
+def unsure(value: float, half: float = 1.0) -> Drop:
+    return Drop(value, value - half, value + half, 0.6)
+
+
+def rows(**drops: Drop) -> list[TargetRow]:
+    return [TargetRow(target, 20, {"blackout": drop}) for target, drop in drops.items()]
+
+
+def test_one_target_costs_and_no_other_differs_from_zero() -> None:
+    said = level_sentences(
+        "keypoint", rows(nose=sure(2.75, 0.65), left_hip=unsure(0.2), left_eye=unsure(-0.1)), 300, True
+    )
+    assert said == ["Blacking out the nose costs 2.1 to 3.4 AP points; no other keypoint differs from zero."]
+
+
+def test_one_costs_and_another_helps() -> None:
+    said = level_sentences("keypoint", rows(nose=sure(2.75, 0.65), left_hip=sure(-1.3)), 300, True)
+    assert said == [
+        "Blacking out the nose costs 2.1 to 3.4 AP points; no other keypoint loses clearly.",
+        "Blacking out the left hip helps: a gain of 0.8 to 1.8 AP points.",
+    ]
+
+
+def test_several_cost() -> None:
+    said = level_sentences("part", rows(head=sure(20), hip=unsure(0), left_arm=sure(10)), 300, True)
+    assert said == [
+        "Blacking out the head costs 19.5 to 20.5 AP points, the most of 3 parts; 2 of 3 lose clearly under at least one "
+        "fill."
+    ]
+    said = level_sentences("part", rows(head=sure(20), left_arm=sure(10)), 300, True)
+    assert said[0].endswith("the most of 2 parts; all lose clearly under at least one fill.")
+
+
+def test_several_help() -> None:
+    said = level_sentences("keypoint", rows(nose=sure(-2), left_hip=sure(-1), left_eye=sure(-3)), 300, True)
+    assert said == ["Blacking out the left eye helps: a gain of 2.5 to 3.5 AP points; so does hiding 2 others."]
+
+
+def test_nothing_is_distinguishable_from_zero() -> None:
+    said = level_sentences("keypoint", rows(nose=unsure(0.6), left_hip=unsure(-0.3)), 300, True)
+    assert said == [
+        "None of the 2 keypoints has a drop that can be told from zero; the intervals reach up to 1.6 AP points."
+    ]
+    said = level_sentences("keypoint", rows(nose=unsure(0.6)), 300, True)
+    assert said == ["The nose has no drop that can be told from zero; the intervals reach up to 1.6 AP points."]
+
+
+def test_an_interval_without_zero_is_no_claim_where_many_were_tried() -> None:
+    lucky = Drop(1.0, 0.1, 1.9, 0.4)  # p after Holm's correction
+    said = level_sentences("keypoint", rows(nose=lucky, left_hip=unsure(0.0)), 300, True)
+    assert said[0].startswith("None of the 2 keypoints")
+
+
+def test_n_is_too_small_to_say() -> None:
+    said = level_sentences("keypoint", rows(nose=Drop(25.0), left_hip=Drop(-3.0)), 4, True)
+    assert said == [
+        "n = 4 is too small to say anything: intervals need 10 persons; the largest measured drop is 25.0 AP points "
+        "(blacking out the nose)."
+    ]
+
+
+@pytest.mark.parametrize(("resampled", "why"), [(False, "The run has no intervals"), (True, "These drops have no")])
+def test_without_intervals_chance_is_not_ruled_out(resampled: bool, why: str) -> None:
+    (said,) = level_sentences("keypoint", rows(nose=Drop(2.0)), 300, resampled)
+    assert said.startswith(why)
+    assert "chance is not ruled out" in said
+
+
+def test_nothing_was_measurable() -> None:
+    assert level_sentences("part", rows(hip=Drop(math.nan)), 300, True) == ["No part's drop could be measured."]
+    assert level_sentences("part", [], 300, True) == ["No part's drop could be measured."]
+
+
+def test_one_target_alone() -> None:
+    assert level_sentences("part", rows(head=sure(20)), 300, True) == [
+        "Blacking out the head costs 19.5 to 20.5 AP points."
+    ]
+
+
+def test_the_costliest_fill_is_named_only_where_intervals_tell() -> None:
+    means = [MeanDrop("part", "blackout", sure(5), 11), MeanDrop("part", "blur", sure(2), 11)]
+    assert (
+        fill_sentence("part", means) == "Of the fills, blackout costs most: 4.5 to 5.5 AP points per part on average."
+    )
+    assert fill_sentence("part", [means[0], MeanDrop("part", "blur", sure(4.5), 11)]) is None
+    assert fill_sentence("part", means[:1]) is None
+    assert fill_sentence("part", [MeanDrop("part", f, Drop(1.0), 11) for f in ("blackout", "blur")]) is None
+
+
+def matrix_row(target: str, own: Drop) -> MatrixRow:
+    return MatrixRow(target, frozenset([target]), Drop(0.0), {target: own})
+
+
+def test_own_gains_are_a_sign_of_marker_reading() -> None:
+    found = own_gain_sentence("blackout", [matrix_row("nose", sure(3)), matrix_row("left_hip", sure(-12.8, 3.2))])
+    assert found is not None
+    assert found.startswith("Under blackout, 1 of 2 keypoints is found better when hidden")
+    assert "up to 9.6 to 16.0 AP points, the left hip" in found
+    assert own_gain_sentence("blackout", [matrix_row("nose", unsure(-3, 4))]) is None
+
+
+def effect(value: Drop, gain: Drop, pull: float = math.nan) -> MarkerEffect:
+    return MarkerEffect("blackout", "decoys:6", value, gain, 17, 15, pull, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("value", "gain", "begins"),
+    [
+        (sure(8), sure(7), "This model reads the blackout occluder as a marker: what it hides is found 6.5 to 7.5 AP"),
+        (
+            sure(8),
+            sure(-2),
+            "The lone blackout occluder helps this model by 7.5 to 8.5 AP points over one among decoys;",
+        ),
+        (sure(8), unsure(1, 2), "The lone blackout occluder helps this model"),
+        (unsure(1, 2), sure(7), "No sign that this model reads the blackout occluder as a marker"),
+        (sure(-3), sure(-4), "This model does not read the blackout occluder as a marker"),
+        (Drop(8.0), Drop(7.0), "Whether the blackout occluder is read as a marker cannot be said without intervals."),
+    ],
+)
+def test_marker_verdict(value: Drop, gain: Drop, begins: str) -> None:
+    assert marker_verdict(effect(value, gain)).startswith(begins)
+
+
+def test_marker_evidence() -> None:
+    assert marker_evidence(effect(sure(8), sure(7), 1.25), "keypoint") == (
+        "Blackout, mean over 17 keypoints: marker effect against 6 decoys 8.0 (7.5 to 8.5) AP points, clear and positive for "
+        "15; gain over the clean crop 7.0 (6.5 to 7.5). Among the decoys, predictions move 1.2 px towards the true occluder "
+        "and 0.1 px towards a decoy."
+    )
+    assert "px" not in marker_evidence(effect(Drop(8.0), Drop(7.0)), "keypoint")
+
+
+def dose(*drops: Drop) -> Dose:
+    radii = tuple(6.0 + 6 * i for i in range(len(drops)))
+    return Dose("keypoint", "centred", radii, (Curve("", "blur", radii, drops),), {"blur": 17}, (), math.nan, 0)
+
+
+def test_dose_sentences() -> None:
+    assert dose_sentences(dose(sure(0), sure(2), sure(8))) == [
+        "Blur: the mean drop first exceeds (AP points) 1 at 9.0 px (7.5 to 10.5) and 5 at 15.0 px (14.5 to 15.5)."
+    ]
+    assert dose_sentences(dose(sure(3), sure(4))) == [
+        "Blur: the mean drop first exceeds (AP points) 1 at ≤ 6 px (≤ 6 to ≤ 6)."
+    ]
+    assert dose_sentences(dose(Drop(0.1), Drop(0.2))) == [
+        "Blur: the mean drop stays below 1 AP point up to 12 px; there it is 0.2."
+    ]
+
+
+def test_confidence_sentences() -> None:
+    def made(score: float, similarity: float, n: int) -> Calibration:
+        return Calibration((), 0.05, (), (), (), n, score, similarity, 0.1)
+
+    found = LevelConfidence("keypoint", made(0.8, 0.78, 5000), {"blur": made(0.7, 0.4, 321)}, {}, {})
+    assert confidence_sentences(found) == [
+        "Hidden by blur, keypoints have a mean score of 0.70 at a mean similarity to the truth of 0.40, from 0.80 and 0.78 on "
+        "clean crops: the model claims 0.30 more than it delivers (n = 321)."
+    ]
+
+
+def comparison(**means: Drop) -> LevelComparison:
+    found = {(name, "blur"): drop for name, drop in means.items()}
+    return LevelComparison("part", ("blur",), ("head",), {}, found, {})
+
+
+def test_comparison_sentences() -> None:
+    apart = comparison(a=sure(3), b=sure(5), c=sure(9))
+    assert comparison_sentences(apart, ["a", "b", "c"]) == [
+        "Parts under blur: a loses least, 2.5 to 3.5 AP points on average (b 4.5 to 5.5 and c 8.5 to 9.5)."
+    ]
+    assert comparison_sentences(comparison(a=sure(3), b=sure(3.5)), ["a", "b"]) == [
+        "Parts under blur: the intervals overlap, no run loses least for sure."
+    ]
+    assert comparison_sentences(comparison(a=sure(3), b=Drop(9.0)), ["a", "b"]) == [
+        "Parts under blur: without intervals chance is not ruled out."
+    ]
+    assert comparison_sentences(comparison(a=sure(3)), ["a", "b"]) == []
