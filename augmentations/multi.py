@@ -9,6 +9,7 @@ from mmpose.registry import TRANSFORMS
 
 from ..attacks import DEFAULT_RADIUS, Attack, Occluders, place
 from ..attacks.fills import paint
+from ..attacks.regions import Region
 from ..errors import OccbenchError
 from .occlusion import Image, Occlusion, Person, check_chance, check_positive, placement
 from .targeted import TargetedBlur, TargetedCutout, blur_of
@@ -36,7 +37,7 @@ class TargetedCutoutBlur(Occlusion):
         self, image: Image, person: Person, results: dict[str, Any], rng: np.random.Generator
     ) -> tuple[Image, Occluders]:
         """Blur, then cut out."""
-        regions = []
+        regions: list[Region] = []
         for step in self.steps:
             image, occluders = step.hide(image, person, results, rng)
             regions += occluders.regions
@@ -81,7 +82,7 @@ class MultiKeypointOcclusion(Occlusion):
         self, image: Image, person: Person, results: dict[str, Any], rng: np.random.Generator
     ) -> tuple[Image, Occluders]:
         """Paint the keypoints that are drawn, one after the other."""
-        regions = []
+        regions: list[Region] = []
         drawn = rng.permutation(np.flatnonzero(person.labelled))[: self.max_keypoints]
         for keypoint in drawn:
             if rng.random() >= self.p:

@@ -10,7 +10,7 @@ from mmcv.transforms import BaseTransform
 
 from ..attacks import COCO, SKELETONS, Occluders, Placement, Skeleton
 from ..attacks.attack import MAX_DECOYS
-from ..attacks.regions import Size
+from ..attacks.regions import Region, Size
 from ..errors import OccbenchError, unknown_name
 
 SMALL_PARTS = ("left_arm", "right_arm", "hip", "left_leg", "right_leg")
@@ -58,7 +58,7 @@ class Occlusion(BaseTransform):
         """Augment one sample."""
         rng = np.random.Generator(np.random.get_bit_generator())
         people = people_of(results)
-        painted = []
+        painted: list[Region] = []
         for person in people:
             results["img"], occluders = self.hide(results["img"], person, results, rng)
             painted += occluders.regions

@@ -1,4 +1,5 @@
-# PP-TinyPose 256x192 as MMPose modules, for inference with converted weights (batch norm folded to identity).
+# PP-TinyPose 256x192 as MMPose modules, for inference with converted weights (batch norm folded to identity), and to
+# train the same network from scratch.
 # The backbone is Lite-HRNet's naive variant; width x height below is how MMPose writes sizes.
 default_scope = 'mmpose'
 
@@ -39,6 +40,16 @@ dataset_type = 'CocoDataset'
 data_mode = 'topdown'
 data_root = 'data/coco/'
 
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(type='RandomHalfBody', min_total_keypoints=8, prob=0.3),
+    dict(type='RandomBBoxTransform', shift_prob=0.0, scale_factor=(0.65, 1.35), rotate_factor=45.0),
+    dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),
@@ -46,6 +57,18 @@ val_pipeline = [
     dict(type='PackPoseInputs'),
 ]
 
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_mode=data_mode,
+        ann_file='annotations/person_keypoints_train2017.json',
+        data_prefix=dict(img='train2017/'),
+        pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=32,
     num_workers=2,

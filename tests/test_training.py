@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -229,6 +230,22 @@ def test_a_killed_training_without_a_checkpoint_begins_again(tiny: Path, people:
         train(tiny, people, tmp_path / "run", None, settings, resume=True, workers=0)
 
 
+def test_every_epoch_begins_with_a_random_state_of_its_own() -> None:
+    """For what draws in a model, such as dropout; it must not hang on what was drawn before."""
+    import torch
+
+    from occbench.training.hooks import SeedEpoch
+
+    def first_number(seed: int, epoch: int) -> float:
+        torch.rand(3)
+        SeedEpoch(seed).before_train_epoch(SimpleNamespace(epoch=epoch))
+        return float(torch.rand(1))
+
+    with torch.random.fork_rng():
+        assert first_number(1, 4) == first_number(1, 4)
+        assert len({first_number(seed, epoch) for seed in (0, 1, 2) for epoch in range(5)}) == 15
+
+
 def test_another_seed_is_another_training(tiny: Path, people: TrainingData, tmp_path: Path) -> None:
     first, second, third = (
         train(tiny, people, tmp_path / str(n), None, Settings(epochs=1, batch_size=4, seed=seed), workers=0)
@@ -290,7 +307,7 @@ def test_init_imagenet_is_what_the_config_names(people: TrainingData, tmp_path: 
     with pytest.raises(OccbenchError, match="names no pretrained weights"):
         train(tmp_path / "plain.py", people, tmp_path / "x", None, Settings(init="imagenet", batch_size=4), workers=0)
     (tmp_path / "backbone.pth").unlink()
-    with pytest.raises(OccbenchError, match=r"no checkpoint file .* \(to train from scratch: --init none\)"):
+    with pytest.raises(OccbenchError, match=r"no checkpoint file .*; to train from scratch: --init none"):
         train(tmp_path / "pretrained.py", people, tmp_path / "x", None, Settings(batch_size=4), workers=0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ def build_config(
     from mmengine.config import Config
 
     settings = settings or Settings()
+    warnings.filterwarnings("ignore", message='Use the existing "bbox_center".*')  # as MPII's boxes are meant
     try:
         cfg = Config.fromfile(str(config))
     except Exception as error:  # a config is Python, and can fail in any way
@@ -154,7 +156,7 @@ def _pretrained(part: Any) -> Iterator[Any]:
 
 def _fetched(address: str) -> str:
     """The local file of pretrained weights; read once here, since MMEngine itself may run what a file holds."""
-    from ..checkpoints import load_state_dict, resolve
+    from ..checkpoints import BY_HAND, load_state_dict, resolve
 
     scheme, _, name = address.partition("://")
     if scheme == "torchvision":
@@ -166,6 +168,7 @@ def _fetched(address: str) -> str:
     try:
         path = resolve(address, find_model("hrnet"))
     except OccbenchError as error:
-        raise OccbenchError(f"{error} (to train from scratch: --init none)") from error
+        reason = str(error).replace(BY_HAND, "without network, download it elsewhere and put it into the cache")
+        raise OccbenchError(f"{reason}; to train from scratch: --init none") from error
     load_state_dict(path)
     return str(path)

@@ -121,8 +121,8 @@ def draw_sheet(rows: Sequence[Sequence[Example]], titles: Sequence[str], out: Pa
             axes = grid[r, c]
             axes.imshow(example.image, interpolation="nearest")
             kept, gone = example.labelled, row[0].labelled & ~example.labelled
-            axes.plot(*example.points[kept].T, "o", ms=2.5, mfc="#3df53d", mec="black", mew=0.4)
-            axes.plot(*example.points[gone].T, "x", ms=4, mec="#ff3b30", mew=1.2)
+            axes.plot(*example.points[kept].T, "o", ms=2, mfc="#3df53d", mec="black", mew=0.3)
+            axes.plot(*example.points[gone].T, "x", ms=3.5, mec="#ff3b30", mew=1)
             axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
             if r == 0:
                 axes.set_title(titles[c], fontsize=7)
