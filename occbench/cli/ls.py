@@ -17,16 +17,23 @@ Row = Mapping[str, Any]
 def ls(
     what: Annotated[str, typer.Argument(help="models, targets, kinds or datasets")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    complexity: Annotated[
+        bool, typer.Option("--complexity", help="Of models: input size, parameters, GFLOPs (a minute or two).")
+    ] = False,
 ) -> None:
     """List the models, targets, kinds of attack or data sets that there are.
 
     Data sets are looked for in $OCCBENCH_DATA, else in ./data, in MMPose's layout; `missing` says what is not there.
 
-    Examples: `occbench ls models`, `occbench ls targets --json`.
+    Parameters are counted in millions; of operations, the multiplications and the additions of one forward pass.
+
+    Examples: `occbench ls models`, `occbench ls targets --json`, `occbench ls models --complexity`.
     """
     if what not in LISTS:
         raise unknown_name("list", what, LISTS)
-    rows = LISTS[what]()
+    if complexity and what != "models":
+        raise OccbenchError(f"--complexity is for `occbench ls models`, not for {what}")
+    rows = models_by_complexity() if complexity else LISTS[what]()
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
@@ -57,6 +64,25 @@ def models() -> list[Row]:
                 "weights_at": where,
             }
         )
+    return rows
+
+
+def models_by_complexity() -> list[Row]:
+    """Width and height of every model's input (px), its parameters (millions) and its operations (GFLOPs)."""
+    from ..models.complexity import config_complexity
+    from ..zoo import list_models
+
+    rows: list[Row] = []
+    for model in list_models():
+        row: dict[str, Any] = {"name": model.name, "input": None, "parameters": None, "GFLOPs": None, "note": ""}
+        try:
+            found = config_complexity(model.config_path)
+        except OccbenchError as error:  # a part of MMPose that it needs is not installed
+            row["note"] = str(error)
+        else:
+            width, height = found.input_size
+            row.update(input=f"{width}x{height}", parameters=found.parameters / 1e6, GFLOPs=found.gflops)
+        rows.append(row)
     return rows
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
+from occbench.cli import app
+from occbench.errors import OccbenchError
 from occbench.models import VARIANTS, PyramidResNeXt, PyramidWideResNet, StackedHourglass
-from occbench.models.complexity import Complexity, measure_complexity
+from occbench.models.complexity import Complexity, config_complexity, measure_complexity
+from occbench.zoo import find_model
 
 
 def build(**options: Any) -> StackedHourglass:
@@ -79,6 +85,29 @@ def test_counted_by_hand() -> None:
     found = measure_complexity(net, (16, 32))
     assert found.flops == 2 * (8 * 3 * 49 * 16 * 8 + 8 * 16 * 8 * 5)
     assert found.parameters == 8 * 3 * 49 + 8 + 8 * 16 * 8 * 5 + 5
+
+
+def test_a_model_of_mmpose() -> None:
+    """HRNet-W32 at 256x192: MMPose's documents say 28.54 million parameters and 7.7 thousand million multiply-adds."""
+    found = config_complexity(find_model("hrnet").config_path)
+    assert found.input_size == (192, 256)
+    assert found.parameters / 1e6 == pytest.approx(28.54, abs=0.01)
+    assert found.gflops / 2 == pytest.approx(7.7, rel=0.02)
+
+
+def test_listed_by_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("model = dict(type='NoSuchThing')\n")
+    models = [find_model("mpii-hourglass-2"), find_model(str(tmp_path / "broken.py"))]
+    monkeypatch.setattr("occbench.zoo.list_models", lambda: models)
+    result = CliRunner().invoke(app, ["ls", "models", "--complexity", "--json"])
+    first, second = json.loads(result.output)
+    assert (first["name"], first["input"]) == ("mpii-hourglass-2", "256x256")
+    assert first["parameters"] == pytest.approx(6.1426, abs=0.0001)
+    assert first["GFLOPs"] == pytest.approx(one_stack("none", stacks=2).gflops)
+    assert second["GFLOPs"] is None
+    assert "broken.py cannot be counted" in second["note"]
+    refused = CliRunner().invoke(app, ["ls", "kinds", "--complexity"])
+    assert isinstance(refused.exception, OccbenchError)
 
 
 TABLE_3 = {
