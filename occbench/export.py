@@ -40,7 +40,7 @@ def export(run: Path, form: str, out: Path) -> list[Path]:
         OccbenchError: The run is unfinished or damaged, or ``out`` cannot be written.
     """
     manifest = read_manifest(run)
-    if not manifest["complete"] or not (run / PERSONS).is_file():
+    if not manifest["complete"] or manifest["seal"] is None or not (run / PERSONS).is_file():
         raise OccbenchError(f"{run} is unfinished or of an old occbench: give its command again, then export it")
     with durable.explained(out):
         if form == "coco":

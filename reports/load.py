@@ -88,7 +88,7 @@ def _metric_note(cells: pd.DataFrame) -> tuple[str, ...]:
 def _read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise OccbenchError(f"{file} cannot be read as JSON ({error}); write the run anew") from None
 
 

@@ -12,10 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from ..data.coco import first_fault
 from ..download import sha256
 from ..errors import OccbenchError
 from . import durable
 from .lock import NAME as LOCK
+from .shape import Begun, Sealed
 from .store import WORK
 
 NAME = "manifest.json"
@@ -29,7 +33,7 @@ def is_run(folder: Path) -> bool:
     """Whether a folder is a run of occbench, of any schema, finished or not."""
     try:
         content = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and "occbench" in content and "schema" in content
 
@@ -45,10 +49,12 @@ def read_manifest(folder: Path) -> Manifest:
         raise OccbenchError(f"{folder} is no run folder: it has no {NAME}; name the --out of `occbench attack`")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OccbenchError(f"{path} cannot be read ({error}); give the command of the run again") from error
     if not isinstance(content, dict) or not isinstance(content.get("schema"), int) or "occbench" not in content:
         raise OccbenchError(f"{path} is no manifest of a run: it has no schema number")
+    if content["schema"] < 1:
+        raise OccbenchError(f"{path} is no manifest of a run: it has schema {content['schema']}")
     if content["schema"] > SCHEMA:
         raise OccbenchError(
             f"{path} has schema {content['schema']}, this occbench knows up to {SCHEMA}; "
@@ -56,6 +62,10 @@ def read_manifest(folder: Path) -> Manifest:
         )
     for schema in range(content["schema"], SCHEMA):
         content = MIGRATIONS[schema](content)
+    try:
+        (Begun if content.get("seal") is None else Sealed).model_validate(content)
+    except ValidationError as error:
+        raise first_fault(error, f"{path} is no manifest of a run") from error
     return content
 
 
