@@ -36,7 +36,7 @@ def render(page: Page) -> str:
 
 
 def table_cell(table: Table, row: Row, place: int) -> Markup:
-    """One cell: the number and its interval, its exact value for sorting, and a tint by size where the table has one."""
+    """One cell: number and interval, the exact value for sorting, and a tint by size where the table has one."""
     column, value = table.columns[place], row.values[place]
     if place == 0:
         note = f" <small>{escape(row.note)}</small>" if row.note else ""

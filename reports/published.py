@@ -1,4 +1,4 @@
-"""Figures that the thesis "Tilting at windmills" (R. Pytel, TU Delft, 2020) published, and when a run compares with them.
+"""Figures published by the thesis "Tilting at windmills" (R. Pytel, TU Delft, 2020), and what compares with them.
 
 AP in percent as printed. They are shown beside measured figures only for the same data, boxes and model, and marked.
 """

@@ -49,7 +49,10 @@ UNCONTROLLED = Markup(
     "A centred attack cannot tell robustness from reading the occluder as a marker of what it hides; a run with "
     "<code>--placement centred,decoys:6,placebo</code> can."
 )
-HEDGE = "Lines are 95 % intervals. Hatched: cannot be told from zero, with p corrected (Holm) over all drops shown together."
+HEDGE = (
+    "Lines are 95 % intervals. Hatched: cannot be told from zero, with p corrected (Holm) over all drops shown "
+    "together."
+)
 
 
 def run_sections(run: Run, anchor: str, plots: PlotFolder) -> Iterator[Section]:
@@ -130,12 +133,15 @@ def _matrices(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block
     for fill, matrices in by_fill.items():
         yield Heading(f"Hidden by {fill}")
         caption = (
-            "Drop of each keypoint's own AP, AP points: orange is a loss, blue a gain, framed what is hidden itself, the "
-            "rest collateral. Keypoints and parts have a colour scale each. "
+            "Drop of each keypoint's own AP, AP points: orange is a loss, blue a gain, framed what is hidden itself, "
+            "the rest collateral. Keypoints and parts have a colour scale each. "
         )
         caption += "Grey numbers cannot be told from zero. " if run.has_intervals else ""
         caption += " ".join(_bounded(len(m.rows), f"{m.level}s").strip() for m in matrices)
-        alt = f"Matrix: drop of every keypoint's AP (columns) under {fill} of every {listed(m.level for m in matrices)} (rows)."
+        alt = (
+            f"Matrix: drop of every keypoint's AP (columns) under {fill} of every {listed(m.level for m in matrices)} "
+            "(rows)."
+        )
         yield plots.add(partial(plot_matrix, matrices), f"matrix_{fill}", alt, caption)
         for one in matrices:
             yield table_block(matrix_table(one), plots)
@@ -164,8 +170,8 @@ def _affected(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block
             caption += "● is the hidden keypoint itself. " + (HEDGE if run.has_intervals else "")
         else:
             caption += (
-                "Remaining keypoints only: each is judged over the persons in whom it lies outside the painted region, so ● "
-                "marks a keypoint of the part in persons in whom that keypoint was not covered."
+                "Remaining keypoints only: each is judged over the persons in whom it lies outside the painted "
+                "region, so ● marks a keypoint of the part in persons in whom that keypoint was not covered."
             )
         caption += " n is the number of persons attacked; all panels share one scale."
         caption += _bounded(len(panels), f"{part.level}s", MOST_PANELS)
@@ -187,7 +193,10 @@ def _doses(run: Run, plots: PlotFolder) -> Iterator[Block]:
             f"Mean over the targets measured at every size ({counts}), with 95 % intervals where the run has them."
         )
         if dose.torso > 0:
-            caption += f" One torso length is {dose.torso:.0f} px, the median of {dose.n_torso} persons from shoulders to hips."
+            caption += (
+                f" One torso length is {dose.torso:.0f} px, the median of {dose.n_torso} persons from shoulders to "
+                "hips."
+            )
         alt = f"Lines: mean drop in AP points against the size of the occluder, {level} attacks, by fill."
         yield plots.add(partial(plot_mean_dose, dose), f"dose_mean_{level}", alt, caption)
         yield table_block(mean_dose_table(dose), plots)
@@ -203,9 +212,10 @@ def _controls(run: Run, plots: PlotFolder) -> Iterator[Block]:
     if not tables:
         return
     yield Prose(
-        "A disc on a keypoint hides it, but also shows where it is. A model whose training hid joints under such discs can "
-        "learn to read them, and then finds a joint better when it is hidden. Equal discs elsewhere on the person (decoys) "
-        "take that clue away; one disc elsewhere and none on the keypoint (placebo) shows what any hole costs."
+        "A disc on a keypoint hides it, but also shows where it is. A model whose training hid joints under such "
+        "discs can learn to read them, and then finds a joint better when it is hidden. Equal discs elsewhere on the "
+        "person (decoys) take that clue away; one disc elsewhere and none on the keypoint (placebo) shows what any "
+        "hole costs."
     )
     caption = "The placements; the ring marks what is asked for and is not painted."
     alt = "Four bodies: nothing hidden; a disc on the elbow; the same among six decoys; one disc elsewhere."
@@ -217,8 +227,9 @@ def _controls(run: Run, plots: PlotFolder) -> Iterator[Block]:
         for effect in marker_effects(rows):
             yield Prose(marker_evidence(effect, level))
         caption = (
-            "AP of what is hidden (of a part, the mean over its keypoints). The bar from decoys to centred is the marker "
-            "effect: orange where the lone occluder is the better clue. Thin lines: 95 % intervals of centred and decoys."
+            "AP of what is hidden (of a part, the mean over its keypoints). The bar from decoys to centred is the "
+            "marker effect: orange where the lone occluder is the better clue. Thin lines: 95 % intervals of centred "
+            "and decoys."
         )
         if len({row.radius for row in rows}) > 1:
             caption += f" Smallest size only (r = {min(row.radius for row in rows):g} px); the table has all."
@@ -226,9 +237,9 @@ def _controls(run: Run, plots: PlotFolder) -> Iterator[Block]:
         yield plots.add(partial(plot_controls, rows), f"controls_{level}", alt, caption)
         yield table_block(controls_table(level, rows), plots)
     yield Prose(
-        "Marker effect = own AP (centred) − own AP (decoys). Placebo loss = clean − placebo. Leak-corrected loss = (clean − "
-        "decoys) − n × placebo loss, n being the number of decoys: it takes n placebos to cost n times what one costs. "
-        "Attraction: how many px nearer to an occluder's centre predictions come under the attack.",
+        "Marker effect = own AP (centred) − own AP (decoys). Placebo loss = clean − placebo. Leak-corrected loss = "
+        "(clean − decoys) − n × placebo loss, n being the number of decoys: it takes n placebos to cost n times what "
+        "one costs. Attraction: how many px nearer to an occluder's centre predictions come under the attack.",
         "note",
     )
 
@@ -242,8 +253,9 @@ def _confidence(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Blo
         for sentence in confidence_sentences(found):
             yield Prose(sentence, "reading")
         caption = (
-            f"Pooled over the hidden {part.level}s. Left: distribution of the keypoint scores. Right: the similarity to the "
-            "truth (exp(-e) as in OKS) behind each score; below the diagonal the model claims more than it delivers."
+            f"Pooled over the hidden {part.level}s. Left: distribution of the keypoint scores. Right: the similarity "
+            "to the truth (exp(-e) as in OKS) behind each score; below the diagonal the model claims more than it "
+            "delivers."
         )
         alt = "Lines: distribution and calibration of keypoint scores, clean, hidden and visible, by fill."
         yield plots.add(partial(plot_confidence, found), f"confidence_{part.level}", alt, caption)
@@ -256,8 +268,9 @@ def _examples(run: Run, plots: PlotFolder) -> Iterator[Block]:
         return
     yield Prose(
         Markup(
-            'Who lost most, the median and who gained most, by the change of OKS. <span class="line clean"></span>prediction '
-            'on the clean crop, <span class="line attacked"></span>under the attack, <span class="ring"></span>labelled truth '
+            'Who lost most, the median and who gained most, by the change of OKS. <span class="line '
+            'clean"></span>prediction on the clean crop, <span class="line attacked"></span>under the attack, <span '
+            'class="ring"></span>labelled truth '
             "(larger where hidden). Only labelled keypoints are drawn. These are single cases, not evidence."
         )
     )

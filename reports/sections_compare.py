@@ -68,7 +68,10 @@ def _robustness(
     caption = f"AP without and under attack, mean over the {counts} that all runs hid."
     alt = f"Bars: AP clean and under each fill, one bar per run ({listed(labels)})."
     yield plots.add(partial(plot_robustness, levels, labels), "compare_ap", alt, caption)
-    caption = f"Mean drop over the same {counts}. Lines are 95 % intervals: those of a mean are too wide rather than too narrow."
+    caption = (
+        f"Mean drop over the same {counts}. Lines are 95 % intervals: those of a mean are too wide rather than too "
+        "narrow."
+    )
     alt = f"Bars: mean drop in AP points per fill, one bar per run ({listed(labels)})."
     yield plots.add(partial(plot_mean_drops, levels, labels), "compare_drop", alt, caption)
 

@@ -1,4 +1,4 @@
-"""The numbers in words. A claim is made only where its interval bears it; what cannot be told from zero is said to be so."""
+"""The numbers in words: a claim only where its interval bears it, and what cannot be told from zero said to be so."""
 
 from __future__ import annotations
 
@@ -95,10 +95,9 @@ def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
         return None
     most = better[0].own_loss
     return (
-        f"Under {fill}, {len(better)} of {counted(len(known), 'keypoint')} "
-        f"{'is' if len(better) == 1 else 'are'} found better when hidden than in the clean crop (up to "
-        f"{span(-most.high, -most.low)} AP points, {spoken(better[0].target)}): a sign that the model reads the occluder as a "
-        "marker."
+        f"Under {fill}, {len(better)} of {counted(len(known), 'keypoint')} {'is' if len(better) == 1 else 'are'} found "
+        f"better when hidden than in the clean crop (up to {span(-most.high, -most.low)} AP points, "
+        f"{spoken(better[0].target)}): a sign that the model reads the occluder as a marker."
     )
 
 
@@ -136,8 +135,8 @@ def marker_evidence(effect: MarkerEffect, level: str) -> str:
 
     return (
         f"{effect.fill.capitalize()}, mean over {counted(effect.n, level)}: marker effect against "
-        f"{counted(decoys_in(effect.placement), 'decoy')} {size(value)} AP points, clear and positive for {effect.n_clear}; "
-        f"gain over the clean crop {size(gain)}.{_attraction(effect)}"
+        f"{counted(decoys_in(effect.placement), 'decoy')} {size(value)} AP points, clear and positive for "
+        f"{effect.n_clear}; gain over the clean crop {size(gain)}.{_attraction(effect)}"
     )
 
 
@@ -186,12 +185,15 @@ def confidence_sentences(found: LevelConfidence) -> list[str]:
         claim = hidden.mean_score - hidden.mean_similarity
         before = ""
         if found.clean is not None:
-            before = f", from {number(found.clean.mean_score, 2)} and {number(found.clean.mean_similarity, 2)} on clean crops"
+            before = (
+                f", from {number(found.clean.mean_score, 2)} and {number(found.clean.mean_similarity, 2)} on clean "
+                "crops"
+            )
         word = "more" if claim >= 0 else "less"
         said.append(
-            f"Hidden by {fill}, keypoints have a mean score of {number(hidden.mean_score, 2)} at a mean similarity to the "
-            f"truth of {number(hidden.mean_similarity, 2)}{before}: the model claims {number(abs(claim), 2)} {word} than it "
-            f"delivers (n = {hidden.n})."
+            f"Hidden by {fill}, keypoints have a mean score of {number(hidden.mean_score, 2)} at a mean similarity to "
+            f"the truth of {number(hidden.mean_similarity, 2)}{before}: the model claims {number(abs(claim), 2)} "
+            f"{word} than it delivers (n = {hidden.n})."
         )
     return said
 
@@ -211,8 +213,8 @@ def comparison_sentences(found: LevelComparison, labels: Sequence[str]) -> list[
         elif least.high < min(drop.low for _, drop in rest):
             against = listed(f"{label} {span(drop.low, drop.high)}" for label, drop in rest)
             said.append(
-                f"{found.level.capitalize()}s under {fill}: {best} loses least, {span(least.low, least.high)} AP points on "
-                f"average ({against})."
+                f"{found.level.capitalize()}s under {fill}: {best} loses least, {span(least.low, least.high)} AP "
+                f"points on average ({against})."
             )
         else:
             untold.append(fill)

@@ -135,8 +135,8 @@ def dose_table(dose: Dose) -> Table:
         name = curve.target or "mean over all"
         rows.append(Row((name, curve.fill, curve.area, *radii), {"target": name, "fill": curve.fill}))
     caption = (
-        f"Area under the curve from {dose.radii[0]:g} to {dose.radii[-1]:g} px (AP points × px), and the size at which the "
-        "drop first exceeds 1, 5 and 10 AP points, linear between the measured sizes."
+        f"Area under the curve from {dose.radii[0]:g} to {dose.radii[-1]:g} px (AP points × px), and the size at which "
+        "the drop first exceeds 1, 5 and 10 AP points, linear between the measured sizes."
     )
     return Table(f"dose_{dose.level}", caption, tuple(columns), tuple(rows), folded=True, shown=_PAGE_ROWS)
 
@@ -197,7 +197,10 @@ def confidence_table(found: LevelConfidence, fills: Sequence[str]) -> Table:
         rows += [row("each in turn", fill, "hidden", found.hidden[fill])] if fill in found.hidden else []
         rows += [row("each in turn", fill, "visible", found.visible[fill])] if fill in found.visible else []
     rows += [row(target, fill, "hidden", c) for (target, fill), c in found.targets.items()]
-    caption = "Keypoint scores, the similarity to the truth behind them (exp(-e) as in OKS), and the expected calibration error."
+    caption = (
+        "Keypoint scores, the similarity to the truth behind them (exp(-e) as in OKS), and the expected calibration "
+        "error."
+    )
     return Table(f"confidence_{found.level}", caption, tuple(columns), tuple(rows), folded=True, shown=_PAGE_ROWS)
 
 

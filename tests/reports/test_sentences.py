@@ -55,8 +55,8 @@ def test_one_costs_and_another_helps() -> None:
 def test_several_cost() -> None:
     said = level_sentences("part", rows(head=sure(20), hip=unsure(0), left_arm=sure(10)), 300, True)
     assert said == [
-        "Blacking out the head costs 19.5 to 20.5 AP points, the most of 3 parts; 2 of 3 lose clearly under at least one "
-        "fill."
+        "Blacking out the head costs 19.5 to 20.5 AP points, the most of 3 parts; 2 of 3 lose clearly under at least "
+        "one fill."
     ]
     said = level_sentences("part", rows(head=sure(20), left_arm=sure(10)), 300, True)
     assert said[0].endswith("the most of 2 parts; all lose clearly under at least one fill.")
@@ -155,9 +155,9 @@ def test_marker_verdict(value: Drop, gain: Drop, begins: str) -> None:
 
 def test_marker_evidence() -> None:
     assert marker_evidence(effect(sure(8), sure(7), 1.25), "keypoint") == (
-        "Blackout, mean over 17 keypoints: marker effect against 6 decoys 8.0 (7.5 to 8.5) AP points, clear and positive for "
-        "15; gain over the clean crop 7.0 (6.5 to 7.5). Among the decoys, predictions move 1.2 px towards the true occluder "
-        "and 0.1 px towards a decoy."
+        "Blackout, mean over 17 keypoints: marker effect against 6 decoys 8.0 (7.5 to 8.5) AP points, clear and "
+        "positive for 15; gain over the clean crop 7.0 (6.5 to 7.5). Among the decoys, predictions move 1.2 px "
+        "towards the true occluder and 0.1 px towards a decoy."
     )
     assert "px" not in marker_evidence(effect(Drop(8.0), Drop(7.0)), "keypoint")
 
@@ -185,8 +185,8 @@ def test_confidence_sentences() -> None:
 
     found = LevelConfidence("keypoint", made(0.8, 0.78, 5000), {"blur": made(0.7, 0.4, 321)}, {}, {})
     assert confidence_sentences(found) == [
-        "Hidden by blur, keypoints have a mean score of 0.70 at a mean similarity to the truth of 0.40, from 0.80 and 0.78 on "
-        "clean crops: the model claims 0.30 more than it delivers (n = 321)."
+        "Hidden by blur, keypoints have a mean score of 0.70 at a mean similarity to the truth of 0.40, from 0.80 and "
+        "0.78 on clean crops: the model claims 0.30 more than it delivers (n = 321)."
     ]
 
 
