@@ -35,6 +35,12 @@ def measure(init: str, control: bool, args: argparse.Namespace) -> np.ndarray:
     return np.array(found)
 
 
+def spread(variances: np.ndarray) -> str:
+    """The largest of a seed's variances (seeds, N) by its smallest, over the seeds."""
+    ratios = variances.max(1) / variances.min(1)
+    return f"{ratios.min():.1f} to {ratios.max():.1f}"
+
+
 def plot(measured: dict[tuple[str, bool], np.ndarray], path: Path) -> None:
     """Every level's response against the depth, the stacks' own marked."""
     import matplotlib
@@ -75,15 +81,16 @@ def main() -> None:
     args = parser.parse_args()
     start, measured = time.monotonic(), {}
     stacks = " | ".join(str(stack + 1) for stack in range(args.stacks))
-    print(f"| initialisation | skips | {stacks} | largest / smallest |")
-    print("|---|---|" + "---|" * (args.stacks + 1))
+    print(f"| initialisation | skips | {stacks} | largest / smallest | with all levels |")
+    print("|---|---|" + "---|" * (args.stacks + 2))
     for init, control in CASES:
         measured[init, control] = variances = measure(init, control, args)
         responses = variances[:, :, -1]
-        ratios = responses.max(1) / responses.min(1)
+        ratios = spread(responses)
+        every = spread(variances.reshape(args.seeds, -1))
         cells = [f"{value:.2f}" if value < 10 else f"{value:.0f}" for value in np.exp(np.log(responses).mean(0))]
         skip = "BN-ReLU-conv" if control else "identity"
-        print(f"| {NAMES[init]} | {skip} | {' | '.join(cells)} | {ratios.min():.1f} to {ratios.max():.1f} |")
+        print(f"| {NAMES[init]} | {skip} | {' | '.join(cells)} | {ratios} | {every} |")
     print(f"{time.monotonic() - start:.0f} s")
     if args.plot:
         plot(measured, args.plot)
