@@ -46,7 +46,9 @@ def compare_level(runs: Sequence[Run], labels: Sequence[str], level: str) -> Lev
     fills = tuple(order_fills(fill for part in parts.values() for fill in part.fills))
     first = next(iter(parts.values()))
     targets = tuple(t for t in first.targets if all(t in part.targets for part in parts.values()))
-    drops, means, aps = {}, {}, {}
+    drops: dict[tuple[str, str, str], Drop] = {}
+    means: dict[tuple[str, str], Drop] = {}
+    aps: dict[tuple[str, str], float] = {}
     for run, label in zip(runs, labels, strict=True):
         clean = clean_row(run)
         if label not in parts or clean is None:

@@ -132,7 +132,8 @@ def _control_row(
     level: str, key: tuple[str, str, float], own: pd.DataFrame, clean: pd.DataFrame, placements: Sequence[str]
 ) -> ControlRow:
     measured = own.pivot(index="keypoint", columns="placement", values="ap").dropna()
-    keypoints = [k for k in measured.index if k in clean.index and not math.isnan(float(clean.at[k, "ap"]))]
+    known = set(clean.index[clean["ap"].notna()])
+    keypoints = [k for k in measured.index if k in known]
     by_placement = {p: own[(own["placement"] == p) & own["keypoint"].isin(keypoints)] for p in placements}
     losses = {p: mean_of(map(drop_of, records(rows))) for p, rows in by_placement.items()}
     centred, placebo = losses.get(CENTRED, NO_DROP), losses.get(PLACEBO, NO_DROP)

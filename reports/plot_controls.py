@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -74,7 +75,7 @@ def _interval(axes: Axes, ap: Estimate, y: float) -> None:
         axes.plot([ap.low, ap.high], [y, y], color=MUTED, linewidth=0.9, zorder=2)
 
 
-def _look(placement: str) -> dict[str, object]:
+def _look(placement: str) -> dict[str, Any]:
     filled = placement != CLEAN
     return {
         "marker": _MARKERS.get(placement, _DECOYS),
@@ -86,7 +87,7 @@ def _look(placement: str) -> dict[str, object]:
 
 
 def _handle(placement: str) -> Line2D:
-    return Line2D([], [], linestyle="none", label=placement, **_look(placement))  # type: ignore[arg-type]
+    return Line2D([], [], linestyle="none", label=placement, **_look(placement))
 
 
 _PICTURE = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,11 +32,16 @@ def plot_mean_dose(dose: Dose) -> Figure:
         axes.set_ylabel("mean drop, AP points")
         axes.legend(loc="upper left")
         if dose.torso > 0:
-            torsos = axes.secondary_xaxis("top", functions=(lambda r: r / dose.torso, lambda t: t * dose.torso))
+            to_torsos, to_px = _scale(1 / dose.torso), _scale(dose.torso)
+            torsos = axes.secondary_xaxis("top", functions=(to_torsos, to_px))
             torsos.set_xlabel("in torso lengths")
             torsos.xaxis.set_major_locator(MaxNLocator(6))
             torsos.xaxis.set_major_formatter("{x:g}")
     return figure
+
+
+def _scale(factor: float) -> Callable[[Any], Any]:
+    return lambda values: values * factor
 
 
 def shown_targets(dose: Dose) -> list[str]:

@@ -37,9 +37,9 @@ def comparison_sections(runs: Sequence[Run], labels: Sequence[str], plots: PlotF
         ("boxes", "By the source of the boxes", _boxes(runs, plots)),
     )
     for name, title, blocks in made:
-        found = section(ANCHOR, name, title, list(blocks))
-        if found is not None:
-            yield found
+        whole = section(ANCHOR, name, title, list(blocks))
+        if whole is not None:
+            yield whole
 
 
 def comparison_reading(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:

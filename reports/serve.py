@@ -50,7 +50,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self._root = root
         super().__init__(*arguments, directory=str(root), **options)
 
-    def send_head(self) -> BinaryIO | BytesIO | None:  # type: ignore[override]
+    def send_head(self) -> BinaryIO | BytesIO | None:
         """Headers of what is asked for, and its content."""
         if not _is_here(self.headers.get("Host", "")):
             self.send_error(HTTPStatus.FORBIDDEN, "Not this machine")
@@ -63,12 +63,14 @@ class _Handler(SimpleHTTPRequestHandler):
             self.path = "/" + urllib.parse.quote(path.relative_to(self._root).as_posix())
             return super().send_head()
         if not urllib.parse.urlsplit(self.path).path.endswith("/"):  # links of the listing are relative
-            return self._elsewhere("/" + urllib.parse.quote(path.relative_to(self._root).as_posix()) + "/")
+            self._send_elsewhere("/" + urllib.parse.quote(path.relative_to(self._root).as_posix()) + "/")
+            return None
         if path == self._root and self._inside(path / PAGE) is not None:
-            return self._elsewhere(f"/{PAGE}")
+            self._send_elsewhere(f"/{PAGE}")
+            return None
         return self._listing(path)
 
-    def _elsewhere(self, address: str) -> None:
+    def _send_elsewhere(self, address: str) -> None:
         self.send_response(HTTPStatus.FOUND)
         self.send_header("Location", address)
         self.send_header("Content-Length", "0")
