@@ -21,9 +21,9 @@ from ..errors import unknown_name
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm)
-_ADDITIONS = frozenset({operator.add, operator.iadd, torch.add, "add", "add_", "__add__", "__iadd__", "__radd__"})
+_ADDITIONS = frozenset({operator.add, operator.iadd, torch.add, "add", "add_"})
 _CONCATENATIONS = frozenset({torch.cat, torch.concat, torch.concatenate, torch.hstack, torch.vstack})
-_SHAPES = frozenset({"shape", "size", "dim", "numel", "dtype", "device", "ndim", "data_ptr", "is_cuda"})
+_SHAPES = frozenset({"shape", "size", "dim", "numel", "dtype", "device", "ndim"})
 _UNCHANGED = (nn.Identity, nn.Upsample, nn.Dropout, nn.Dropout2d)
 _UNCHANGED_CALLS = frozenset({torch.nn.functional.interpolate, torch.nn.functional.dropout})
 
@@ -50,7 +50,7 @@ def count_branches(model: nn.Module) -> dict[str, Branches]:
     it before (whose gradient it gets). A layer that is used several times has the most of any use.
 
     Args:
-        model: A network that ``torch.fx`` can trace; modules with a true attribute ``fx_leaf`` are not looked into.
+        model: A network that ``torch.fx`` can trace.
 
     Returns:
         By the layer's name in ``model.named_modules()``.
@@ -70,7 +70,8 @@ def count_branches(model: nn.Module) -> dict[str, Branches]:
 
 class _Tracer(Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return bool(getattr(m, "fx_leaf", False)) or super().is_leaf_module(m, module_qualified_name)
+        """Subclasses of the layers, as mmcv has them, are layers too."""
+        return isinstance(m, LAYERS + NORMALISATIONS) or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Walk:

@@ -150,6 +150,7 @@ class StackedHourglass(BaseBackbone):
             super().init_weights()
         else:
             initialise(self, self.init)
+            self._is_init = True  # as MMEngine marks it
 
 
 @torch.fx.wrap

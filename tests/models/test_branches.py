@@ -109,6 +109,13 @@ def test_hourglass_sums_two_residual_outputs() -> None:
         assert ("hourglasses.0.up.skip.2" in counted) == control
 
 
+def test_subclasses_of_layers_are_layers() -> None:
+    setup_mmpose()
+    from mmcv.cnn.bricks.wrappers import Conv2d
+
+    assert count_branches(Chain(4, Conv2d(4, 4, 1)))["parts.0"] == ONE
+
+
 def test_sizes_are_no_branches() -> None:
     class Resized(nn.Module):
         def __init__(self) -> None:
