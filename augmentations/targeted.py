@@ -73,14 +73,16 @@ class Targeted(Occlusion):
 
     def draw(self, person: Person, rng: np.random.Generator) -> Attack | None:
         """The attack on a random target that the person has the labels for; None without any."""
-        targets = person.skeleton.targets(self.level)
-        attacks = [
-            Attack(self.level, self.fill, target, self.radius, self.placement)
-            for target in targets
-            if self.level == "keypoint" or target in self.parts
-        ]
-        possible = [attack for attack in attacks if has_target(attack, person.skeleton, person.labelled)]
-        return possible[rng.integers(len(possible))] if possible else None
+        skeleton, labelled = person.skeleton, person.labelled
+        if self.level == "keypoint":
+            names = [skeleton.keypoints[k] for k in np.flatnonzero(labelled)]
+        else:
+            parts = [part for part in skeleton.parts if part in self.parts]
+            names = [part for part in parts if has_target(self._attack(part), skeleton, labelled)]
+        return self._attack(names[rng.integers(len(names))]) if names else None
+
+    def _attack(self, target: str) -> Attack:
+        return Attack(self.level, self.fill, target, self.radius, self.placement)
 
 
 @TRANSFORMS.register_module()

@@ -405,20 +405,34 @@ def test_missing_photos_are_noticed_before_the_training(people: TrainingData, tm
         training_data(people.annotations, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_photo_that_cannot_be_decoded_is_one_clear_error(
-    tiny: Path,
-    people: TrainingData,
-    tmp_path: Path,
-    workers: int,
-) -> None:
+def test_a_photo_that_cannot_be_decoded_is_one_clear_error(tiny: Path, people: TrainingData, tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()
     for path in people.images.iterdir():
         (images / path.name).write_bytes(path.read_bytes()[:40])
     spoilt = training_data(people.annotations, images)
     with pytest.raises(OccbenchError, match=r"^photo '.*\.jpg' cannot be read or decoded$"):
-        train(tiny, spoilt, tmp_path / "run", None, Settings(epochs=1, batch_size=2), workers=workers)
+        train(tiny, spoilt, tmp_path / "run", None, Settings(epochs=1, batch_size=2), workers=0)
+
+
+def test_an_error_of_a_worker_is_one_clear_line(tmp_path: Path) -> None:
+    """As torch passes it on: with the worker's traceback in the message."""
+    from torch._utils import ExceptionWrapper
+
+    from occbench.training.run import one_line
+
+    def raised(error: Exception) -> str:
+        try:
+            raise error
+        except Exception:
+            wrapped = ExceptionWrapper(where="in DataLoader worker process 0")
+        with pytest.raises(OccbenchError) as caught, one_line(tmp_path):
+            wrapped.reraise()
+        return str(caught.value)
+
+    assert raised(OccbenchError("PartMix needs more")) == "PartMix needs more"
+    lost = FileNotFoundError("`gone` occurs when loading `/data/a b.jpg`.Please check whether the file exists.")
+    assert raised(lost) == "photo '/data/a b.jpg' cannot be read or decoded"
 
 
 def test_partmix_needs_parts_to_mix(tiny: Path, people: TrainingData, tmp_path: Path) -> None:
