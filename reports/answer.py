@@ -13,7 +13,7 @@ from .matrix import matrix
 from .names import brackets, number, short_name
 from .overall import MeanDrop, clean_figures, mean_drops, overall_drops, worst_targets
 from .page import Answer, Tile
-from .sentences import fill_sentence, level_sentences, marker_verdict, own_gain_sentence
+from .sentences import fill_sentence, level_sentences, marker_verdicts, own_gain_sentence
 from .slices import CENTRED, Slice, clean_row, main_slice
 from .training import clean_groups
 
@@ -57,7 +57,7 @@ def marker_reading(run: Run) -> list[str]:
     if part is None:
         return []
     if has_controls(run, "keypoint"):
-        return [marker_verdict(effect) for effect in marker_effects(control_rows(run, "keypoint"))]
+        return marker_verdicts(marker_effects(control_rows(run, "keypoint")))
     if part.placement != CENTRED:
         return []
     found = (own_gain_sentence(fill, matrix(run, part, fill).rows) for fill in part.fills)

@@ -13,7 +13,7 @@ import pandas as pd
 from .drops import NO_DROP, Drop, drop_of, mean_of, minus, negative, records
 from .load import Run
 from .names import order_fills
-from .slices import ALL, CENTRED, order_targets
+from .slices import ALL, CENTRED, DEFAULT_RADIUS, order_targets
 
 CLEAN, JITTERED, PLACEBO, DECOYS = "clean", "jittered", "placebo", "decoys:"
 
@@ -165,8 +165,16 @@ def placements_in(rows: Sequence[ControlRow]) -> list[str]:
     return order_placements(p for row in rows for p in row.own_loss)
 
 
+def at_main_radius(rows: Sequence[ControlRow]) -> list[ControlRow]:
+    """The rows of one radius, so that every target counts once: the protocol's if run, else the smallest."""
+    radii = {row.radius for row in rows}
+    radius = DEFAULT_RADIUS if DEFAULT_RADIUS in radii else min(radii, default=math.nan)
+    return [row for row in rows if row.radius == radius]
+
+
 def marker_effects(rows: Sequence[ControlRow]) -> list[MarkerEffect]:
-    """Per fill and placement with decoys, over the rows that have a marker effect."""
+    """Per fill and placement with decoys, over the rows of the main radius that have a marker effect."""
+    rows = at_main_radius(rows)
     found = []
     for fill in order_fills(row.fill for row in rows):
         mine = [row for row in rows if row.fill == fill]

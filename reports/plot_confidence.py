@@ -10,7 +10,7 @@ from .calibration import Calibration, LevelConfidence
 from .names import order_fills
 from .style import INK, MUTED, WIDTH, fill_colour, new_figure, styled
 
-_FEWEST = 10
+_FEWEST = 20
 """Keypoints that a bin needs for a point of the calibration curve."""
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
-from .controls import CLEAN, JITTERED, PLACEBO, ControlRow, Estimate, decoys_in, placements_in
+from .controls import CLEAN, JITTERED, PLACEBO, ControlRow, Estimate, at_main_radius, decoys_in, placements_in
 from .names import order_fills, short_name
 from .plot_body import PLACES, draw_silhouette, set_stage
 from .slices import CENTRED
@@ -22,10 +22,10 @@ _DECOYS = "s"
 
 
 def shown_rows(rows: Sequence[ControlRow]) -> list[ControlRow]:
-    """One radius per target and fill (the first), and of very many targets the first :data:`MOST`."""
-    first = {(row.target, row.fill): row for row in reversed(rows)}
+    """Those of the main radius, and of very many targets the first :data:`MOST`."""
+    rows = at_main_radius(rows)
     targets = list(dict.fromkeys(row.target for row in rows))[:MOST]
-    return [row for row in rows if first[row.target, row.fill] is row and row.target in targets]
+    return [row for row in rows if row.target in targets]
 
 
 def plot_controls(rows: Sequence[ControlRow]) -> Figure:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from .answer import conditions, marker_reading
 from .calibration import level_confidence
 from .cell_rows import cell_rows
-from .controls import control_rows, has_controls, marker_effects
+from .controls import at_main_radius, control_rows, has_controls, marker_effects
 from .dose import dose_response
 from .load import LEVELS, Run
 from .matrix import Matrix, matrix, most_affected
@@ -124,7 +124,7 @@ def _uncontrolled(run: Run, part: Slice) -> Iterator[Block]:
 def _matrices(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block]:
     found = {part.level: [matrix(run, part, fill) for fill in part.fills] for part in parts}
     for part in parts:
-        yield from _bodies(part, found[part.level], plots)
+        yield from _bodies(run, part, found[part.level], plots)
     by_fill: dict[str, list[Matrix]] = {}
     for matrices in found.values():
         for one in matrices:
@@ -147,14 +147,15 @@ def _matrices(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block
             yield table_block(matrix_table(one), plots)
 
 
-def _bodies(part: Slice, matrices: list[Matrix], plots: PlotFolder) -> Iterator[Block]:
+def _bodies(run: Run, part: Slice, matrices: list[Matrix], plots: PlotFolder) -> Iterator[Block]:
     if not drawable(part.targets, part.level):
         return
     own = part.level == "keypoint"
     bodies = [Body(m.fill, {r.target: r.own_loss if own else r.overall for r in m.rows}) for m in matrices]
     what = "Loss of each keypoint when it is hidden itself" if own else "Overall drop when a part is hidden"
     yield Heading(f"{what}, {conditions(part)}")
-    caption = f"{what}, AP points; the person faces you. Without colour: cannot be told from zero."
+    caption = f"{what}, AP points; the person faces you."
+    caption += " Without colour: cannot be told from zero." if run.has_intervals else ""
     alt = (
         f"Body per fill ({listed(m.fill for m in matrices)}), coloured by the {'own loss' if own else 'overall drop'}."
     )
@@ -232,7 +233,7 @@ def _controls(run: Run, plots: PlotFolder) -> Iterator[Block]:
             "and decoys."
         )
         if len({row.radius for row in rows}) > 1:
-            caption += f" Smallest size only (r = {min(row.radius for row in rows):g} px); the table has all."
+            caption += f" One size (r = {at_main_radius(rows)[0].radius:g} px); the table has all."
         alt = f"Dots: own AP of every hidden {level} under each placement, by fill."
         yield plots.add(partial(plot_controls, rows), f"controls_{level}", alt, caption)
         yield table_block(controls_table(level, rows), plots)

@@ -17,7 +17,7 @@ from .plot_compare import plot_by_boxes, plot_mean_drops, plot_robustness, plot_
 from .plots import PlotFolder
 from .published import BY_DETECTOR, detector, is_hrnet_w32, on_val2017
 from .sections import table_block
-from .sentences import comparison_sentences, marker_evidence, marker_verdict
+from .sentences import comparison_sentences, marker_evidence, marker_verdicts
 from .slices import clean_row
 from .style import MOST
 from .table import Column, Row, Table, Value
@@ -136,8 +136,9 @@ def _markers(runs: Sequence[Run], labels: Sequence[str]) -> Iterator[Block]:
         effects = marker_effects(control_rows(run, "keypoint"))
         if effects:
             yield Heading(label)
+        for sentence in marker_verdicts(effects):
+            yield Prose(sentence, "reading")
         for effect in effects:
-            yield Prose(marker_verdict(effect), "reading")
             yield Prose(marker_evidence(effect, "keypoint"))
 
 

@@ -101,18 +101,28 @@ def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
     )
 
 
-def marker_verdict(effect: MarkerEffect) -> str:
-    """Whether the model reads the occluder of one fill as a marker of what it hides, in one sentence."""
+def marker_verdicts(effects: Sequence[MarkerEffect]) -> list[str]:
+    """Whether the model reads the occluders of each fill as markers of what they hide."""
+    unhedged = [e for e in effects if not e.effect.has_interval]
+    unseen = [e for e in effects if e.effect.has_interval and not e.effect.clear]
+    said = [_marker_verdict(e) for e in effects if e.effect.clear]
+    if unseen:
+        said.append(f"No sign that this model reads {_occluders(unseen)} of what they hide.")
+    if unhedged:
+        said.append(f"Whether the model reads {_occluders(unhedged)} cannot be said without intervals.")
+    return said
+
+
+def _occluders(effects: Sequence[MarkerEffect]) -> str:
+    return f"occluders of {listed(dict.fromkeys(e.fill for e in effects))} as markers"
+
+
+def _marker_verdict(effect: MarkerEffect) -> str:
     value, gain = effect.effect, effect.gain
-    if not value.has_interval:
-        return f"Whether the {effect.fill} occluder is read as a marker cannot be said without intervals."
-    if not value.clear:
-        return f"No sign that this model reads the {effect.fill} occluder as a marker of what it hides."
     if value.value < 0:
         return (
             f"This model does not read the {effect.fill} occluder as a marker: alone it hides more than among decoys."
         )
-    size = span(value.low, value.high)
     if gain.clear and gain.value > 0:
         return (
             f"This model reads the {effect.fill} occluder as a marker: what it hides is found "
@@ -120,8 +130,8 @@ def marker_verdict(effect: MarkerEffect) -> str:
             "little about robustness."
         )
     return (
-        f"The lone {effect.fill} occluder helps this model by {size} AP points over one among decoys; nothing is found "
-        "better than in the clean crop, so some of that may be what the decoys cost."
+        f"The lone {effect.fill} occluder helps this model by {span(value.low, value.high)} AP points over one among "
+        "decoys; nothing is found better than in the clean crop, so some of that may be what the decoys cost."
     )
 
 
@@ -143,9 +153,13 @@ def marker_evidence(effect: MarkerEffect, level: str) -> str:
 def _attraction(effect: MarkerEffect) -> str:
     if math.isnan(effect.attraction) or math.isnan(effect.attraction_decoys):
         return ""
+
+    def move(px: float) -> str:
+        return f"{number(abs(px), 1)} px {'towards' if px >= 0 else 'away from'}"
+
     return (
-        f" Among the decoys, predictions move {number(effect.attraction, 1)} px towards the true occluder and "
-        f"{number(effect.attraction_decoys, 1)} px towards a decoy."
+        f" Among the decoys, predictions move {move(effect.attraction)} the true occluder and "
+        f"{move(effect.attraction_decoys)} a decoy."
     )
 
 

@@ -76,6 +76,13 @@ def test_controls_without_placebo_have_no_corrected_loss(tmp_path: Path) -> None
     assert row.marker_effect["decoys:6"].value == pytest.approx(0)
 
 
+def test_every_target_counts_once_in_the_marker_effect(tmp_path: Path) -> None:
+    cells: list[Cell] = [("keypoint", "blur", "nose", r, p) for r in (6.0, 12.0) for p in ("centred", "decoys:6")]
+    rows = control_rows(load_run(write_fake_run(tmp_path, cells, lambda c, _: c[3] * len(c[4]))), "keypoint")
+    (effect,) = marker_effects(rows)
+    assert (len(rows), effect.n, effect.effect.value) == (2, 1, 6 * (8 - 7))
+
+
 def test_a_run_without_controls_has_none(tmp_path: Path) -> None:
     assert control_rows(load_run(write_fake_run(tmp_path)), "keypoint") == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ from occbench.reports.sentences import (
     fill_sentence,
     level_sentences,
     marker_evidence,
-    marker_verdict,
+    marker_verdicts,
     own_gain_sentence,
 )
 
@@ -144,13 +145,29 @@ def effect(value: Drop, gain: Drop, pull: float = math.nan) -> MarkerEffect:
             "The lone blackout occluder helps this model by 7.5 to 8.5 AP points over one among decoys;",
         ),
         (sure(8), unsure(1, 2), "The lone blackout occluder helps this model"),
-        (unsure(1, 2), sure(7), "No sign that this model reads the blackout occluder as a marker"),
+        (unsure(1, 2), sure(7), "No sign that this model reads occluders of blackout as markers of what they hide."),
         (sure(-3), sure(-4), "This model does not read the blackout occluder as a marker"),
-        (Drop(8.0), Drop(7.0), "Whether the blackout occluder is read as a marker cannot be said without intervals."),
+        (
+            Drop(8.0),
+            Drop(7.0),
+            "Whether the model reads occluders of blackout as markers cannot be said without intervals.",
+        ),
     ],
 )
 def test_marker_verdict(value: Drop, gain: Drop, begins: str) -> None:
-    assert marker_verdict(effect(value, gain)).startswith(begins)
+    (said,) = marker_verdicts([effect(value, gain)])
+    assert said.startswith(begins)
+
+
+def test_verdicts_of_several_fills() -> None:
+    several = [
+        effect(unsure(1, 2), sure(1)),
+        effect(sure(8), sure(7)),
+        replace(effect(unsure(0), sure(1)), fill="blur"),
+    ]
+    first, second = marker_verdicts(several)
+    assert first.startswith("This model reads the blackout occluder as a marker")
+    assert second == "No sign that this model reads occluders of blackout and blur as markers of what they hide."
 
 
 def test_marker_evidence() -> None:
@@ -159,6 +176,7 @@ def test_marker_evidence() -> None:
         "positive for 15; gain over the clean crop 7.0 (6.5 to 7.5). Among the decoys, predictions move 1.2 px "
         "towards the true occluder and 0.1 px towards a decoy."
     )
+    assert "move 4.0 px away from the true" in marker_evidence(effect(Drop(8.0), Drop(7.0), -4), "keypoint")
     assert "px" not in marker_evidence(effect(Drop(8.0), Drop(7.0)), "keypoint")
 
 
