@@ -85,7 +85,8 @@ class StackedHourglass(BaseBackbone):
         placement: Where Pyramid Residual Modules stand: a name of :data:`PLACEMENTS`, or the arguments of one.
         variance_control: BN-ReLU-conv1x1 as the skip of the last module of each lower branch, so that where two
             residual outputs are added only one carries an identity (Section 4.2, Fig. 6b).
-        pyramid: Arguments of :class:`~.residual.PyramidResidualModule`: ``variant``, ``levels``, ``octaves``.
+        pyramid: Arguments of :class:`~.residual.PyramidResidualModule`: ``variant``, ``levels``, ``octaves``, and
+            ``width``, which the stem's narrower modules leave out.
         init: How weights begin: a scheme of :func:`~.branches.initialise`.
         init_cfg: MMEngine's; in place of ``init`` where given.
 
