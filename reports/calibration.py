@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -119,13 +117,3 @@ def pooled(rows: pd.DataFrame) -> Calibration | None:
 
 def _floats(values: np.ndarray) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
-
-
-def overconfidence(found: Calibration) -> float:
-    """Mean score minus mean similarity: positive when the model claims more than it delivers."""
-    return math.nan if not found.n else found.mean_score - found.mean_similarity
-
-
-def most_overconfident(fills: dict[str, Calibration], order: Sequence[str]) -> str:
-    """The fill under which scores promise most beyond what they hold; the first of equal ones."""
-    return max((f for f in order if f in fills), key=lambda f: overconfidence(fills[f]), default="")

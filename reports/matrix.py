@@ -37,13 +37,6 @@ class MatrixRow:
         own = [drop for name, drop in self.drops.items() if name in self.own]
         return own[0] if len(own) == 1 else mean_of(own)
 
-    @property
-    def worst_collateral(self) -> tuple[str, Drop]:
-        """The keypoint outside the target with the largest drop; an empty name where there is none."""
-        others = {k: d for k, d in self.drops.items() if k not in self.own and not math.isnan(d.value)}
-        name = max(others, key=lambda k: others[k].value, default="")
-        return name, others.get(name, NO_DROP)
-
 
 @dataclass(frozen=True)
 class Matrix:

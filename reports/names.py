@@ -57,11 +57,6 @@ def number(value: float, digits: int) -> str:
     return text.replace("-", MINUS)
 
 
-def whole(value: float | None) -> str:
-    """A number of persons; an en dash when there is none."""
-    return DASH if value is None or math.isnan(value) else f"{value:.0f}"
-
-
 def span(low: float, high: float, digits: int = 1) -> str:
     """An interval in a sentence: ``2.1 to 3.4``."""
     return f"{number(low, digits)} to {number(high, digits)}"

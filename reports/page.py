@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from markupsafe import Markup
@@ -130,7 +130,6 @@ class Page:
     title: str
     lead: str
     chapters: tuple[Chapter, ...]
-    glossary: tuple[tuple[str, str], ...] = field(default_factory=tuple)
 
     def tables(self) -> Iterator[TableBlock]:
         """Every table, in the order of the page."""

@@ -145,7 +145,6 @@ def test_matrix(tmp_path: Path) -> None:
     assert row.drops["nose"].value == pytest.approx(plain_loss(hip, "nose"))
     assert row.overall.value == pytest.approx(plain_loss(hip, "all"))
     assert row.own_loss.value == pytest.approx((plain_loss(hip, "left_hip") + plain_loss(hip, "right_hip")) / 2)
-    assert row.worst_collateral[0] == "right_ankle"
     assert [row.target for row in matrix(run, part, "meanout").rows] == ["hip"]  # corpus was not so attacked
 
 
