@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from occbench.data import coco
 from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset
 from occbench.errors import OccbenchError
@@ -181,3 +186,39 @@ def test_more_faults_are_counted(tmp_path: Path) -> None:
         record["bbox"] = [float("nan")] * 4
     with pytest.raises(OccbenchError, match="and 19 more"):
         read(tmp_path, content)
+
+
+def test_what_does_not_fit_into_memory_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    path = write(tmp_path, people())
+    with monkeypatch.context() as patch:
+        patch.setattr(coco, "_truth", full)
+        with pytest.raises(OccbenchError, match="its 5 annotations do not fit into memory"):
+            read_coco(path, tmp_path)
+    monkeypatch.setattr(coco.json, "loads", full)
+    with pytest.raises(OccbenchError, match=r"people.json' does not fit into memory"):
+        read_coco(path, tmp_path)
+
+
+def test_a_pipe_is_read_to_the_bound_and_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, data = tmp_path / "pipe", json.dumps(people()).encode()
+    os.mkfifo(path)
+
+    def feed() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            path.write_bytes(data)
+
+    for bound in (len(data), len(data) - 1):
+        monkeypatch.setattr(coco, "MAX_JSON", bound)
+        thread = threading.Thread(target=feed)
+        thread.start()
+        try:
+            if bound == len(data):
+                assert len(read_coco(path, tmp_path).persons) == 3
+            else:
+                with pytest.raises(OccbenchError, match=f"{bound + 1:,} bytes or more, but at most {bound:,} are read"):
+                    read_coco(path, tmp_path)
+        finally:
+            thread.join()

@@ -57,6 +57,10 @@ def assert_up_to_date(row: Row, words: Sequence[str]) -> None:
     assert row.markdown() in written, f"{STALE}\n{row.markdown()}"
 
 
+FIRST = ("Annotations", "File", "Photos", "Detections", "Results", "Weights", "Configs")
+"""How the groups begin that stand first: what is given to every command."""
+
+
 @cache
 def written_rows(group: str) -> list[str]:
     """The rows that the document has under a heading."""
@@ -69,7 +73,8 @@ def written_rows(group: str) -> list[str]:
 def document(rows: list[Row]) -> str:
     """The whole text."""
     parts = [HEAD.replace("VERSIONS", VERSIONS)]
-    for group in dict.fromkeys(row.group for row in rows):
+    groups = dict.fromkeys(row.group for row in rows)
+    for group in sorted(groups, key=lambda group: (group.split()[0] not in FIRST, list(groups).index(group))):
         table = [row.markdown() for row in rows if row.group == group]
         parts.append("\n".join([f"## {group}\n", "| fed | answered | exit code |", "|---|---|---|", *table]) + "\n")
     return "\n".join(parts)
@@ -92,7 +97,7 @@ class _Collector:
 def main() -> int:
     """Run the tests, write what they got."""
     collector = _Collector()
-    code = pytest.main(["-q", str(Path(__file__).parent), "-k", "not fuzz"], plugins=[collector])
+    code = pytest.main(["-q", str(Path(__file__).parent), "-k", "not fuzz and not test_table"], plugins=[collector])
     if code:
         return int(code)
     if collector.skipped:

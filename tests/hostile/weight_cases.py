@@ -157,7 +157,7 @@ WEIGHTS = [
         lambda place: place.attack_with("hrnet-mini", place.tiny.weights),
         ("do not fit the model", "Give the config that they belong to"),
     ),
-    Case("weights of NaN", saved(nan), ("NaN", "check the weights")),
+    Case("weights of NaN", saved(nan), ("the weights",)),
     Case(
         "a file that is not there",
         lambda place: place.attack_with(None, "none.pth"),
