@@ -1,4 +1,4 @@
-"""Fetch a file over HTTP once: resumed after a break, verified, and moved in place whole; unpack it."""
+"""Fetch a file over HTTP once: resumed after a break, verified, and moved in place whole."""
 
 from __future__ import annotations
 
@@ -15,11 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .archives import unpack
 from .errors import OccbenchError
 from .turns import turn
-
-__all__ = ["MAX_BYTES", "STALL", "WAITS", "download", "sha256", "unpack"]
 
 WAITS = (1.0, 2.0, 4.0)  # seconds before each new attempt
 STALL = 30.0  # seconds without a byte after which an attempt is given up
