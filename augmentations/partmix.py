@@ -32,7 +32,7 @@ class PartMix(Occlusion):
         radius: How far a part's rectangle reaches beyond its keypoints, px.
         decoys: That many rectangles of the part's size elsewhere on the person, each with a donor of its own.
         parts: Which parts are covered, and cut out.
-        bank: How many persons' parts are kept in memory (some 60 kB each at 256x192).
+        bank: How many persons' parts are kept in memory (some 40 kB each at 256x192).
 
     Raises:
         OccbenchError: An argument is none of what it can be.
