@@ -86,7 +86,7 @@ def test_the_bottom_up_pipeline_takes_them(people: TrainingData, augmentation: d
     assert 0 < hidden < kept
 
 
-def test_a_repeated_transform_is_described_by_its_name() -> None:
+def test_the_transforms_are_registered_under_their_names() -> None:
     from mmpose.registry import DATA_SAMPLERS, TRANSFORMS
 
     import occbench.augmentations as ours
