@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import ctypes
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,8 @@ class TorchBackend:
         self._network, self._graph = traced, "traced"
 
     def _traced(self, inputs: torch.Tensor) -> Callable[[torch.Tensor], Raw]:
-        with torch.inference_mode(), native_channel_shuffle():
+        with torch.inference_mode(), native_channel_shuffle(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what they are about is found by the comparison
             graph: Callable[[torch.Tensor], Raw] = torch.jit.freeze(
                 torch.jit.trace(self._network, inputs, check_trace=False)
             )
