@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
 from .controls import control_rows, has_controls, marker_effects
@@ -124,8 +125,20 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
         made += f" with {m.backend.name}{version}" + (f", {m.backend.precision}" if m.backend.precision else "")
     facts.append(("Made by", made))
     if m.command:
-        facts.append(("Command", shlex.join(portable(word) for word in m.command)))
+        facts.append(("Command", shlex.join(portable(word) for word in without_place(m.command))))
     return facts
+
+
+def without_place(command: Sequence[str]) -> list[str]:
+    """A command without what decides where it wrote and what it printed, but not what it measured."""
+    kept: list[str] = []
+    words = iter(command)
+    for word in words:
+        if word == "--out":
+            next(words, None)
+        elif not word.startswith("--out=") and word not in ("--json", "--overwrite", "--take-over"):
+            kept.append(word)
+    return kept
 
 
 def portable(word: str) -> str:
