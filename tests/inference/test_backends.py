@@ -216,8 +216,12 @@ def test_bf16_by_openvino_where_the_processor_has_it(shared_cache: Path) -> None
 @pytest.mark.parametrize(
     ("name", "precision", "device", "message"),
     [
-        pytest.param("onnxruntime", "bf16", "cpu", "does not run in bf16 on device 'cpu'; what does: torch", id="ort"),
-        pytest.param("openvino", "fp32", "cuda:1", "on device 'cuda:1'; what does: torch in fp32 or bf16", id="gpu"),
+        pytest.param(
+            "onnxruntime", "bf16", "cpu", "does not run in bf16 on device 'cpu'; there, these do: torch", id="ort"
+        ),
+        pytest.param(
+            "openvino", "fp32", "cuda:1", "on device 'cuda:1'; there, these do: torch in fp32 or bf16", id="gpu"
+        ),
         pytest.param("torch", "fp16", "cpu", "torch in fp32 or bf16, openvino in fp32", id="fp16"),
         pytest.param("tensorrt", "fp32", "cpu", "unknown backend 'tensorrt'", id="name"),
         pytest.param("torch", "int8", "cpu", "unknown precision 'int8'; known: bf16, fp16, fp32", id="precision"),
@@ -370,6 +374,18 @@ def test_output_that_is_not_finite(tmp_path: Path) -> None:
         make("torch", estimator, tmp_path)
 
 
+def test_reduced_precision_that_overflows(tmp_path: Path) -> None:
+    estimator = build()
+    last: Any = estimator.head.final_layer
+    last.register_forward_hook(
+        lambda module, inputs, output: output / (output.dtype == torch.float32)  # bf16: division by zero
+    )
+    with pytest.raises(
+        OccbenchError, match="torch gives no finite output in bf16 for this model; use --precision fp32"
+    ):
+        make("torch", estimator, tmp_path, precision="bf16")
+
+
 def test_head_of_stages_is_refused(tmp_path: Path) -> None:
     estimator = build()
     estimator.register_forward_hook(lambda module, inputs, output: [[output], [output]])
@@ -508,6 +524,16 @@ def test_freed_memory_is_kept() -> None:
     keep_freed_memory()
     # Each is 16,384 where memory is given back; here some other block may once stand where it was.
     assert min(faults() for _ in range(8)) < 64
+
+
+def test_difference() -> None:
+    from occbench.inference.backends.checking import difference
+
+    reference = (torch.tensor([0.0, 4.0]), torch.tensor([0.0, 1.0, 2.0]))
+    assert difference(reference, reference) == 0
+    assert difference((torch.tensor([0.0, 5.0]), torch.tensor([0.1, 1.0, 2.0])), reference) == pytest.approx(0.25)
+    assert difference((reference[0], torch.tensor([0.0, float("nan"), 2.0])), reference) == float("inf")
+    assert difference(reference[:1], reference) == float("inf")
 
 
 def test_names_of_backends_cost_no_import() -> None:

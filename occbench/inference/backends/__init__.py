@@ -6,7 +6,7 @@ A backend gives the raw output of the head; averaging with the mirrored crop and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BACKENDS = ("torch", "openvino", "onnxruntime")
 PRECISIONS = ("fp32", "bf16", "fp16")
 
-WORKS = {
+WORKS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "torch": {"cpu": ("fp32", "bf16"), "cuda": PRECISIONS},
     "openvino": {"cpu": PRECISIONS},
     "onnxruntime": {"cpu": ("fp32",)},
@@ -120,5 +120,7 @@ def _check_combination(name: str, precision: str, device: str) -> None:
     if not known and precision not in WORKS[name].get(kind, ()):
         here = [f"{backend} in {' or '.join(kinds[kind])}" for backend, kinds in WORKS.items() if kind in kinds]
         raise OccbenchError(
-            f"--backend {name} does not run in {precision} on device {device!r}; what does: {', '.join(here) or 'none'}"
+            f"--backend {name} does not run in {precision} on device {device!r}; "
+            f"there, these do: {', '.join(here) or 'torch in fp32'}"
+            + ("" if kind == "cpu" else f"; on --device cpu, {name} in {' or '.join(WORKS[name]['cpu'])}")
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,12 +45,17 @@ def reference_output(estimator: Any, batch: np.ndarray) -> Raw:
 
 
 def difference(raw: Raw, reference: Raw) -> float:
-    """The largest one between two outputs, as a part of the range of each tensor of the reference."""
+    """The largest one between two outputs, as a part of the range of each tensor of the reference.
+
+    Infinite where the shapes differ or the output is not finite.
+    """
     if [tensor.shape for tensor in raw] != [tensor.shape for tensor in reference]:
-        return float("inf")
+        return math.inf
     largest = 0.0
     for found, expected in zip(raw, reference, strict=True):
         apart = float((found.to(expected.device) - expected).abs().max())
+        if not math.isfinite(apart):
+            return math.inf
         largest = max(largest, apart / max(float(expected.max() - expected.min()), 1e-12))
     return largest
 
@@ -58,14 +64,18 @@ def check(name: str, precision: str, backend: Backend, batch: np.ndarray, refere
     """How far a backend is from MMPose's forward pass, for the batch and for one crop alone.
 
     Raises:
-        OccbenchError: Too far for fp32.
+        OccbenchError: Too far for fp32, or without any bound.
     """
     one = tuple(tensor[:1] for tensor in reference)
     largest = max(
         difference(backend(batch, False)[0], reference),
         difference(backend(batch[:1], False)[0], one),
     )
-    if precision == "fp32" and not largest <= TOLERANCE:
+    if largest == math.inf and precision != "fp32":
+        raise OccbenchError(
+            f"--backend {name} gives no finite output in {precision} for this model; use --precision fp32"
+        )
+    if largest > TOLERANCE and precision == "fp32":
         other = "" if name == "torch" else "; use --backend torch"
         raise OccbenchError(
             f"--backend {name} does not compute what MMPose computes: for the first crops its output is away by "

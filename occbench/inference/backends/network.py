@@ -53,7 +53,7 @@ def as_raw(output: Any) -> Raw:
     return tuple(part.float() for part in parts)
 
 
-class Forward(nn.Module):  # type: ignore[misc]
+class Forward(nn.Module):
     """Network inputs -> raw output."""
 
     def __init__(self, estimator: Any) -> None:
