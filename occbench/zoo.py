@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.resources
 import importlib.util
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from .errors import OccbenchError, unknown_name
+from .errors import OccbenchError, quoted, unknown_name
 
 OWN = "occbench:"  # prefix of a config that lies in this package's configs/
 _TOPDOWN = "body_2d_keypoint/topdown_heatmap"
@@ -182,9 +183,9 @@ def find_model(name_or_path: str) -> ZooModel:
         return by_name[name_or_path]
     if name_or_path.endswith(".py"):
         path = Path(name_or_path).expanduser()
-        if not path.is_file():
+        if not os.path.isfile(path):  # which, other than Path.is_file, takes any name for an answer
             raise OccbenchError(
-                f"there is no config file {name_or_path!r}; give a path, or a name of `occbench ls models`"
+                f"there is no config file {quoted(name_or_path, 300)}; give a path, or a name of `occbench ls models`"
             )
         return ZooModel(path.stem, str(path.resolve()), dataset="unknown")
     installed = _installed_config(name_or_path)

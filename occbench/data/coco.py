@@ -92,19 +92,22 @@ def read_json(path: Path, what: str) -> Any:
     Raises:
         OccbenchError: It is missing, unreadable, no JSON, or has more than :data:`MAX_JSON` bytes.
     """
+    name = f"{what} {quoted(str(path), 300)}"
     try:
-        return json.loads(_bounded(path, what).decode("utf-8"))
+        return json.loads(_bounded(path, name).decode("utf-8"))
     except FileNotFoundError:
-        raise OccbenchError(f"{what} {str(path)!r} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise OccbenchError(f"{what} {str(path)!r} cannot be read: {error}") from error
+        raise OccbenchError(f"{name} does not exist") from None
+    except OSError as error:
+        raise OccbenchError(f"{name} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise OccbenchError(f"{name} cannot be read: {error}") from error
     except (ValueError, RecursionError) as error:
-        raise OccbenchError(f"{what} {str(path)!r} is not valid JSON: {error}") from error
+        raise OccbenchError(f"{name} is not valid JSON: {error}") from error
     except MemoryError as error:
-        raise OccbenchError(f"{what} {str(path)!r} does not fit into memory") from error
+        raise OccbenchError(f"{name} does not fit into memory") from error
 
 
-def _bounded(path: Path, what: str) -> bytes:
+def _bounded(path: Path, name: str) -> bytes:
     """The bytes of a file, or of a pipe, if there are not too many of them."""
     size = path.stat().st_size
     if size <= MAX_JSON:
@@ -112,9 +115,7 @@ def _bounded(path: Path, what: str) -> bytes:
             data = file.read(MAX_JSON + 1)  # of a pipe the size is not known beforehand
         if len(data) <= MAX_JSON:
             return data
-    raise OccbenchError(
-        f"{what} {str(path)!r} has {max(size, MAX_JSON + 1):,} bytes or more, but at most {MAX_JSON:,} are read"
-    )
+    raise OccbenchError(f"{name} has {max(size, MAX_JSON + 1):,} bytes or more, but at most {MAX_JSON:,} are read")
 
 
 @contextlib.contextmanager

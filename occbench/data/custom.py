@@ -24,6 +24,7 @@ from ..attacks import Skeleton
 from ..errors import OccbenchError, quoted, unknown_name
 from .coco import first_fault, read_coco
 from .persons import Dataset
+from .records import require_folder
 
 MAX_BYTES = 2**20
 """Of the YAML file."""
@@ -125,9 +126,7 @@ def read_custom(path: Path, images: Path | None = None) -> Dataset:
     """
     described = read_description(path)
     folder = images or described.images or described.annotations.parent
-    if not folder.is_dir():
-        raise OccbenchError(f"image folder {str(folder)!r} does not exist")
-    return read_coco(described.annotations, folder, described.name, described.skeleton)
+    return read_coco(described.annotations, require_folder(folder), described.name, described.skeleton)
 
 
 def _require_known(what: str, names: Iterable[str], known: list[str]) -> None:

@@ -13,6 +13,7 @@ from ..errors import OccbenchError, unknown_name
 from ..paths import data_dir
 from .known import BY_NAME, KnownSet
 from .persons import Dataset
+from .records import require_folder
 
 KNOWN = ("sample", *BY_NAME)
 FILES = (".json", ".mat", ".yaml", ".yml")
@@ -77,8 +78,8 @@ def _open(data: str, images: Path | None) -> Dataset:
     path = Path(data)
     if path.suffix.lower() not in FILES:
         raise unknown_name("dataset", data, KNOWN)
-    if images is not None and not images.is_dir():
-        raise OccbenchError(f"image folder {str(images)!r} does not exist")
+    if images is not None:
+        require_folder(images)
     if path.suffix.lower() in (".yaml", ".yml"):
         from .custom import read_custom
 

@@ -187,3 +187,13 @@ RESULTS = [
     Case("a person in a photo that is not listed", results({**RESULT, "image_id": 99}), ("the first is 99",)),
     Case("persons of category 0", results({**RESULT, "category_id": 0}), ("no result of category 1 (person), but 0",)),
 ]
+
+LONG = "x" * 5000
+
+LONG_NAMES = [
+    Case("--data", lambda place: place.attack("--data", f"{LONG}.json"), ("File name too long",)),
+    Case("--images", lambda place: place.attack("--images", LONG), ("image folder", "...")),
+    Case("--boxes", lambda place: place.attack("--boxes", f"{LONG}.json"), ("File name too long",)),
+    Case("--model", lambda place: place.attack("--model", f"{LONG}.py"), ("no config file", "...")),
+    Case("--checkpoint", lambda place: place.attack("--checkpoint", LONG), ("no checkpoint file", "...")),
+]

@@ -15,18 +15,38 @@ from pathlib import Path
 
 import pytest
 
+from occbench import archives, download
+from occbench.data import coco, matfile, photos
+
 from .case import ROWS, Row
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "hostile-input.md"
 
-HEAD = """# Hostile input
+HEAD = f"""# Hostile input
 
 What occbench answers to files that are broken, or made to do harm. Each row is a test in `tests/hostile`, which
 compares what it gets with this table; `python -m tests.hostile.table` writes it anew. An answer in `this type` is the
 one line on standard error, without the folder of the test. Exit code 2 means that the input was refused; nothing is
-left behind by a refused command, which each test checks, too.
+left behind by a refused command, which each test checks, too. `python -m tests.hostile.fuzz --n 2000` feeds 2,000
+spoilt files to each reader.
 
 With VERSIONS.
+
+| bound | |
+|---|---|
+| a photo | {photos.MAX_PIXELS:,} pixels (where Pillow starts to warn) by its header, {photos.MAX_BYTES:,} bytes |
+| a JSON file | {coco.MAX_JSON:,} bytes; the persons in it are bounded by memory only |
+| a MATLAB file | {matfile.MAX_BYTES:,} bytes, and unpacked as much |
+| a download | {download.MAX_BYTES:,} bytes, where the data set or the model does not say less |
+| an archive | {archives.MAX_RATIO} times its size, and a number of bytes and members that the data set gives |
+
+A photo's name may not lead out of the image folder. Links in that folder are followed wherever they lead: neither an
+annotation file nor an archive can make one, so they are the user's own (many data sets are kept that way).
+
+A config is Python, and the one that is named on the command line runs. Of what it would run besides, this is asked
+about (`--trust-config`): a base outside of its own tree (its git checkout, else the nearest `configs` folder above it,
+else its folder) and of the packages of OpenMMLab and occbench; modules of other packages; a base that is computed; and
+files that others can write, or own. The config is not run to find that out.
 """
 STALE = "docs/hostile-input.md is out of date: run `python -m tests.hostile.table`"
 

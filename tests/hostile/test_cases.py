@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ..cli.conftest import Occbench, assert_refused
-from .annotation_cases import ANNOTATIONS, DETECTIONS, FILE_NAMES, RESULTS
+from .annotation_cases import ANNOTATIONS, DETECTIONS, FILE_NAMES, LONG_NAMES, RESULTS
 from .case import Case, Place, Record, Row, normalised
 from .config_cases import CONFIGS
 from .photo_cases import PHOTOS
@@ -23,6 +23,7 @@ GROUPS: dict[str, list[Case]] = {
     "Results (`occbench evaluate --predictions`)": RESULTS,
     "Weights (`occbench attack --checkpoint`)": WEIGHTS,
     "Configs (`occbench attack --model`)": CONFIGS,
+    "Options of 5,000 characters": LONG_NAMES,
 }
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
