@@ -12,10 +12,11 @@ from .test_pictures import KINDS
 def test_every_row_belongs_to_a_test() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert text.startswith(HEAD.partition("VERSIONS")[0])
-    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| fed |")]
-    assert len(rows) == len(set(rows))
+    table = text.partition("\n## ")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| fed |")]
+    assert len(rows) > 200
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
     for row in rows:
         fed = html.unescape(row.split(" | ")[0].removeprefix("| "))
         written = fed.replace("\\", "\\\\")
-        assert fed in KINDS or f'"{fed}' in source or f'"{written}' in source or " of a run in turn" in fed, fed
+        assert fed in KINDS or f'"{fed}' in source or f'"{written}' in source or fed.startswith("SIG"), fed
