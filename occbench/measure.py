@@ -121,6 +121,7 @@ def measure(
         reused = find_cells(job.out, context, job.attacks, job.settings.seed).reused
         store = Store(job.out, context, job.settings.seed, reused)
         _predict(job, job.attacks, store, ranks, progress)
+        backend["halvings"] = job.model.halvings
         reference = None
         if job.precision != "fp32":
             reference = _reference(job, context)

@@ -150,6 +150,11 @@ class PoseModel:
         """Whether the flip test is on."""
         return bool(self._model.test_cfg.get("flip_test", False))
 
+    @property
+    def halvings(self) -> int:
+        """How often a batch had to be halved because the GPU's memory ran out."""
+        return 0 if self._backend is None else self._backend.halvings
+
     def predict(self, images: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
         """Estimate one pose per crop.
 
