@@ -6,6 +6,7 @@ from .fuzz import fuzz
 
 
 def test_fuzz_of_the_readers() -> None:
-    for counts in fuzz(60, say=lambda line: None, same=True).values():
-        assert counts["read"] >= 3  # else the files are so bad that only the first check sees them
-        assert counts["refused"] >= 20
+    counts = fuzz(60, say=lambda line: None, same=True).values()
+    # Else the files are so bad that only the first check sees them, or not bad at all.
+    assert sum(count["read"] for count in counts) > 30
+    assert min(count["refused"] for count in counts) > 20
