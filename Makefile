@@ -18,8 +18,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install
 	$(BIN)/occbench attack --model hrnet-mini --data sample --boxes gt --kind all --radius 6,12,18 --limit 40 --out runs/demo --overwrite
 
+# One process per core, each with one thread: the tests of a file stay together, for they share what is slow to make.
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 # mypy does not follow the editable install's mapping of the top-level folders, so it reads an installed copy.
 lint: install

@@ -96,6 +96,21 @@ class ZooModel:
         if reason:
             raise OccbenchError(f"model {self.name!r} cannot be attacked: {reason}")
 
+    def require_keypoints_of(self, dataset: str) -> None:
+        """Refuse data with other keypoints, before any weights are fetched.
+
+        Args:
+            dataset: The name of the data's skeleton.
+
+        Raises:
+            OccbenchError: The model is known to predict the keypoints of another data set.
+        """
+        if self.dataset not in (dataset, "unknown"):
+            raise OccbenchError(
+                f"model {self.name!r} predicts the keypoints of {self.dataset.upper()}, but the data has those of "
+                f"{dataset.upper()}; choose a model or data that go together (`occbench ls models`)"
+            )
+
     @property
     def unattackable(self) -> str | None:
         """Why the attacks cannot run on it, or None where they can."""

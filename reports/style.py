@@ -33,10 +33,10 @@ RUN_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9",
 LOSS, GAIN = "#d55e00", "#0072b2"
 """Of drops by their sign, where colour does not stand for a fill."""
 
-MOST = 60
+MOST = 40
 """Targets that a figure shows at most; the tables beside it have all."""
 
-MOST_PANELS = 30
+MOST_PANELS = 24
 """The same of figures with a panel for each target."""
 
 

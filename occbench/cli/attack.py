@@ -126,6 +126,7 @@ def attack(
         dataset = dataset.first(limit)
         if not dataset.persons:
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
+    chosen.require_keypoints_of(dataset.skeleton.name)
     suite = _suite(dataset.skeleton, kinds, targets, radii, placements)
     dataset = check_photos(dataset, skip_unreadable)
 

@@ -17,10 +17,10 @@ DATA = ("--data", "sample")
 
 BAD_NAMES = {
     "model": ([*KIND, *DATA, "--model", "hrnet-mimi"], "unknown model 'hrnet-mimi'", "hrnet-mini"),
-    "no model": ([*KIND, *DATA, "--model", "zzzz"], "unknown model 'zzzz'", "tinypose-256x192"),
+    "no model": ([*KIND, *DATA, "--model", "zzzz"], "unknown model 'zzzz'", "occbench ls models"),
     "config": ([*KIND, *DATA, "--model", "no/such.py"], "no config file 'no/such.py'", "occbench ls models"),
     "bottom-up": ([*KIND, *DATA, "--model", "ae-hrnet"], "'ae-hrnet' cannot be attacked", "bottom-up"),
-    "MPII": ([*KIND, *DATA, "--model", "mpii-hrnet"], "'mpii-hrnet' cannot be attacked", "COCO"),
+    "MPII": ([*KIND, *DATA, "--model", "mpii-hrnet"], "predicts the keypoints of MPII", "COCO"),
     "kind": ([*MODEL, *DATA, "--kind", "part-blakout"], "unknown kind 'part-blakout'", "part-blackout"),
     "kind fill": ([*MODEL, *DATA, "--kind", "blur"], "unknown kind 'blur'", "part-blur"),
     "no kind": ([*MODEL, *DATA, "--kind", ","], "--kind names no kind", "occbench ls kinds"),

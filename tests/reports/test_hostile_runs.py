@@ -95,7 +95,7 @@ def test_five_hundred_targets(tmp_path: Path) -> None:
     )
     page = Page(build_report([run]))
     assert len(page.tables["overall_part"].rows) == 500
-    assert "Shown are the 60 of 500 parts with the largest drops; the table has all." in page.text
+    assert "Shown are the 40 of 500 parts with the largest drops; the table has all." in page.text
     assert len(pd.read_csv(run / "tables" / "matrix_part_blackout.csv")) == 500
     assert "part 499" in (run / "plots" / "overall_part.svg").read_text()
     assert "part 100" not in (run / "plots" / "overall_part.svg").read_text()
