@@ -43,7 +43,7 @@ app.command()(doctor.doctor)
 
 
 def main() -> None:
-    """Run the command line: 0 for success, 2 for bad input (one line), 1 for a fault of its own, 130 or 143 when stopped."""
+    """Run the command line: 0 is success, 2 bad input (one line), 1 a fault of its own, 130 or 143 a stop by others."""
     # OpenMP threads that spin for long while they wait for each other cost a busy machine up to tenfold; this much
     # costs a quiet one little. To be set before torch loads its OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")

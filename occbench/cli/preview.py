@@ -21,6 +21,9 @@ def preview(
     ] = 0,
     model: Annotated[str, typer.Option("--model", help="Whose crops: a name, a recipe or a config.")] = "hrnet-mini",
     n: Annotated[int, typer.Option("--n", min=1, max=50, help="Persons.")] = 6,
+    trust_config: Annotated[
+        bool, typer.Option("--trust-config", help="Let a config run code from outside of its own tree.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Chooses the persons and what is hidden.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="The picture.")] = Path("preview-aug.png"),
 ) -> None:
@@ -28,6 +31,7 @@ def preview(
 
     Example: `occbench preview-aug --data people/annotations.json --aug cutout-part,partmix --removal --out sheet.png`.
     """
+    from ..configs_trust import check_config
     from ..training import Augmentation, find_config, training_data
     from ..training.preview import SHOWN, augmented, draw_sheet
 
@@ -43,6 +47,8 @@ def preview(
         )
         for name, may in zip(names, removable, strict=True)
     ]
+    config = find_config(model)
+    check_config(config, trust_config)
     people = training_data(data, images)
-    rows = augmented(find_config(model), people, columns, n, seed)
+    rows = augmented(config, people, columns, n, seed)
     print(draw_sheet(rows, ["before", *names], out))

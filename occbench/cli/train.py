@@ -57,7 +57,12 @@ def train(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Deterministic algorithms only: exact resuming on a GPU.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out, which is unpickled.")
+    ] = False,
+    trust_config: Annotated[
+        bool, typer.Option("--trust-config", help="Let a config run code from outside of its own tree.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build everything, run one iteration, print the plan, write nothing.")
     ] = False,
@@ -74,6 +79,7 @@ def train(
     `occbench train --model hrnet --aug partmix --data coco/annotations/person_keypoints_train2017.json
     --images coco/train2017 --dry-run`, `torchrun --nproc-per-node 4 -m occbench train ...`.
     """
+    from ..configs_trust import check_config
     from ..distributed import LAUNCHERS
     from ..errors import unknown_name
     from ..training import Augmentation, Settings, find_config, training_data
@@ -99,6 +105,7 @@ def train(
     if out is None and (resume or not alone):
         raise OccbenchError("--out is needed with --resume and with several processes, which share that folder")
     config = find_config(model)
+    check_config(config, trust_config)
     people = training_data(data, images)
     held_out = None if val is None else training_data(val, val_images)
     if dry_run:
