@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -122,7 +123,11 @@ ROWS: pytest.StashKey[list[Row]] = pytest.StashKey()
 
 
 def normalised(line: str, folders: Sequence[Path]) -> str:
-    """A line without the folders of this machine and without the name of the program."""
+    """A line without the folders of this machine and the name of the program; where it is cut depends on those folders.
+
+    So what is said over and over, up to the cut, is said once.
+    """
     for folder in folders:
         line = line.replace(f"{folder}/", "").replace(str(folder), ".")
+    line = re.sub(r"(\w+/|\w)\1{30,}\w{0,9}(?=\.\.\.)", r"\1", line)
     return line.removeprefix("occbench: ").strip()

@@ -164,7 +164,13 @@ def test_a_clock_that_runs_backwards_changes_nothing(
 @pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_while_a_file_is_written(
-    name: str, code: int, place: Place, occbench: Occbench, row: Record, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    code: int,
+    place: Place,
+    occbench: Occbench,
+    row: Record,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """The signal comes when a file is written but has no name yet: at every third write of a run in turn."""
     command = place.attack_with()
@@ -177,6 +183,9 @@ def test_a_signal_while_a_file_is_written(
         replace(*names)
 
     monkeypatch.setattr(os, "replace", counted)
+    if name == "SIGINT":  # which a test runner may have turned off in its processes
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     assert occbench(*command).code == 0
     undisturbed, total = files(place.folder / "run"), count["writes"]
     assert total > 5
