@@ -95,6 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--after", type=float, default=0, help="no kill before so many seconds (of start-up)")
     options, arguments = parser.parse_known_args()
     arguments = [str(Path(word).resolve()) if Path(word).exists() else word for word in arguments]
     rng = random.Random(options.seed)
@@ -107,7 +108,7 @@ def main() -> None:
         for number in range(options.trials):
             out = folder / f"trial-{number}"
             out.mkdir()
-            trial = kill_and_resume(arguments, out, rng.uniform(0, seconds), undisturbed)
+            trial = kill_and_resume(arguments, out, rng.uniform(options.after, seconds), undisturbed)
             shutil.rmtree(out)
             trials.append(trial)
             when = (
