@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 demo: install
-	$(BIN)/occbench attack --model hrnet-mini --data sample --boxes gt --kind all --radius 6,12,18 --limit 40 --out runs/demo --overwrite
+	$(BIN)/occbench attack --model hrnet-mini --data sample --boxes gt --kind all --radius 6,12,18 --limit 40 --out runs/demo
 
 # One process per core, each with one thread: the tests of a file stay together, for they share what is slow to make.
 test: install
