@@ -29,7 +29,7 @@ from .inference.model import PoseModel
 from .progress import Progress
 from .runs import durable
 from .runs.folder import open_run
-from .runs.identity import Identity, key_of
+from .runs.identity import ENGINE, Identity, key_of, persons_sha256, photos_sha256
 from .runs.manifest import is_run, read_manifest, write_manifest
 from .runs.parquet import read_identity
 from .runs.store import REFERENCE, Store, find_cells, in_order, tidy
@@ -157,8 +157,6 @@ def _choices(job: Job) -> dict[str, Any]:
 
 def _context(job: Job, choices: dict[str, Any]) -> Identity:
     """What decides the predictions of every cell."""
-    from .runs.identity import ENGINE, persons_sha256, photos_sha256
-
     photos = {person.photo.id: person.photo for person in job.dataset.persons}.values()
     return {
         **choices,
