@@ -11,18 +11,17 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from .download import download, sha256
 from .errors import OccbenchError, quoted
 from .paths import cache_dir
-from .zoo import ZooModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["cached", "load_into", "load_state_dict", "resolve", "sha256", "sha256_prefix"]
+__all__ = ["cached", "load_checkpoint", "load_into", "load_state_dict", "resolve", "sha256", "sha256_prefix"]
 
 BY_HAND = "without network, download it elsewhere and give the file with --checkpoint FILE"
 
@@ -38,7 +37,25 @@ _TORCH_GLOBALS = re.compile(
 )
 
 
-def resolve(spec: str | None, model: ZooModel, cache: Path | None = None, progress: bool | None = None) -> Path:
+class Named(Protocol):
+    """What has weights somewhere: a pose model or a detector."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def checkpoint(self) -> str | None:
+        """A file of this package, an address, or None where none are known."""
+
+
+def resolve(
+    spec: str | None,
+    model: Named,
+    cache: Path | None = None,
+    progress: bool | None = None,
+    option: str = "--checkpoint",
+) -> Path:
     """The file of the weights, fetched where that is needed.
 
     A fetched file is kept in the cache and verified, each time, against the sha256 prefix in its name
@@ -49,13 +66,14 @@ def resolve(spec: str | None, model: ZooModel, cache: Path | None = None, progre
         model: The model that they are for.
         cache: Where fetched files are kept; None: ``checkpoints`` in the cache folder.
         progress: Draw a progress bar on stderr; None: if that is a terminal.
+        option: The command line's option that ``spec`` came from, for messages.
 
     Raises:
         OccbenchError: There are none, or they cannot be had, or they have the wrong checksum.
     """
     source = spec if spec is not None else model.checkpoint
     if source is None:
-        raise OccbenchError(f"no weights of model {model.name!r} are known; give them with --checkpoint FILE|URL")
+        raise OccbenchError(f"no weights of model {model.name!r} are known; give them with {option} FILE|URL")
     if not _is_url(source):
         return _local(source, shipped=spec is None)
     target = cached(source, cache)
@@ -64,7 +82,7 @@ def resolve(spec: str | None, model: ZooModel, cache: Path | None = None, progre
         if sha256(target).startswith(prefix):
             return target
         target.unlink()  # damaged since it was fetched
-    download(source, target, prefix=prefix, otherwise=BY_HAND, progress=progress)
+    download(source, target, prefix=prefix, otherwise=BY_HAND.replace("--checkpoint", option), progress=progress)
     return target
 
 
@@ -100,6 +118,11 @@ def load_state_dict(path: Path, trust: bool = False) -> dict[str, Tensor]:
     Raises:
         OccbenchError: No checkpoint, a truncated one, one without weights, or one that needs ``trust``.
     """
+    return load_checkpoint(path, trust)[0]
+
+
+def load_checkpoint(path: Path, trust: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """:func:`load_state_dict` with what the checkpoint says about itself (its ``meta``; empty where it has none)."""
     import torch
 
     _check_container(path)
@@ -123,7 +146,8 @@ def load_state_dict(path: Path, trust: bool = False) -> dict[str, Tensor]:
         raise OccbenchError(
             f"checkpoint {path} cannot be read: it is damaged or no PyTorch checkpoint{detail}"
         ) from error
-    return _weights(content, path)
+    meta = content.get("meta") if isinstance(content, Mapping) else None
+    return _weights(content, path), dict(meta) if isinstance(meta, Mapping) else {}
 
 
 def load_into(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:

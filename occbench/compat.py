@@ -32,6 +32,8 @@ def setup_mmpose() -> None:
         OccbenchError: MMPose or one of its parts is not installed or does not fit.
     """
     warnings.filterwarnings("ignore", message=".*pkg_resources is deprecated.*")
+    warnings.filterwarnings("ignore", message=".*torch.cuda.amp.autocast.*", category=FutureWarning)  # MMDet's
+    warnings.filterwarnings("ignore", message="torch.meshgrid: in an upcoming release.*")  # MMDet's
     try:
         _load_torchvision()
         if not has_compiled_ops():

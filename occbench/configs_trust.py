@@ -1,7 +1,7 @@
 """What a config would run besides itself.
 
-MMPose configs are Python. The one that a user names is the user's own and runs; this looks, without running it, for
-what else it would run: the files that it is based on and the modules that it imports.
+MMPose and MMDet configs are Python. The one that a user names is the user's own and runs; this looks, without running
+it, for what else it would run: the files that it is based on and the modules that it imports.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import OccbenchError, quoted
-from .zoo import mmpose_configs
+from .zoo import installed_configs
 
 _PACKAGES = frozenset(
     {
@@ -31,15 +31,15 @@ _PACKAGES = frozenset(
 def check_config(path: Path, trusted: bool) -> tuple[str, ...]:
     """Refuse a config that would run what its user has not named.
 
-    The config itself runs, and so do MMPose's and this package's, the modules of OpenMMLab and torch, and the files of
-    the config's own tree: its git checkout, else the nearest ``configs`` folder above it, else its own folder. From
-    elsewhere is a base outside of these, a module of ``custom_imports`` or of an import, what is computed and not
+    The config itself runs, and so do MMPose's, MMDet's and this package's, the modules of OpenMMLab and torch, and the
+    files of the config's own tree: its git checkout, else the nearest ``configs`` folder above it, else its own folder.
+    From elsewhere is a base outside of these, a module of ``custom_imports`` or of an import, what is computed and not
     written down, and a file that somebody else owns or anybody can write.
 
     The config's own Python is not judged: it can do whatever its user can.
 
     Args:
-        path: An MMPose config, as the user named it.
+        path: An MMPose or MMDet config, as the user named it.
         trusted: The user trusts what comes from elsewhere (``--trust-config``).
 
     Returns:
@@ -81,9 +81,10 @@ def _foreign(file: Path, start: Path, seen: set[Path]) -> Iterator[str]:
 
 
 def _is_packaged(file: Path) -> bool:
-    """Whether it is one of MMPose's or of this package's."""
+    """Whether it is one of MMPose's, MMDet's or of this package's."""
     own = Path(str(importlib.resources.files("occbench.configs")))
-    return any(file.resolve().is_relative_to(folder.resolve()) for folder in (mmpose_configs(), own))
+    folders = (installed_configs("mmpose"), installed_configs("mmdet"), own)
+    return any(file.resolve().is_relative_to(folder.resolve()) for folder in folders)
 
 
 def _tree(start: Path) -> Path:

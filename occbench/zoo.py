@@ -119,7 +119,7 @@ class ZooModel:
         return None
 
     def _metafile_entry(self) -> Mapping[str, Any]:
-        return {} if self.config.startswith(OWN) else _metafile_entry(self.config_path)
+        return {} if self.config.startswith(OWN) else metafile_entry(self.config_path)
 
 
 _MODELS = (
@@ -203,41 +203,47 @@ def find_model(name_or_path: str) -> ZooModel:
                 f"there is no config file {quoted(name_or_path, 300)}; give a path, or a name of `occbench ls models`"
             )
         return ZooModel(path.stem, str(path.resolve()), dataset="unknown")
-    installed = _installed_config(name_or_path)
+    installed = installed_config("mmpose", name_or_path)
     if installed is not None:
         return ZooModel(name_or_path, str(installed), dataset="unknown")
     raise unknown_name("model", name_or_path, by_name)
 
 
-def mmpose_configs() -> Path:
-    """The folder of the configs that MMPose brings, found without importing it.
+def installed_configs(package: str) -> Path:
+    """The folder of the configs that ``mmpose`` or ``mmdet`` brings, found without importing it.
 
     Raises:
-        OccbenchError: MMPose is not installed, or without its configs.
+        OccbenchError: The package is not installed, or without its configs.
     """
-    spec = importlib.util.find_spec("mmpose")
+    name = {"mmpose": "MMPose", "mmdet": "MMDet"}[package]
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise OccbenchError("MMPose is not installed; `occbench doctor` says how to install it")
-    package = Path(spec.origin).parent
-    for folder in (package / ".mim" / "configs", package.parent / "configs"):  # installed; a source checkout
+        raise OccbenchError(f"{name} is not installed; `occbench doctor` says how to install it")
+    root = Path(spec.origin).parent
+    for folder in (root / ".mim" / "configs", root.parent / "configs"):  # installed; a source checkout
         if folder.is_dir():
             return folder
-    raise OccbenchError(f"MMPose at {package} has no configs; install it again (`occbench doctor` says how)")
+    raise OccbenchError(f"{name} at {root} has no configs; install it again (`occbench doctor` says how)")
 
 
-def _installed_config(stem: str) -> Path | None:
-    """The only config of that name among MMPose's, if there is one."""
+def mmpose_configs() -> Path:
+    """:func:`installed_configs` of MMPose."""
+    return installed_configs("mmpose")
+
+
+def installed_config(package: str, stem: str) -> Path | None:
+    """The only config of that name (without ``.py``) among those of ``mmpose`` or ``mmdet``, if there is one."""
     if not re.fullmatch(r"[\w.-]+", stem):
         return None
     try:
-        found = list(mmpose_configs().rglob(f"{stem}.py"))
+        found = list(installed_configs(package).rglob(f"{stem}.py"))
     except OccbenchError:
         return None
     return found[0] if len(found) == 1 else None
 
 
 @cache
-def _metafile_entry(config: Path) -> Mapping[str, Any]:
+def metafile_entry(config: Path) -> Mapping[str, Any]:
     """What the metafiles beside ``config`` say about it; empty where there are none."""
     import yaml  # type: ignore[import-untyped]
 

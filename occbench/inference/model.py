@@ -64,12 +64,14 @@ class PoseModel:
         try:
             model = build_pose_estimator(self.config.model)
         except (KeyError, TypeError, AttributeError, ValueError, AssertionError, ImportError) as error:
-            raise OccbenchError(f"MMPose cannot build the model of {str(config_file)!r}: {_reason(error)}") from error
+            raise OccbenchError(
+                f"MMPose cannot build the model of {str(config_file)!r}: {first_line(error)}"
+            ) from error
         load_into(model, load_state_dict(checkpoint, trust=trust), str(checkpoint))
         try:
             self._model = model.to(torch.device(device)).eval()
         except (RuntimeError, AssertionError) as error:
-            raise OccbenchError(f"device {device!r} cannot be used: {_reason(error)}") from error
+            raise OccbenchError(f"device {device!r} cannot be used: {first_line(error)}") from error
         self._checkpoint = checkpoint
         self._device = device
         codec = getattr(model.head, "decoder", None)
@@ -126,8 +128,7 @@ class PoseModel:
     @cached_property
     def config_sha256(self) -> str:
         """Of the config's content, with all that it inherits."""
-        content = json.dumps(self.config.to_dict(), sort_keys=True, default=str)
-        return hashlib.sha256(content.encode()).hexdigest()
+        return hash_of_config(self.config)
 
     def about_backend(self) -> dict[str, Any]:
         """What computes, for the manifest."""
@@ -187,7 +188,12 @@ class PoseModel:
         return keypoints, scores
 
 
-def _reason(error: BaseException) -> str:
+def hash_of_config(config: Any) -> str:
+    """sha256 of the content of an MMEngine config, with all that it inherits."""
+    return hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def first_line(error: BaseException) -> str:
     """The first line of what went wrong."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
@@ -197,6 +203,21 @@ def read_config(path: Path) -> Any:
 
     Raises:
         OccbenchError: It is missing, broken, or no pose model's.
+    """
+    config = load_config(path)
+    if config.model.get("type") != "TopdownPoseEstimator":
+        raise OccbenchError(
+            f"config {str(path)!r} is a {config.model.get('type')}; attacks work in the crop of one person, "
+            "so the model must be a TopdownPoseEstimator"
+        )
+    return config
+
+
+def load_config(path: Path) -> Any:
+    """Read a config of MMPose or MMDet.
+
+    Raises:
+        OccbenchError: It is missing, broken, or defines no model.
     """
     setup_mmpose()
     from mmengine.config import Config
@@ -211,11 +232,6 @@ def read_config(path: Path) -> Any:
         raise OccbenchError(f"config {str(path)!r} defines no 'model'")
     if not isinstance(config.model, dict):
         raise OccbenchError(f"config {str(path)!r} has a 'model' that is no dictionary")
-    if config.model.get("type") != "TopdownPoseEstimator":
-        raise OccbenchError(
-            f"config {str(path)!r} is a {config.model.get('type')}; attacks work in the crop of one person, "
-            "so the model must be a TopdownPoseEstimator"
-        )
     return config
 
 
