@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .data.persons import Dataset
+import numpy as np
+
+from .data.persons import Dataset, DetectorFiles
 from .download import sha256
+from .evaluation.boxes import box_figures
 from .inference.model import PoseModel
 from .inference.predictions import CellPredictions
+from .recipes import recipe_of
 from .runs.manifest import git_commit, versions
 
 __all__ = ["ModelFiles", "boxes_name", "cell", "run", "sha256"]
@@ -36,7 +41,9 @@ class ModelFiles:
 
 
 def boxes_name(dataset: Dataset) -> str:
-    """The boxes, for tables: ``gt``, ``jitter:S``, or the detections' file name."""
+    """The boxes, for tables: ``gt``, ``jitter:S``, ``detector:NAME``, or the detections' file name."""
+    if dataset.detector is not None:
+        return dataset.detector.label
     if dataset.detections is not None:
         return dataset.detections.stem
     return "gt" if dataset.jitter is None else f"jitter:{dataset.jitter:g}"
@@ -83,6 +90,7 @@ def _model(model: PoseModel, files: ModelFiles) -> dict[str, Any]:
         "input_size": list(model.crops.input_size),
         "flip": model.flip,
         "published": files.published,
+        "augmentation": recipe_of(model.meta),
     }
 
 
@@ -107,5 +115,24 @@ def _boxes(dataset: Dataset) -> dict[str, Any]:
         "source": dataset.box_source,
         "file": None if file is None else str(file),
         "sha256": None if file is None else sha256(file),
+        "detector": None if dataset.detector is None else _detector(dataset.detector),
         **asdict(dataset.box_counts()),
+        "figures": None if file is None else _box_figures(dataset),
     }
+
+
+def _detector(files: DetectorFiles) -> dict[str, Any]:
+    known = {"config": str(files.config), "checkpoint": str(files.checkpoint)}
+    return asdict(files) | known | {"config_from_elsewhere": list(files.config_from_elsewhere)}
+
+
+def _box_figures(dataset: Dataset) -> dict[str, float | None]:
+    """Box AP of detections against the annotated persons; what is not measurable is None."""
+    corners = np.array([person.box for person in dataset.persons], dtype=np.float64).reshape(-1, 4)
+    found = box_figures(
+        dataset.truth,
+        np.array([person.photo.id for person in dataset.persons], dtype=np.int64),
+        np.column_stack([corners[:, :2], corners[:, 2:] - corners[:, :2]]),
+        np.array([person.score for person in dataset.persons], dtype=np.float64),
+    )
+    return {name: value if math.isfinite(value) else None for name, value in asdict(found).items()}

@@ -16,6 +16,17 @@ class Recipe(_Entry):
     level: str | None = None
     removal: bool | None = None
     p: float | None = None
+    decoys: int | None = None
+    seed: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The recipe in a few words: ``cutout-keypoint, 6 decoys``."""
+        words = [self.name]
+        words += [f"p {self.p:g}"] if self.p not in (None, 0.5) else []
+        words += ["removal"] if self.removal else []
+        words += [f"{self.decoys} decoys"] if self.decoys else []
+        return ", ".join(words)
 
 
 class Model(_Entry):

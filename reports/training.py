@@ -61,7 +61,8 @@ def _about(run: Run, label: str) -> tuple[str, str, str, str, float]:
     if recipe is None:
         return label, "", "", "", math.nan
     p = math.nan if recipe.p is None else recipe.p
-    return label, recipe.name, recipe.level or "", _tick(recipe.removal), p
+    name = f"{recipe.name}, {recipe.decoys} decoys" if recipe.decoys else recipe.name
+    return label, name, recipe.level or "", _tick(recipe.removal), p
 
 
 def _tick(flag: bool | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checkpoints import load_into, load_state_dict
+from ..checkpoints import load_checkpoint, load_into
 from ..compat import setup_mmpose
 from ..configs_trust import check_config
 from ..download import sha256
@@ -35,6 +35,7 @@ class PoseModel:
         trust_config: Let the config run code from elsewhere.
 
     Attributes:
+        meta: What the checkpoint says about itself.
         from_elsewhere: What of the config's code is from elsewhere, and was trusted.
 
     Raises:
@@ -67,7 +68,8 @@ class PoseModel:
             raise OccbenchError(
                 f"MMPose cannot build the model of {str(config_file)!r}: {first_line(error)}"
             ) from error
-        load_into(model, load_state_dict(checkpoint, trust=trust), str(checkpoint))
+        weights, self.meta = load_checkpoint(checkpoint, trust=trust)
+        load_into(model, weights, str(checkpoint))
         try:
             self._model = model.to(torch.device(device)).eval()
         except (RuntimeError, AssertionError) as error:

@@ -143,6 +143,12 @@ class Augmentation:
         return [{"type": "SeedSample", "seed": seed}, *steps[: at + 1], *self.transforms, *steps[at + 1 :]]
 
 
+def augmentations_of(pipeline: list[Transform]) -> list[Transform]:
+    """The augmentations of a training pipeline, as plain configs, whoever put them there."""
+    own = {transform["type"] for transform in AUGMENTATIONS.values()}
+    return [{**step, "type": _type(step)} for step in pipeline if _type(step) in own]
+
+
 def _type(step: Transform) -> str:
     return str(step.get("type")).rpartition(".")[2]
 

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OccbenchError
+from .augment import augmentations_of
 from .config import build_config, prepare_init
 from .data import TrainingData
-from .export import EXPORTED, best_checkpoint, export_checkpoint
+from .export import EXPORTED, Meta, best_checkpoint, export_checkpoint
 from .runner import build_loader, build_runner, has_tensorboard
 from .settings import RECORD, Settings, check_same, record_of
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
     from mmengine.runner import Runner
 
     from ..progress import Progress
@@ -99,9 +101,15 @@ def train(
             runner.train()
         ranks.wait()
         if ranks.first:
-            export_checkpoint(best_checkpoint(out), out / EXPORTED, {"config": config.name, **settings.meta})
+            export_checkpoint(best_checkpoint(out), out / EXPORTED, meta_of(config, cfg, settings))
         ranks.wait()
     return out / EXPORTED
+
+
+def meta_of(config: Path, cfg: Config, settings: Settings) -> Meta:
+    """What the exported weights say about their training; a recipe's own augmentation counts as one asked for."""
+    applied = augmentations_of(cfg.train_dataloader.dataset.pipeline)
+    return {"config": config.name, **settings.meta, "aug": json.dumps(applied)}
 
 
 @contextmanager

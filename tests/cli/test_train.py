@@ -38,6 +38,12 @@ def test_a_training_a_plan_and_a_resumed_one(occbench: Occbench, config: Path, p
     changed = occbench("train", *given, "--val", people.annotations, "--out", out, "--resume", "--decoys", "1")
     assert_refused(changed, "was trained with other settings: the augmentation was {", "--resume needs the same ones")
     assert_refused(occbench("train", *given, "--out", out), "holds a training already", "--resume")
+    attack = ["--model", config, "--checkpoint", out / "model.pth", "--data", people.annotations, "--bootstrap", "0"]
+    attacked = occbench("attack", *attack, "--kind", "part-blur", "--target", "head", "--out", tmp_path / "attacked")
+    assert attacked.code == 0, attacked.err
+    recipe = json.loads((tmp_path / "attacked" / "manifest.json").read_text())["model"]["augmentation"]
+    shared = {"level": "part", "removal": True, "p": 0.4, "decoys": 0, "seed": 0}
+    assert recipe == {"name": "partmix,cutout-part", **shared}
 
 
 def test_what_train_refuses(refuses: Refusal, config: Path, people: People, tmp_path: Path) -> None:

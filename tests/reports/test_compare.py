@@ -188,3 +188,17 @@ def test_joints_fill_table_two(tmp_path: Path) -> None:
     assert "Clean PCKh@0.5" in page.text
     assert page.tables["groups"].row(metric="PCKh@0.5")["Head"].value == 0.971
     assert page.tables["groups_keypoint"].row(target="nose")["Head"].text == "7.10 [5.0, 9.0]"
+
+
+def test_runs_of_one_model_are_told_apart_by_their_training(tmp_path: Path) -> None:
+    def trained(**recipe: object) -> Run:
+        return load(tmp_path, **{"model.augmentation": {"name": "cutout-keypoint", "p": 0.5, **recipe}})
+
+    runs = [load(tmp_path), trained(seed=0), trained(seed=1, decoys=0), trained(seed=0, decoys=6)]
+    assert run_labels(runs) == [
+        "tiny, training not recorded",
+        "tiny, cutout-keypoint, seed 0",
+        "tiny, cutout-keypoint, seed 1",
+        "tiny, cutout-keypoint, 6 decoys",
+    ]
+    assert training_tables(runs, ["a", "b", "c", "d"])[0].rows[3].values[1] == "cutout-keypoint, 6 decoys"
