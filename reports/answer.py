@@ -30,7 +30,7 @@ def answer(run: Run, notes: tuple[str, ...] = ()) -> Answer:
     for level in LEVELS:
         part = main_slice(run, level)
         if part is not None:
-            tiles.append(_level_tile(part, [m for m in means if m.level == level]))
+            tiles.append(_level_tile(part, [m for m in means if m.level == level], run.metric))
     banner = SYNTHETIC if run.manifest.data.synthetic else ""
     return Answer(banner, tuple(reading(run)), tuple(tiles), tuple(run_facts(run)), (*run.notes, *notes))
 
@@ -88,14 +88,14 @@ def _clean_tile(run: Run) -> Tile:
     return Tile(f"Clean {run.metric}", number(ap, 4), "" if math.isnan(ap) else f"{ap:.10g}", text, more)
 
 
-def _level_tile(part: Slice, means: list[MeanDrop]) -> Tile:
+def _level_tile(part: Slice, means: list[MeanDrop], metric: str) -> Tile:
     rows = tuple((m.fill, m.fill, number(m.mean.value, 2), brackets(m.mean.low, m.mean.high)) for m in means)
     worst = tuple(
         (short_name(target), fill, number(drop.value, 1), brackets(drop.low, drop.high))
         for target, fill, drop in worst_targets(overall_drops(part))
     )
     title = f"{part.level.capitalize()}s hidden, {conditions(part)}"
-    return Tile(title, text=f"drop in AP points, mean over {len(part.targets)}", rows=rows, worst=worst)
+    return Tile(title, text=f"drop of {metric} in points (× 100), mean over {len(part.targets)}", rows=rows, worst=worst)
 
 
 def run_facts(run: Run) -> list[tuple[str, str]]:

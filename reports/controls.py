@@ -39,11 +39,11 @@ class ControlRow:
 
     Attributes:
         own_ap: By placement; ``"clean"`` is the untouched one.
-        own_loss: By placement: clean minus attacked, AP points.
-        marker_effect: By placement with decoys: own AP (centred) minus own AP (decoys), AP points. Positive: the lone
+        own_loss: By placement: clean minus attacked, points.
+        marker_effect: By placement with decoys: own AP (centred) minus own AP (decoys), points. Positive: the lone
             occluder helps the model find what it hides.
-        placebo_loss: Clean minus placebo, AP points: what one hole anywhere on the person costs.
-        corrected_loss: By placement with n decoys: (clean minus decoys) minus n times the placebo loss, AP points.
+        placebo_loss: Clean minus placebo, points: what one hole anywhere on the person costs.
+        corrected_loss: By placement with n decoys: (clean minus decoys) minus n times the placebo loss, points.
         attraction: By placement: how much nearer predictions come to the true occluder's centre, crop px.
         attraction_decoys: By placement: the same for the occluders elsewhere.
     """
@@ -68,8 +68,8 @@ class MarkerEffect:
     Attributes:
         fill: The fill.
         placement: With how many decoys.
-        effect: Mean marker effect, AP points.
-        gain: Mean gain of what the lone centred occluder hides over clean, AP points.
+        effect: Mean marker effect, points.
+        gain: Mean gain of what the lone centred occluder hides over clean, points.
         n: Targets.
         n_clear: Of them, those whose own interval lies above zero.
         attraction: Mean attraction towards the true occluder under ``placement``, crop px.

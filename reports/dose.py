@@ -15,7 +15,7 @@ from .names import order_fills
 from .slices import ALL, main_slice, order_targets
 
 THRESHOLDS = (1.0, 5.0, 10.0)
-"""AP points."""
+"""Points of the run's metric (x 100)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Curve:
 
     @property
     def area(self) -> Drop:
-        """Area under the curve over the measured radii, AP points x crop px (trapezoids)."""
+        """Area under the curve over the measured radii, points x crop px (trapezoids)."""
         at = np.array(self.radii)
         ends = np.array([(d.value, d.low, d.high) for d in self.drops])
         value, low, high = ((ends[1:] + ends[:-1]) / 2 * np.diff(at)[:, None]).sum(axis=0).tolist()

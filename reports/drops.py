@@ -1,6 +1,6 @@
 """A drop with its uncertainty, and what may be said about it.
 
-Drops are AP points (x 100), a loss is positive, NaN is "no such number". An interval of a mean (of a difference) is
+Drops are points of the run's metric (x 100), a loss is positive, NaN is "no such number". An interval of a mean (of a difference) is
 put together from the ends of its members' intervals: with members that are not perfectly correlated it is too wide
 rather than too narrow.
 """
@@ -25,7 +25,7 @@ FAMILY = "p_family"
 
 @dataclass(frozen=True)
 class Drop:
-    """A loss in AP points, with its 95 % interval where the run has one.
+    """A loss in points, with its 95 % interval where the run has one.
 
     Attributes:
         value: The loss.

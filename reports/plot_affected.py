@@ -50,7 +50,7 @@ def plot_affected(panels: Sequence[Panel], fills: Sequence[str]) -> Figure:
             axes.set_xlim(low, high)
             if index >= len(panels) - _COLUMNS:  # the last panel of a column, whatever stands below is empty
                 axes.tick_params(labelbottom=True)
-                axes.set_xlabel("drop, AP points")
+                axes.set_xlabel("drop, points")
         drops = [d for p in panels for k in p.keypoints for d in k.drops.values()]
         add_legend(figure, colours, drops)
     return figure

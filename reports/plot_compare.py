@@ -45,7 +45,7 @@ def plot_mean_drops(levels: Sequence[LevelComparison], labels: Sequence[str]) ->
             series = {run: [found.means.get((run, f), NO_DROP) for f in found.fills] for run in labels}
             drops += [drop for mine in series.values() for drop in mine]
             _bars(axes, series, colours, found.fills, f"{found.level} attacks")
-            axes.set_ylabel("mean drop, AP points")
+            axes.set_ylabel("mean drop, points")
         add_legend(figure, colours, drops)
     return figure
 
@@ -90,7 +90,7 @@ def plot_targets(found: LevelComparison, labels: Sequence[str]) -> Figure:
                         _dot(axes, drop, y + (index - (len(labels) - 1) / 2) * step, colours[run])
             axes.axvline(0, color=INK, linewidth=0.8)
             axes.set_title(fill)
-            axes.set_xlabel("drop, AP points")
+            axes.set_xlabel("drop, points")
             axes.set_ylim(len(targets) - 0.4, -0.6)
             axes.tick_params(axis="y", length=0)
         grid[0].set_yticks(range(len(targets)), [short_name(t) for t in targets])

@@ -43,6 +43,6 @@ def plot_overall(rows: Sequence[TargetRow], fills: Sequence[str]) -> Figure:
             axes.set_xlim(-0.6, max(len(chunks[0]), _AT_LEAST) - 0.4)
             axes.tick_params(axis="x", length=0)
             axes.grid(visible=False, axis="x")
-            axes.set_ylabel("drop, AP points")
+            axes.set_ylabel("drop, points")
         add_legend(figure, colours, [drop for row in rows for drop in row.drops.values()])
     return figure

@@ -95,7 +95,7 @@ def _overall(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block]
         yield level_title(part)
         caption = f"What hiding one {part.level} costs over all keypoints, the hidden one included. "
         caption += (HEDGE if run.has_intervals else "") + _bounded(len(rows), f"{part.level}s")
-        alt = f"Bars: overall drop in AP points per hidden {part.level} and fill. {_most(rows)}"
+        alt = f"Bars: overall drop in points per hidden {part.level} and fill. {_most(rows)}"
         yield plots.add(partial(plot_overall, rows, part.fills), f"overall_{part.level}", alt, caption)
         yield from _uncontrolled(run, part)
         published = comparable_losses(run, part.level)
@@ -133,7 +133,7 @@ def _matrices(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block
     for fill, matrices in by_fill.items():
         yield Heading(f"Hidden by {fill}")
         caption = (
-            "Drop of each keypoint's own AP, AP points: orange is a loss, blue a gain, framed what is hidden itself, "
+            "Drop of each keypoint's own AP, points: orange is a loss, blue a gain, framed what is hidden itself, "
             "the rest collateral. Keypoints and parts have a colour scale each. "
         )
         caption += "Grey numbers cannot be told from zero. " if run.has_intervals else ""
@@ -154,7 +154,7 @@ def _bodies(run: Run, part: Slice, matrices: list[Matrix], plots: PlotFolder) ->
     bodies = [Body(m.fill, {r.target: r.own_loss if own else r.overall for r in m.rows}) for m in matrices]
     what = "Loss of each keypoint when it is hidden itself" if own else "Overall drop when a part is hidden"
     yield Heading(f"{what}, {conditions(part)}")
-    caption = f"{what}, AP points; the person faces you."
+    caption = f"{what}, points; the person faces you."
     caption += " Without colour: cannot be told from zero." if run.has_intervals else ""
     alt = (
         f"Body per fill ({listed(m.fill for m in matrices)}), coloured by the {'own loss' if own else 'overall drop'}."
@@ -198,7 +198,7 @@ def _doses(run: Run, plots: PlotFolder) -> Iterator[Block]:
                 f" One torso length is {dose.torso:.0f} px, the median of {dose.n_torso} persons from shoulders to "
                 "hips."
             )
-        alt = f"Lines: mean drop in AP points against the size of the occluder, {level} attacks, by fill."
+        alt = f"Lines: mean drop in points against the size of the occluder, {level} attacks, by fill."
         yield plots.add(partial(plot_mean_dose, dose), f"dose_mean_{level}", alt, caption)
         yield table_block(mean_dose_table(dose), plots)
         caption = f"Overall drop of every hidden {level} as the occluder grows; one scale for all."

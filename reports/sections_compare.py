@@ -72,7 +72,7 @@ def _robustness(
         f"Mean drop over the same {counts}. Lines are 95 % intervals: those of a mean are too wide rather than too "
         "narrow."
     )
-    alt = f"Bars: mean drop in AP points per fill, one bar per run ({listed(labels)})."
+    alt = f"Bars: mean drop in points per fill, one bar per run ({listed(labels)})."
     yield plots.add(partial(plot_mean_drops, levels, labels), "compare_drop", alt, caption)
 
 
@@ -98,7 +98,7 @@ def _overview(runs: Sequence[Run], labels: Sequence[str], levels: Sequence[Level
         values: list[Value] = [label, *(about[name][i] for name in differing), float(clean["n"]), ap]
         values += [found.means.get((label, fill), NO_DROP) for found in levels for fill in found.fills]
         rows.append(Row(tuple(values), {"run": label}))
-    caption = "Clean AP, and the mean over the targets that all runs hid of the overall drop, AP points."
+    caption = "Clean AP, and the mean over the targets that all runs hid of the overall drop, points."
     return Table("compare", f"{caption} All runs: {shared}." if shared else caption, tuple(columns), tuple(rows))
 
 
@@ -125,7 +125,7 @@ def _targets(levels: Sequence[LevelComparison], labels: Sequence[str], plots: Pl
             )
             for target in found.targets
         ]
-        caption = f"Overall drop per hidden {found.level}, AP points. Runs, in order: {listed(labels)}."
+        caption = f"Overall drop per hidden {found.level}, points. Runs, in order: {listed(labels)}."
         yield table_block(
             Table(f"compare_{found.level}", caption, tuple(columns), tuple(rows), folded=True, shown=150), plots
         )

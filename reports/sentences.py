@@ -38,7 +38,7 @@ def level_sentences(level: str, rows: Sequence[TargetRow], n: float, resampled: 
         most = max(drop.high for _, _, drop in drops if drop.has_interval)
         subject = f"None of the {len(targets)} {plural(level)}" if len(targets) > 1 else spoken(targets[0]).capitalize()
         verb = "has a drop that can" if len(targets) > 1 else "has no drop that can"
-        return [f"{subject} {verb} be told from zero; the intervals reach up to {number(most, 1)} AP points."]
+        return [f"{subject} {verb} be told from zero; the intervals reach up to {number(most, 1)} points."]
     said = []
     if losses:
         said.append(_losses(level, losses, gains, targets))
@@ -46,7 +46,7 @@ def level_sentences(level: str, rows: Sequence[TargetRow], n: float, resampled: 
         target, fill, drop = gains[0]
         among = len({target for target, _, _ in gains})
         rest = f"; so does hiding {counted(among - 1, 'other')}" if among > 1 else ""
-        said.append(f"{hiding(fill, target)} helps: a gain of {span(-drop.high, -drop.low)} AP points{rest}.")
+        said.append(f"{hiding(fill, target)} helps: a gain of {span(-drop.high, -drop.low)} points{rest}.")
     return said
 
 
@@ -54,7 +54,7 @@ def _losses(
     level: str, losses: list[tuple[str, str, Drop]], gains: list[tuple[str, str, Drop]], targets: Sequence[str]
 ) -> str:
     target, fill, drop = losses[0]
-    first = f"{hiding(fill, target)} costs {span(drop.low, drop.high)} AP points"
+    first = f"{hiding(fill, target)} costs {span(drop.low, drop.high)} points"
     losing = {t for t, _, _ in losses}
     others = len(targets) - len(losing)
     if len(targets) == 1:
@@ -73,7 +73,7 @@ def _unhedged(drops: Sequence[tuple[str, str, Drop]], n: float, resampled: bool)
         why = f"n = {n:.0f} is too small to say anything: intervals need {MIN_PERSONS} persons"
     elif resampled:
         why = "These drops have no intervals, so chance is not ruled out"
-    return f"{why}; the largest measured drop is {number(drop.value, 1)} AP points ({hiding(fill, target).lower()})."
+    return f"{why}; the largest measured drop is {number(drop.value, 1)} points ({hiding(fill, target).lower()})."
 
 
 def fill_sentence(level: str, means: Sequence[MeanDrop]) -> str | None:
@@ -82,7 +82,7 @@ def fill_sentence(level: str, means: Sequence[MeanDrop]) -> str | None:
     if len(known) < 2 or known[0].mean.low <= max(m.mean.high for m in known[1:]):
         return None
     first = known[0].mean
-    return f"Of the fills, {known[0].fill} costs most: {span(first.low, first.high)} AP points per {level} on average."
+    return f"Of the fills, {known[0].fill} costs most: {span(first.low, first.high)} points per {level} on average."
 
 
 def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
@@ -96,7 +96,7 @@ def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
     most = better[0].own_loss
     return (
         f"Under {fill}, {len(better)} of {counted(len(known), 'keypoint')} {'is' if len(better) == 1 else 'are'} found "
-        f"better when hidden than in the clean crop (up to {span(-most.high, -most.low)} AP points, "
+        f"better when hidden than in the clean crop (up to {span(-most.high, -most.low)} points, "
         f"{spoken(better[0].target)}): a sign that the model reads the occluder as a marker."
     )
 
@@ -126,11 +126,11 @@ def _marker_verdict(effect: MarkerEffect) -> str:
     if gain.clear and gain.value > 0:
         return (
             f"This model reads the {effect.fill} occluder as a marker: what it hides is found "
-            f"{span(gain.low, gain.high)} AP points better than in the clean crop, so centred {effect.fill} drops say "
+            f"{span(gain.low, gain.high)} points better than in the clean crop, so centred {effect.fill} drops say "
             "little about robustness."
         )
     return (
-        f"The lone {effect.fill} occluder helps this model by {span(value.low, value.high)} AP points over one among "
+        f"The lone {effect.fill} occluder helps this model by {span(value.low, value.high)} points over one among "
         "decoys; nothing is found better than in the clean crop, so some of that may be what the decoys cost."
     )
 
@@ -145,7 +145,7 @@ def marker_evidence(effect: MarkerEffect, level: str) -> str:
 
     return (
         f"{effect.fill.capitalize()}, mean over {counted(effect.n, level)}: marker effect against "
-        f"{counted(decoys_in(effect.placement), 'decoy')} {size(value)} AP points, clear and positive for "
+        f"{counted(decoys_in(effect.placement), 'decoy')} {size(value)} points, clear and positive for "
         f"{effect.n_clear}; gain over the clean crop {size(gain)}.{_attraction(effect)}"
     )
 
@@ -172,12 +172,12 @@ def dose_sentences(dose: Dose) -> list[str]:
             last = curve.drops[-1]
             end = f" ({span(last.low, last.high)})" if last.has_interval else ""
             said.append(
-                f"{curve.fill.capitalize()}: the mean drop stays below {THRESHOLDS[0]:g} AP point up to "
+                f"{curve.fill.capitalize()}: the mean drop stays below {THRESHOLDS[0]:g} point up to "
                 f"{curve.radii[-1]:g} px; there it is {number(last.value, 1)}{end}."
             )
             continue
         steps = listed(f"{t:g} at {_at(c, curve.radii)}" for t, c in reached)
-        said.append(f"{curve.fill.capitalize()}: the mean drop first exceeds (AP points) {steps}.")
+        said.append(f"{curve.fill.capitalize()}: the mean drop first exceeds (points) {steps}.")
     return said
 
 

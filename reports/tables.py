@@ -63,7 +63,7 @@ def overall_table(part: Slice, rows: Sequence[TargetRow], published: Mapping[tup
         )
         for row in rows
     ]
-    caption = f"Overall drop per hidden {part.level}, AP points [95 % interval]."
+    caption = f"Overall drop per hidden {part.level}, points [95 % interval]."
     return Table(f"overall_{part.level}", caption, tuple(columns), tuple(found), tinted=True)
 
 
@@ -75,7 +75,7 @@ def matrix_table(found: Matrix) -> Table:
         Row((row.target, row.overall, *(row.drops[k] for k in found.keypoints)), {"target": row.target})
         for row in found.rows
     ]
-    caption = f"Drop of each keypoint's AP when a {found.level} is hidden by {found.fill}, AP points."
+    caption = f"Drop of each keypoint's AP when a {found.level} is hidden by {found.fill}, points."
     name = f"matrix_{found.level}_{_key(found.fill)}"
     return Table(name, caption, tuple(columns), tuple(rows), folded=True, tinted=True, shown=_PAGE_ROWS)
 
@@ -96,7 +96,7 @@ def affected_table(part: Slice, panels: Sequence[Panel]) -> Table:
         for panel in panels
         for k in panel.keypoints
     ]
-    caption = f"The five most affected keypoints per hidden {part.level}, AP points. ● belongs to what is hidden."
+    caption = f"The five most affected keypoints per hidden {part.level}, points. ● belongs to what is hidden."
     name = f"affected_{part.level}"
     return Table(name, caption, (*columns, *_fills(part.fills)), tuple(rows), folded=True, shown=_PAGE_ROWS)
 
@@ -115,7 +115,7 @@ def mean_dose_table(dose: Dose) -> Table:
     columns = [Column("radius", f"{size}, crop px", "px")]
     if dose.torso > 0:
         columns.append(Column("torsos", "in torso lengths", "plain"))
-    caption = f"Mean drop over the {dose.level}s by {size}, AP points."
+    caption = f"Mean drop over the {dose.level}s by {size}, points."
     return Table(f"dose_mean_{dose.level}", caption, (*columns, *_fills(dose.fills)), tuple(rows))
 
 
@@ -125,7 +125,7 @@ def dose_table(dose: Dose) -> Table:
         Column("target", f"hidden {dose.level}"),
         Column("fill", "fill"),
         Column("area", "area", "points"),
-        *(Column(f"critical_{t:g}", f"{t:g}", "px", group="first exceeds (AP points) at, crop px") for t in THRESHOLDS),
+        *(Column(f"critical_{t:g}", f"{t:g}", "px", group="first exceeds (points) at, crop px") for t in THRESHOLDS),
     ]
     rows = []
     for curve in (*dose.means, *dose.curves):
@@ -135,8 +135,8 @@ def dose_table(dose: Dose) -> Table:
         name = curve.target or "mean over all"
         rows.append(Row((name, curve.fill, curve.area, *radii), {"target": name, "fill": curve.fill}))
     caption = (
-        f"Area under the curve from {dose.radii[0]:g} to {dose.radii[-1]:g} px (AP points × px), and the size at which "
-        "the drop first exceeds 1, 5 and 10 AP points, linear between the measured sizes."
+        f"Area under the curve from {dose.radii[0]:g} to {dose.radii[-1]:g} px (points × px), and the size at which "
+        "the drop first exceeds 1, 5 and 10 points, linear between the measured sizes."
     )
     return Table(f"dose_{dose.level}", caption, tuple(columns), tuple(rows), folded=True, shown=_PAGE_ROWS)
 
@@ -152,7 +152,7 @@ def controls_table(level: str, rows: Sequence[ControlRow]) -> Table:
 
     columns = [Column("target", f"hidden {level}"), Column("fill", "fill"), Column("radius", "r, px", "px")]
     columns += [Column(f"own_ap_{_key(p)}", p, "ap", group="own AP", intervals=False) for p in (CLEAN, *placements)]
-    group = "AP points"
+    group = "points"
     columns += [Column(f"marker_{_key(p)}", head("marker effect", p), "points", group=group) for p in decoys]
     columns.append(Column("placebo_loss", "placebo loss", "points", group=group))
     columns += [Column(f"corrected_{_key(p)}", head("leak-corrected loss", p), "points", group=group) for p in decoys]

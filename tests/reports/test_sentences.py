@@ -42,21 +42,21 @@ def test_one_target_costs_and_no_other_differs_from_zero() -> None:
     said = level_sentences(
         "keypoint", rows(nose=sure(2.75, 0.65), left_hip=unsure(0.2), left_eye=unsure(-0.1)), 300, True
     )
-    assert said == ["Blacking out the nose costs 2.1 to 3.4 AP points; no other keypoint differs from zero."]
+    assert said == ["Blacking out the nose costs 2.1 to 3.4 points; no other keypoint differs from zero."]
 
 
 def test_one_costs_and_another_helps() -> None:
     said = level_sentences("keypoint", rows(nose=sure(2.75, 0.65), left_hip=sure(-1.3)), 300, True)
     assert said == [
-        "Blacking out the nose costs 2.1 to 3.4 AP points; no other keypoint loses clearly.",
-        "Blacking out the left hip helps: a gain of 0.8 to 1.8 AP points.",
+        "Blacking out the nose costs 2.1 to 3.4 points; no other keypoint loses clearly.",
+        "Blacking out the left hip helps: a gain of 0.8 to 1.8 points.",
     ]
 
 
 def test_several_cost() -> None:
     said = level_sentences("part", rows(head=sure(20), hip=unsure(0), left_arm=sure(10)), 300, True)
     assert said == [
-        "Blacking out the head costs 19.5 to 20.5 AP points, the most of 3 parts; 2 of 3 lose clearly under at least "
+        "Blacking out the head costs 19.5 to 20.5 points, the most of 3 parts; 2 of 3 lose clearly under at least "
         "one fill."
     ]
     said = level_sentences("part", rows(head=sure(20), left_arm=sure(10)), 300, True)
@@ -65,16 +65,16 @@ def test_several_cost() -> None:
 
 def test_several_help() -> None:
     said = level_sentences("keypoint", rows(nose=sure(-2), left_hip=sure(-1), left_eye=sure(-3)), 300, True)
-    assert said == ["Blacking out the left eye helps: a gain of 2.5 to 3.5 AP points; so does hiding 2 others."]
+    assert said == ["Blacking out the left eye helps: a gain of 2.5 to 3.5 points; so does hiding 2 others."]
 
 
 def test_nothing_is_distinguishable_from_zero() -> None:
     said = level_sentences("keypoint", rows(nose=unsure(0.6), left_hip=unsure(-0.3)), 300, True)
     assert said == [
-        "None of the 2 keypoints has a drop that can be told from zero; the intervals reach up to 1.6 AP points."
+        "None of the 2 keypoints has a drop that can be told from zero; the intervals reach up to 1.6 points."
     ]
     said = level_sentences("keypoint", rows(nose=unsure(0.6)), 300, True)
-    assert said == ["The nose has no drop that can be told from zero; the intervals reach up to 1.6 AP points."]
+    assert said == ["The nose has no drop that can be told from zero; the intervals reach up to 1.6 points."]
 
 
 def test_an_interval_without_zero_is_no_claim_where_many_were_tried() -> None:
@@ -86,7 +86,7 @@ def test_an_interval_without_zero_is_no_claim_where_many_were_tried() -> None:
 def test_n_is_too_small_to_say() -> None:
     said = level_sentences("keypoint", rows(nose=Drop(25.0), left_hip=Drop(-3.0)), 4, True)
     assert said == [
-        "n = 4 is too small to say anything: intervals need 10 persons; the largest measured drop is 25.0 AP points "
+        "n = 4 is too small to say anything: intervals need 10 persons; the largest measured drop is 25.0 points "
         "(blacking out the nose)."
     ]
 
@@ -105,14 +105,14 @@ def test_nothing_was_measurable() -> None:
 
 def test_one_target_alone() -> None:
     assert level_sentences("part", rows(head=sure(20)), 300, True) == [
-        "Blacking out the head costs 19.5 to 20.5 AP points."
+        "Blacking out the head costs 19.5 to 20.5 points."
     ]
 
 
 def test_the_costliest_fill_is_named_only_where_intervals_tell() -> None:
     means = [MeanDrop("part", "blackout", sure(5), 11), MeanDrop("part", "blur", sure(2), 11)]
     assert (
-        fill_sentence("part", means) == "Of the fills, blackout costs most: 4.5 to 5.5 AP points per part on average."
+        fill_sentence("part", means) == "Of the fills, blackout costs most: 4.5 to 5.5 points per part on average."
     )
     assert fill_sentence("part", [means[0], MeanDrop("part", "blur", sure(4.5), 11)]) is None
     assert fill_sentence("part", means[:1]) is None
@@ -127,7 +127,7 @@ def test_own_gains_are_a_sign_of_marker_reading() -> None:
     found = own_gain_sentence("blackout", [matrix_row("nose", sure(3)), matrix_row("left_hip", sure(-12.8, 3.2))])
     assert found is not None
     assert found.startswith("Under blackout, 1 of 2 keypoints is found better when hidden")
-    assert "up to 9.6 to 16.0 AP points, the left hip" in found
+    assert "up to 9.6 to 16.0 points, the left hip" in found
     assert own_gain_sentence("blackout", [matrix_row("nose", unsure(-3, 4))]) is None
 
 
@@ -142,7 +142,7 @@ def effect(value: Drop, gain: Drop, pull: float = math.nan) -> MarkerEffect:
         (
             sure(8),
             sure(-2),
-            "The lone blackout occluder helps this model by 7.5 to 8.5 AP points over one among decoys;",
+            "The lone blackout occluder helps this model by 7.5 to 8.5 points over one among decoys;",
         ),
         (sure(8), unsure(1, 2), "The lone blackout occluder helps this model"),
         (unsure(1, 2), sure(7), "No sign that this model reads occluders of blackout as markers of what they hide."),
@@ -172,7 +172,7 @@ def test_verdicts_of_several_fills() -> None:
 
 def test_marker_evidence() -> None:
     assert marker_evidence(effect(sure(8), sure(7), 1.25), "keypoint") == (
-        "Blackout, mean over 17 keypoints: marker effect against 6 decoys 8.0 (7.5 to 8.5) AP points, clear and "
+        "Blackout, mean over 17 keypoints: marker effect against 6 decoys 8.0 (7.5 to 8.5) points, clear and "
         "positive for 15; gain over the clean crop 7.0 (6.5 to 7.5). Among the decoys, predictions move 1.2 px "
         "towards the true occluder and 0.1 px towards a decoy."
     )
@@ -187,13 +187,13 @@ def dose(*drops: Drop) -> Dose:
 
 def test_dose_sentences() -> None:
     assert dose_sentences(dose(sure(0), sure(2), sure(8))) == [
-        "Blur: the mean drop first exceeds (AP points) 1 at 9.0 px (7.5 to 10.5) and 5 at 15.0 px (14.5 to 15.5)."
+        "Blur: the mean drop first exceeds (points) 1 at 9.0 px (7.5 to 10.5) and 5 at 15.0 px (14.5 to 15.5)."
     ]
     assert dose_sentences(dose(sure(3), sure(4))) == [
-        "Blur: the mean drop first exceeds (AP points) 1 at ≤ 6 px (≤ 6 to ≤ 6)."
+        "Blur: the mean drop first exceeds (points) 1 at ≤ 6 px (≤ 6 to ≤ 6)."
     ]
     assert dose_sentences(dose(Drop(0.1), Drop(0.2))) == [
-        "Blur: the mean drop stays below 1 AP point up to 12 px; there it is 0.2."
+        "Blur: the mean drop stays below 1 point up to 12 px; there it is 0.2."
     ]
 
 
@@ -216,7 +216,7 @@ def comparison(**means: Drop) -> LevelComparison:
 def test_comparison_sentences() -> None:
     apart = comparison(a=sure(3), b=sure(5), c=sure(9))
     assert comparison_sentences(apart, ["a", "b", "c"]) == [
-        "Parts under blur: a loses least, 2.5 to 3.5 AP points on average (b 4.5 to 5.5 and c 8.5 to 9.5)."
+        "Parts under blur: a loses least, 2.5 to 3.5 points on average (b 4.5 to 5.5 and c 8.5 to 9.5)."
     ]
     assert comparison_sentences(comparison(a=sure(3), b=sure(3.5)), ["a", "b"]) == [
         "Parts under blur: the intervals overlap, no run loses least for sure."
