@@ -32,7 +32,7 @@ from .runs.folder import open_run
 from .runs.identity import ENGINE, Identity, key_of, persons_sha256, photos_sha256
 from .runs.manifest import is_run, read_manifest, write_manifest
 from .runs.parquet import read_identity
-from .runs.store import REFERENCE, Store, find_cells, in_order, tidy
+from .runs.store import DETECTIONS, REFERENCE, Store, find_cells, in_order, tidy
 from .scoring import COLUMNS, Row, Scoring, as_table
 
 PROBE = 8
@@ -244,6 +244,7 @@ def _finish(
     with durable.explained(out):
         durable.write(out / "cells.csv", as_csv(table.assign(**named)[list(COLUMNS)]))
         durable.write(out / "confidence.csv", as_csv(pd.DataFrame(confidence)))
+        _keep_detections(out, dataset)
         (out / "groups.csv").unlink(missing_ok=True)
         if groups:
             grouped = as_group_table(groups).assign(**named)[list(GROUP_COLUMNS)]
@@ -274,6 +275,13 @@ def _finish(
         "batch_size": job.settings.batch_size,
         "cells": counts,
     }
+
+
+def _keep_detections(out: Path, dataset: Dataset) -> None:
+    """A detector's boxes belong to the run, as a COCO results file; others are a file of the user's own."""
+    (out / DETECTIONS).unlink(missing_ok=True)
+    if dataset.detector is not None and dataset.detections is not None:
+        durable.write(out / DETECTIONS, dataset.detections.read_bytes())
 
 
 def _score(

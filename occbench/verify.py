@@ -17,7 +17,7 @@ from .download import sha256
 from .errors import OccbenchError
 from .runs.manifest import Manifest, broken_seal, read_manifest
 from .runs.parquet import read_identity, read_table
-from .runs.store import PERSONS, PREDICTIONS
+from .runs.store import DETECTIONS, PERSONS, PREDICTIONS
 from .scoring import COLUMNS, Row, Scoring, as_table
 
 
@@ -42,7 +42,7 @@ def verify(
     if wrong:
         return wrong  # figures from damaged predictions say nothing more
     manifest = read_manifest(run)
-    dataset = dataset_of(manifest, data, images)
+    dataset = dataset_of(manifest, data, images, run)
     ids = read_table(run / PERSONS)["id"].to_numpy()
     if ids.tolist() != [person.id for person in dataset.persons]:
         return [f"{PERSONS} lists other boxes than the annotations give"]
@@ -68,13 +68,16 @@ def attack_of(run: Path, slug: str) -> Attack | None:
     return found[0]
 
 
-def dataset_of(manifest: Manifest, data: Path | None = None, images: Path | None = None) -> Dataset:
+def dataset_of(
+    manifest: Manifest, data: Path | None = None, images: Path | None = None, run: Path | None = None
+) -> Dataset:
     """The data set that a run was measured on.
 
     Args:
         manifest: Of the run.
         data: The annotation file, where it has moved since.
         images: The image folder, likewise.
+        run: The run folder, which keeps a detector's boxes; None to look for them where they were found.
 
     Raises:
         OccbenchError: Its annotations or detections cannot be found, or are others.
@@ -86,6 +89,8 @@ def dataset_of(manifest: Manifest, data: Path | None = None, images: Path | None
     if folder is None and source == about["annotations"] and Path(about["images"]).is_dir():
         folder = Path(about["images"])
     file = boxes.get("file")
+    if run is not None and boxes["source"] == "detector":
+        file = str(run / DETECTIONS)
     dataset = open_dataset(source, folder, "gt" if file is None else file)
     _same(dataset.annotations, about["annotations_sha256"], "--data")
     if file is not None:

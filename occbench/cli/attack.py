@@ -39,7 +39,17 @@ def attack(
         typer.Option("--placement", help="centred, jittered, decoys:N or placebo; several are compared. [centred]"),
     ] = None,
     images: Annotated[Path | None, typer.Option("--images", help="Image folder of ANNOTATIONS.json.")] = None,
-    boxes: Annotated[str, typer.Option("--boxes", help="gt, jitter:S, or a COCO DETECTIONS.json.")] = "gt",
+    boxes: Annotated[
+        str,
+        typer.Option("--boxes", help="gt, jitter:S, a COCO DETECTIONS.json, detector:NAME or detector:CONFIG.py."),
+    ] = "gt",
+    detector_checkpoint: Annotated[
+        str | None, typer.Option("--detector-checkpoint", help="The detector's weights; by default MMDet's own.")
+    ] = None,
+    detector_score: Annotated[
+        float | None,
+        typer.Option("--detector-score", min=0, max=1, help="Leave out boxes below it; by default none that it gives."),
+    ] = None,
     protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis (see README).")] = "corrected",
     out: Annotated[
         Path | None, typer.Option("--out", help="Run folder, new or to go on with. [runs/MODEL-DATA-BOXES]")
@@ -113,6 +123,7 @@ def attack(
             raise unknown_name(option, value, known)
     chosen = find_model(model)
     chosen.require_attackable()
+    detector = _detector(boxes, detector_checkpoint, detector_score)
 
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
@@ -121,17 +132,18 @@ def attack(
 
     out = out or _default_out(chosen.name, data, boxes)
     check_out(out, overwrite)
-    dataset = open_dataset(data, images, boxes, seed)
+    dataset = open_dataset(data, images, "gt" if detector else boxes, seed)
     if limit:
         dataset = dataset.first(limit)
         if not dataset.persons:
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
     chosen.require_keypoints_of(dataset.skeleton.name)
     suite = _suite(dataset.skeleton, kinds, targets, radii, placements)
-    dataset = check_photos(dataset, skip_unreadable)
+    dataset = check_photos(dataset, skip_unreadable, every=detector is not None)
 
     from ..about import ModelFiles
     from ..checkpoints import resolve
+    from ..detections import Finder, with_detector
     from ..inference.engine import Settings
     from ..inference.model import PoseModel, pick_device
     from ..measure import Job, measure
@@ -143,6 +155,11 @@ def attack(
         progress.say(f"loading {chosen.name}")
         weights = resolve(checkpoint, chosen)
         place = pick_device(device, ranks.local)
+        if detector is not None:
+            finder = Finder(
+                detector, detector_checkpoint, place, trust_checkpoint, trust_config, min_score=detector_score
+            )
+            dataset = with_detector(dataset, finder, progress)
         on_gpu = place.startswith("cuda")
         files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
         job = Job(
@@ -186,6 +203,25 @@ def _radius(text: str) -> float:
     if not 0 < radius <= 1000:
         raise OccbenchError(f"--radius must be a positive number of crop px (up to 1000), but is {text}")
     return radius
+
+
+def _detector(boxes: str, checkpoint: str | None, score: float | None) -> str | None:
+    """The detector that ``--boxes`` names, known to exist; None for other boxes.
+
+    Raises:
+        OccbenchError: There is no such detector, or options of one are given for other boxes.
+    """
+    from ..data.sources import detector_of
+    from ..detectors import find_detector
+
+    name = detector_of(boxes)
+    if name is not None:
+        find_detector(name)
+        return name
+    for option, value in (("--detector-checkpoint", checkpoint), ("--detector-score", score)):
+        if value is not None:
+            raise OccbenchError(f"{option} is for --boxes detector:NAME, but --boxes is {boxes!r}")
+    return None
 
 
 def _check_kinds(kinds: list[str]) -> None:
@@ -234,7 +270,10 @@ def _placement(text: str) -> Placement:
 
 def _default_out(model: str, data: str, boxes: str) -> Path:
     """runs/MODEL-DATA-BOXES: the same for the same command, which so goes on with what it began."""
+    kind, _, name = boxes.partition(":")
     source = Path(boxes).stem if boxes.endswith(".json") else boxes.replace(":", "-")
+    if kind == "detector":
+        source = f"detector-{Path(name).stem if name.endswith('.py') else name}"
     return Path("runs") / f"{model}-{Path(data).stem}-{source}"
 
 

@@ -81,6 +81,34 @@ class BoxCounts:
     unmatched: int
 
 
+@dataclass(frozen=True)
+class DetectorFiles:
+    """The detector that found the boxes.
+
+    Attributes:
+        name: For tables.
+        config: Its MMDet config; ``config_sha256``: of the config's content, with all that it inherits.
+        config_from_elsewhere: What of the config's code is from elsewhere, and was trusted.
+        checkpoint: Its weights; ``weights_sha256``: of that file.
+        trusted: Whether the checkpoint was unpickled without restrictions.
+        min_score: Boxes below it were left out; None for what the config gives.
+    """
+
+    name: str
+    config: Path
+    config_sha256: str
+    config_from_elsewhere: tuple[str, ...]
+    checkpoint: Path
+    weights_sha256: str
+    trusted: bool
+    min_score: float | None
+
+    @property
+    def label(self) -> str:
+        """``detector:NAME``, or ``detector:NAME:SCORE`` where a lowest score was given."""
+        return f"detector:{self.name}" + ("" if self.min_score is None else f":{self.min_score:g}")
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A read data set.
@@ -102,6 +130,7 @@ class Dataset:
             torso); NaN where it is not known. None where the metric needs none.
         levels: By image id the level that its figures are also given by (CrowdPose: easy, medium, hard); or None.
         jitter: Share of their size by which the annotated boxes were shifted and scaled; None for not.
+        detector: What found the boxes of ``detections``; None where they came as a file.
     """
 
     name: str
@@ -119,10 +148,13 @@ class Dataset:
     lengths: np.ndarray | None = None
     levels: Mapping[int, str] | None = None
     jitter: float | None = None
+    detector: DetectorFiles | None = None
 
     @property
     def box_source(self) -> str:
-        """``"gt"``, ``"jitter"`` or ``"detections"``."""
+        """``"gt"``, ``"jitter"``, ``"detections"`` (a file of them) or ``"detector"``."""
+        if self.detector is not None:
+            return "detector"
         if self.detections is not None:
             return "detections"
         return "gt" if self.jitter is None else "jitter"

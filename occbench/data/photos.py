@@ -94,12 +94,13 @@ def _is_whole(picture: Image.Image, data: bytes) -> bool:
     return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR) is not None
 
 
-def check_photos(dataset: Dataset, skip_unreadable: bool = False) -> Dataset:
+def check_photos(dataset: Dataset, skip_unreadable: bool = False, every: bool = False) -> Dataset:
     """Check every photo that has a person, before anything is computed.
 
     Args:
         dataset: The data set.
         skip_unreadable: Leave bad photos out, with their persons, in place of stopping.
+        every: Check those without a person, too: a detector looks at them.
 
     Returns:
         The data set, without the photos that are skipped.
@@ -107,7 +108,7 @@ def check_photos(dataset: Dataset, skip_unreadable: bool = False) -> Dataset:
     Raises:
         OccbenchError: A photo is bad; the message names it and says how many more there are.
     """
-    used = {p.photo.id: p.photo for p in dataset.persons}.values()
+    used = dataset.photos.values() if every else {p.photo.id: p.photo for p in dataset.persons}.values()
     faults = [(photo, wrong) for photo in used if (wrong := fault(photo))]
     if not faults:
         return dataset

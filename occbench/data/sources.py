@@ -66,6 +66,23 @@ def jitter_of(boxes: str) -> float | None:
     return amount
 
 
+def detector_of(boxes: str) -> str | None:
+    """The NAME (or config) of ``detector:NAME``, or None for other boxes.
+
+    Raises:
+        OccbenchError: It names none.
+    """
+    kind, colon, name = boxes.partition(":")
+    if kind != "detector":
+        return None
+    if not (colon and name):
+        raise OccbenchError(
+            f"--boxes {boxes!r} names no detector: give detector:NAME, a name of `occbench ls detectors`, or "
+            "detector:CONFIG.py"
+        )
+    return name
+
+
 def _open(data: str, images: Path | None) -> Dataset:
     if data == "sample":
         from .coco import read_coco

@@ -132,7 +132,7 @@ def judge(
         for i, xy in enumerate(detections.keypoints)
     ]
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluator = COCOeval(_coco(images, persons), _coco(images, results), "keypoints")
+        evaluator = COCOeval(as_coco(images, persons), as_coco(images, results), "keypoints")
     evaluator.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
     return evaluator
 
@@ -151,7 +151,8 @@ def _run(
     return evaluator
 
 
-def _coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> COCO:
+def as_coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> COCO:
+    """pycocotools' data set of one category, person (1), without a file."""
     coco = COCO()
     coco.dataset = {
         "images": images,

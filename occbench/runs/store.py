@@ -28,6 +28,7 @@ from .parquet import persons_table, read_cell, read_identity, read_table, write_
 
 PREDICTIONS = "predictions"
 PERSONS = "persons.parquet"
+DETECTIONS = "detections.json"
 WORK = ".work"
 REFERENCE = "clean-fp32"
 """The clean cell in full precision, beside a run in reduced precision; it is no cell of the run."""
