@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from .data.persons import Dataset
 from .errors import OccbenchError
 from .inference.predictions import CellPredictions, cell_slug, to_crop
 from .judge import Judge, judge, yardstick
+from .natural import natural_rows
 from .runs import durable
 from .runs.parquet import read_cell
 from .runs.store import PREDICTIONS, read_geometry
@@ -76,6 +78,10 @@ class CellScores:
             "confidence": [_plain(where | row) for row in found],
             "about": about.cell(cell),
         }
+
+    def natural(self, attacks: Sequence[Attack | None]) -> list[Row]:
+        """The rows of natural.csv, of the run's cells; none where the data set annotates no flags."""
+        return natural_rows(self._dataset, self._scoring, self._areas, self._read, attacks)
 
     @classmethod
     def clean_ap(cls, out: Path, dataset: Dataset, scoring: Scoring, path: Path) -> float:

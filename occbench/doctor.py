@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .checkpoints import cached
 from .compat import FULL_MMCV, has_compiled_ops, setup_mmpose
+from .detectors import list_detectors
 from .errors import OccbenchError
 from .paths import cache_dir, data_dir
 from .zoo import list_models
@@ -43,7 +44,7 @@ class Check:
 
 def checks() -> list[Check]:
     """Look at everything, in the order in which one would mend it. Imports torch and MMPose where they are there."""
-    return [*_versions(), *_imports(), *_operators(), *_devices(), *_places()]
+    return [*_versions(), *_imports(), *_operators(), _detectors(), *_devices(), *_places()]
 
 
 def works(found: list[Check]) -> bool:
@@ -163,6 +164,22 @@ def _operators() -> Iterator[Check]:
     )  # fmt: skip
 
 
+def _detectors() -> Check:
+    """Whether MMDet builds the smallest of the named detectors, as ``--boxes detector:NAME`` needs it."""
+    group, mend = "detectors", "only for --boxes detector:NAME: " + REINSTALL
+    try:
+        from .inference.detector import build_detector
+        from .inference.model import load_config
+
+        names = [detector.name for detector in list_detectors()]
+        smallest = next(detector for detector in list_detectors() if detector.name == "rtmdet")
+        build_detector(load_config(smallest.config_path), smallest.config_path)
+    except Exception as error:  # a broken installation can fail in any way
+        reason = (str(error).splitlines() or [""])[0][:200]
+        return Check(group, "MMDet", False, f"{type(error).__name__}: {reason}", mend, needed=False)
+    return Check(group, "MMDet", True, f"builds detectors: {', '.join(names)}", needed=False)
+
+
 def _run_nms() -> bool:
     """Whether nms keeps the better of two boxes that overlap and the one apart."""
     setup_mmpose()
@@ -216,7 +233,7 @@ def _places() -> Iterator[Check]:
     missing = [str(path) for path in (annotations, images) if not path.exists()]
     yield Check(
         "files", "coco-val2017", not missing, f"missing: {', '.join(missing)}" if missing else str(images.parent),
-        "unpack COCO's val2017.zip and annotations_trainval2017.zip into the folder 'coco' of $OCCBENCH_DATA "
+        "`occbench fetch coco-val2017` brings them into the folder 'coco' of $OCCBENCH_DATA "
         f"(now {data_dir().resolve()})" if missing else "", needed=False,
     )  # fmt: skip
 

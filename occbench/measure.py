@@ -27,6 +27,7 @@ from .group_scoring import GROUP_COLUMNS, as_group_table, metric_name, require_m
 from .inference.engine import BATCHES_PER_CHUNK, Chunk, Settings, chunks, run_cells
 from .inference.model import PoseModel
 from .progress import Progress
+from .natural import NATURAL_COLUMNS, as_natural_table
 from .runs import durable
 from .runs.folder import open_run
 from .runs.identity import ENGINE, Identity, key_of, persons_sha256, photos_sha256
@@ -242,6 +243,8 @@ def _finish(
         "protocol": job.scoring.protocol,
     }
     with durable.explained(out):
+    progress.say("natural beside synthetic occlusion")
+    natural = CellScores(out, dataset, job.scoring, job.model.crops.input_size).natural(cells)
         durable.write(out / "cells.csv", as_csv(table.assign(**named)[list(COLUMNS)]))
         durable.write(out / "confidence.csv", as_csv(pd.DataFrame(confidence)))
         _keep_detections(out, dataset)
@@ -257,6 +260,10 @@ def _finish(
     return {
         "complete": True,
         "command": list(job.command),
+        (out / "natural.csv").unlink(missing_ok=True)
+        if natural:
+            beside = as_natural_table(natural).assign(**named)[list(NATURAL_COLUMNS)]
+            durable.write(out / "natural.csv", as_csv(beside))
         "created": began["created"],
         "reused": began["reused"],
         "computed": began["computed"],

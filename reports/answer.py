@@ -162,5 +162,11 @@ def _boxes_fact(run: Run) -> str:
     counts = [("matched", boxes.matched), ("unmatched, left clean", boxes.unmatched), ("persons missed", boxes.missed)]
     said = ", ".join(f"{n} {what}" for what, n in counts if n is not None)
     file = (boxes.file or "").replace("\\", "/").rsplit("/", 1)[-1]
-    source = boxes.source + (f" ({file})" if file else "")
+    source = boxes.source + (f" ({file})" if file and boxes.detector is None else "")
+    if boxes.detector is not None:
+        floor = boxes.detector.min_score
+        source += f" {boxes.detector.name}" + ("" if floor is None else f" from a score of {floor:g}")
     return f"{source}: {said}" if said else source
+    if boxes.figures is not None and boxes.figures.ap is not None:
+        said += f"; box AP {number(boxes.figures.ap, 4)}"
+        said += "" if boxes.figures.ap50 is None else f", AP50 {number(boxes.figures.ap50, 4)}"

@@ -100,8 +100,11 @@ def seed_label(run: Run) -> str:
 
 
 def boxes_label(run: Run) -> str:
-    """The boxes in a word or two: ``gt``, or the name of the detections' file without its folder and ending."""
+    """The boxes in a word or two: ``gt``, the detector, or the detections' file without its folder and ending."""
     boxes = run.manifest.boxes
+    if boxes.detector is not None:
+        floor = boxes.detector.min_score
+        return boxes.detector.name + ("" if floor is None else f" from {floor:g}")
     if boxes.source == "gt" or not boxes.file:
         return boxes.source
     name = boxes.file.replace("\\", "/").rsplit("/", 1)[-1]

@@ -39,6 +39,7 @@ class Run:
             manifest's cells. Text columns hold "" and number columns NaN where the file is empty.
         groups: groups.csv in the same manner; empty when the run has none.
         confidence: confidence.csv likewise.
+        natural: natural.csv likewise.
         torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
@@ -49,6 +50,7 @@ class Run:
     cells: pd.DataFrame
     groups: pd.DataFrame
     confidence: pd.DataFrame
+    natural: pd.DataFrame
     torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
@@ -74,9 +76,11 @@ def load_run(path: Path) -> Run:
     cells, lost = _join_manifest(_read_cells(path / "cells.csv"), manifest)
     groups = _read_more(path / "groups.csv", _GROUPS_TEXT, _GROUPS_NUMBERS)
     confidence = _read_more(path / "confidence.csv", _CONFIDENCE_TEXT, _CONFIDENCE_NUMBERS)
+    natural = _read_more(path / "natural.csv", _NATURAL_TEXT, _NATURAL_NUMBERS)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *notes)
-    return Run(path, manifest, cells, groups, confidence, _read_torso(path / "persons.parquet"), examples, notes)
+    torso = _read_torso(path / "persons.parquet")
+    return Run(path, manifest, cells, groups, confidence, natural, torso, examples, notes)
 
 
 def _metric_note(cells: pd.DataFrame) -> tuple[str, ...]:
@@ -199,6 +203,10 @@ _CONFIDENCE_TEXT = ["level", "fill", "target", "placement", "keypoints"]
 _CONFIDENCE_NUMBERS = ["radius", "score_lo", "score_hi", "n", "score", "similarity", "error"]
 _GROUPS_TEXT = ["level", "fill", "target", "placement", "metric", "group"]
 _GROUPS_NUMBERS = ["radius", "n", "value", "value_lo", "value_hi", "drop", "drop_lo", "drop_hi", "p"]
+
+_NATURAL_TEXT = ["fill", "keypoint", "metric"]
+_NATURAL_NUMBERS = ["radius", "n_visible", "n_occluded", "visible", "occluded", "n_keypoints"]
+_NATURAL_NUMBERS += [f"{name}{end}" for name in ("natural", "synthetic", "rho") for end in ("", "_lo", "_hi")]
 
 
 def _read_more(file: Path, text: list[str], numbers: list[str]) -> pd.DataFrame:

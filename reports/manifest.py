@@ -49,9 +49,23 @@ class Data(_Entry):
 
 class Boxes(_Entry):
     source: str
+class Detector(_Entry):
+    name: str
+    min_score: float | None = None
+
+
+class BoxFigures(_Entry):
+    """Box AP against the annotated persons, as fractions."""
+
+    ap: float | None = None
+    ap50: float | None = None
+
+
     file: str | None = None
     n: int | None = None
     matched: int | None = None
+    detector: Detector | None = None
+    figures: BoxFigures | None = None
     missed: int | None = None
     unmatched: int | None = None
 

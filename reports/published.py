@@ -128,6 +128,7 @@ def detector(run: Run) -> str | None:
     """Which of the thesis' box sources the run has, by :data:`BY_DETECTOR`; None for another."""
     boxes = run.manifest.boxes
     said = "gt" if boxes.source == "gt" else (boxes.file or "").replace("\\", "/").rsplit("/", 1)[-1].lower()
+    said = said if boxes.detector is None else boxes.detector.name.lower()
     for name, (word, _) in BY_DETECTOR.items():
         if said == word if word == "gt" else word in said:
             return name

@@ -16,6 +16,7 @@ from .dose import dose_response
 from .load import LEVELS, Run
 from .matrix import Matrix, matrix, most_affected
 from .names import listed, number, short_name
+from .natural import READING, correlation_sentences, has_natural, natural_table
 from .overall import TargetRow, clean_figures, overall_drops
 from .page import Block, Heading, Prose, Section, TableBlock, section
 from .pictures import galleries
@@ -65,6 +66,7 @@ def run_sections(run: Run, anchor: str, plots: PlotFolder) -> Iterator[Section]:
         ("dose", "Size of the occluder", _doses(run, plots)),
         ("controls", "Robust, or reading the occluder as a marker?", _controls(run, plots)),
         ("confidence", "Confidence against occlusion", _confidence(run, parts, plots)),
+        ("natural", "Natural beside synthetic occlusion", _natural(run, plots)),
         ("examples", "Examples", _examples(run, plots)),
         ("clean", "Without occlusion", _clean(run, plots)),
         ("cells", "All cells", _cells(run, plots)),
@@ -261,6 +263,15 @@ def _confidence(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Blo
         alt = "Lines: distribution and calibration of keypoint scores, clean, hidden and visible, by fill."
         yield plots.add(partial(plot_confidence, found), f"confidence_{part.level}", alt, caption)
         yield table_block(confidence_table(found, part.fills), plots)
+
+
+def _natural(run: Run, plots: PlotFolder) -> Iterator[Block]:
+    if not has_natural(run):
+        return
+    yield Prose(READING)
+    for sentence in correlation_sentences(run):
+        yield Prose(sentence, "reading")
+    yield table_block(natural_table(run), plots)
 
 
 def _examples(run: Run, plots: PlotFolder) -> Iterator[Block]:

@@ -15,13 +15,13 @@ Row = Mapping[str, Any]
 
 
 def ls(
-    what: Annotated[str, typer.Argument(help="models, targets, kinds or datasets")],
+    what: Annotated[str, typer.Argument(help="models, detectors, targets, kinds or datasets")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
     complexity: Annotated[
         bool, typer.Option("--complexity", help="Of models: input size, parameters, GFLOPs (a minute or two).")
     ] = False,
 ) -> None:
-    """List the models, targets, kinds of attack or data sets that there are.
+    """List the models, detectors, targets, kinds of attack or data sets that there are.
 
     Data sets are looked for in $OCCBENCH_DATA, else in ./data, in MMPose's layout; `missing` says what is not there.
 
@@ -155,8 +155,24 @@ def datasets() -> list[Row]:
     return rows
 
 
+def detectors() -> list[Row]:
+    """The detectors that have a name for ``--boxes detector:NAME``; box AP as MMDet's metafiles give it."""
+    from ..detectors import list_detectors
+
+    rows: list[Row] = []
+    for detector in list_detectors():
+        try:
+            box_ap, (weights, where), note = detector.box_ap, _weights(detector.checkpoint), detector.note
+        except OccbenchError as error:  # MMDet is not installed
+            box_ap, (weights, where), note = None, ("unknown", ""), str(error)
+        row = {"name": detector.name, "box AP": box_ap, "weights": weights, "config": detector.config, "note": note}
+        rows.append({**row, "weights_at": where})
+    return rows
+
+
 LISTS: dict[str, Callable[[], list[Row]]] = {
     "models": models,
+    "detectors": detectors,
     "targets": targets,
     "kinds": kinds,
     "datasets": datasets,

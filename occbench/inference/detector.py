@@ -30,6 +30,7 @@ class Detector:
 
     Attributes:
         from_elsewhere: What of the config's code is from elsewhere, and was trusted.
+        config_sha256: Of the config's content, with all that it inherits.
         classes: What it tells apart, by name: as the checkpoint says, else the data set of the config.
 
     Raises:
@@ -49,9 +50,10 @@ class Detector:
 
         self.from_elsewhere = check_config(config_file, trust_config)
         self.config = load_config(config_file)
+        self.config_sha256 = hash_of_config(self.config)
         # MMDet would fetch the backbone's ImageNet weights, which the checkpoint replaces anyway.
         self.config.model.get("backbone", {}).pop("init_cfg", None)
-        model = _built(self.config, config_file)
+        model = build_detector(self.config, config_file)
         self._pipeline = _pipeline(self.config, config_file)
         state, meta = load_checkpoint(checkpoint, trust)
         load_into(model, state, str(checkpoint))
@@ -74,11 +76,6 @@ class Detector:
     def weights_sha256(self) -> str:
         """Of the checkpoint file."""
         return sha256(self._checkpoint)
-
-    @cached_property
-    def config_sha256(self) -> str:
-        """Of the config's content, with all that it inherits."""
-        return hash_of_config(self.config)
 
     def detect(self, photo: np.ndarray) -> np.ndarray:
         """Find the persons in a photo (PROTOCOL section 7), by MMDet's own test pipeline and test step.
@@ -118,16 +115,25 @@ def _mmdet_scope() -> Any:
     return DefaultScope.overwrite_default_scope("mmdet")
 
 
-def _built(config: Any, config_file: Path) -> Any:
-    """The network of an MMDet config, with random weights."""
+def build_detector(config: Any, config_file: Path) -> Any:
+    """The network of an MMDet config, with random weights.
+
+    Args:
+        config: Of :func:`~.model.load_config`.
+        config_file: Where it is from, for messages.
+
+    Raises:
+        OccbenchError: It is no detector's, or MMDet cannot build it.
+    """
     import mmdet.models  # noqa: F401  # registers them
     from mmdet.models.detectors.base import BaseDetector
     from mmdet.registry import MODELS
+    from mmengine.model import revert_sync_batchnorm
 
     kind = config.model.get("type")
     try:
         with _mmdet_scope():
-            model = MODELS.build(config.model)
+            model = revert_sync_batchnorm(MODELS.build(config.model))
     except (KeyError, TypeError, AttributeError, ValueError, AssertionError, ImportError) as error:
         raise OccbenchError(f"MMDet cannot build the detector of {str(config_file)!r}: {first_line(error)}") from error
     if not isinstance(model, BaseDetector):

@@ -108,7 +108,7 @@ def test_cells_csv_is_long(done: Done) -> None:
     header = (done.out / "cells.csv").read_text().splitlines()[0]
     assert header == ",".join(COLUMNS)
     assert {path.name for path in done.out.iterdir()} == {
-        *("manifest.json", "cells.csv", "confidence.csv", "persons.parquet", "report.html"),
+        *("manifest.json", "cells.csv", "confidence.csv", "natural.csv", "persons.parquet", "report.html"),
         *("predictions", "scores", "examples", "plots"),
     } | ({"tables"} if (done.out / "tables").is_dir() else set())
     assert len(cells) == (1 + CELLS) * 18
@@ -163,10 +163,12 @@ def test_the_manifest_says_what_was_done(done: Done, shared_people: People, tiny
         "source": "gt",
         "file": None,
         "sha256": None,
+        "detector": None,
         "n": PERSONS,
         "matched": PERSONS,
         "missed": 0,
         "unmatched": 0,
+        "figures": None,
     }
     assert [manifest["seed"], manifest["bootstrap"], manifest["batch_size"]] == [0, 30, 4]
     assert len(manifest["cells"]) == 1 + CELLS
