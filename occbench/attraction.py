@@ -22,12 +22,20 @@ def attraction(
         Mean of (distance clean - distance attacked) in crop px over the persons, towards the true occluder and towards
         those elsewhere: shape (1 + K,) each, first over all counted keypoints; NaN where there are none.
     """
+    found = nearer(clean, attacked, centres, counted)
+    return _means(found[..., :1]), _means(found[..., 1:])
+
+
+def nearer(clean: np.ndarray, attacked: np.ndarray, centres: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Distance clean - distance attacked of every keypoint to every occluder's centre, shape (N, K, M), crop px.
+
+    Arguments as of :func:`attraction`; NaN where a keypoint is not counted or there is no such occluder.
+    """
 
     def distance(points: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(points[:, :, None] - centres[:, None], axis=-1)  # N, K, M
+        return np.linalg.norm(points[:, :, None] - centres[:, None], axis=-1)
 
-    nearer = np.where(counted[..., None], distance(clean) - distance(attacked), np.nan)
-    return _means(nearer[..., :1]), _means(nearer[..., 1:])
+    return np.where(counted[..., None], distance(clean) - distance(attacked), np.nan)
 
 
 def _means(values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,270 @@
+"""The figures of the retraining experiment: from run folders to summary.csv and summary.md."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from occbench.errors import OccbenchError
+from occbench.evaluation.replicates import Replicated, over_replicates
+from occbench.paired import Measured
+from occbench.runs import durable
+
+Quantity: TypeAlias = tuple[str, str, str, str]
+"""What is measured, level, fill, placement; the last three are empty where they do not apply."""
+
+Track: TypeAlias = np.ndarray
+"""Shape (1 + B,): a quantity in the data, then in every draw of the photos."""
+
+CLEAN: Quantity = ("clean_ap", "", "", "")
+BASELINE = "none"
+VERSION = 1
+"""Counted up when the same predictions give other figures."""
+
+METHOD = """\
+Every recipe is compared with `none`: the same training, as long, without occlusion, attacked on the same photos.
+Values are means over the seeds; a change is the mean over the seeds of (recipe - none), seed by seed. Intervals (95
+%) are over photos AND seeds: the photos' share is the spread of that mean over bootstrap draws of the photos, the
+same draws for every model and cell; the seeds' share is the variance between the seeds, divided by their number; the
+two variances are added, with Student's t of Satterthwaite's degrees of freedom. With few seeds that is wide, and
+rightly. Means over targets are taken within each draw. No correction for the number of comparisons is made.
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the experiment consists of.
+
+    Attributes:
+        out: Its folder; ``RECIPE-SEED/suite`` and ``RECIPE-SEED/controls`` are runs.
+        recipes: In the order of the tables.
+        seeds: Of the trainings.
+        targets: Keypoints of the controls.
+        fills: Of the controls.
+        placements: Of the controls: centred, decoys:N, placebo.
+    """
+
+    out: Path
+    recipes: tuple[str, ...]
+    seeds: tuple[int, ...]
+    targets: tuple[str, ...]
+    fills: tuple[str, ...]
+    placements: tuple[str, ...]
+
+
+Figures: TypeAlias = Mapping[Quantity, Track]
+
+
+def suite_figures(suite: Measured) -> dict[Quantity, Track]:
+    """Clean AP, and the mean over the targets of the overall drop by level and fill, AP points."""
+    weights = suite.weights()
+
+    def track(slug: str) -> Track:
+        found = suite.resampled(slug, weights)
+        return 100 * np.concatenate([found.ap, found.draws[:, 0]])
+
+    clean = track("clean")
+    drops: dict[Quantity, list[Track]] = {}
+    for cell in suite.manifest["cells"]:
+        if cell["attack"] is not None:
+            drops.setdefault(("mean_drop", cell["level"], cell["fill"], ""), []).append(clean - track(cell["slug"]))
+    return {CLEAN: clean, **{quantity: np.mean(tracks, axis=0) for quantity, tracks in drops.items()}}
+
+
+def control_figures(controls: Measured) -> dict[Quantity, Track]:
+    """Means over the targets: own loss and marker effect (AP points), attraction (crop px), by fill and placement."""
+    weights = controls.weights()
+    keypoints = controls.manifest["skeleton"]["keypoints"]
+    cells = [cell for cell in controls.manifest["cells"] if cell["attack"] is not None]
+    own: dict[tuple[str, str, str], Track] = {}
+    indices = [keypoints.index(target) for target in dict.fromkeys(cell["target"] for cell in cells)]
+    found = controls.resampled("clean", weights, indices)
+    clean = {keypoints[k]: 100 * np.concatenate([[found.ap[i]], found.draws[:, i]]) for i, k in enumerate(indices)}
+    pulls: dict[Quantity, list[Track]] = {}
+    for cell in cells:
+        fill, placement, target = cell["fill"], cell["placement"], cell["target"]
+        k = keypoints.index(target)
+        attacked = controls.resampled(cell["slug"], weights, [k])
+        own[fill, placement, target] = 100 * np.concatenate([attacked.ap, attacked.draws[:, 0]])
+        true, elsewhere = controls.attraction(cell["slug"], k, weights)
+        pulls.setdefault(("attraction", "keypoint", fill, placement), []).append(true)
+        pulls.setdefault(("attraction_elsewhere", "keypoint", fill, placement), []).append(elsewhere)
+    losses: dict[Quantity, list[Track]] = {}
+    for (fill, placement, target), ap in own.items():
+        losses.setdefault(("own_loss", "keypoint", fill, placement), []).append(clean[target] - ap)
+        if placement.startswith("decoys") and (fill, "centred", target) in own:
+            effect = own[fill, "centred", target] - ap
+            losses.setdefault(("marker_effect", "keypoint", fill, placement), []).append(effect)
+    return {quantity: np.mean(tracks, axis=0) for quantity, tracks in {**losses, **pulls}.items()}
+
+
+def figures_of(folder: Path) -> tuple[dict[Quantity, Track], int] | None:
+    """The figures of one model and the number of photos, kept beside its runs; None where its suite is not finished."""
+    runs = [folder / name for name in ("suite", "controls") if (folder / name / "manifest.json").is_file()]
+    try:
+        measured = [Measured.open(run) for run in runs]
+    except OccbenchError:
+        return None
+    if not measured or runs[0].name != "suite":
+        return None
+    seals = [one.manifest["seal"]["sha256"] for one in measured]
+    key = hashlib.sha256(f"{VERSION} {seals}".encode()).hexdigest()
+    images = len(measured[0].dataset.truth.image_ids)
+    kept = folder / "figures.npz"
+    if kept.is_file():
+        with np.load(kept, allow_pickle=False) as arrays:
+            if str(arrays["key"]) == key:
+                return {_quantity(name): arrays[name] for name in arrays.files if name != "key"}, images
+    figures = suite_figures(measured[0]) | (control_figures(measured[1]) if len(measured) > 1 else {})
+    file = io.BytesIO()
+    np.savez(file, **{"key": np.array(key), **{"|".join(quantity): track for quantity, track in figures.items()}})
+    durable.write(kept, file.getvalue())
+    return figures, images
+
+
+def _quantity(name: str) -> Quantity:
+    what, level, fill, placement = name.split("|")
+    return what, level, fill, placement
+
+
+def over_seeds(tracks: Sequence[Track], images: int) -> Replicated:
+    """The mean over the seeds, with its interval over photos and seeds."""
+    both = np.stack(tracks)
+    return over_replicates(both[:, 0], both[:, 1:].T, images)
+
+
+def summary_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[str], images: int) -> pd.DataFrame:
+    """One row per quantity and recipe: its value, and its change against the baseline, paired by seed and photo."""
+    rows = []
+    seeds = {recipe: [seed for name, seed in models if name == recipe] for recipe in recipes}
+    quantities = dict.fromkeys(quantity for figures in models.values() for quantity in figures)
+    for quantity in quantities:
+        for recipe in recipes:
+            mine = [seed for seed in seeds[recipe] if quantity in models[recipe, seed]]
+            if not mine:
+                continue
+            value = over_seeds([models[recipe, seed][quantity] for seed in mine], images)
+            row = dict(zip(("quantity", "level", "fill", "placement"), quantity, strict=True))
+            row |= {"recipe": recipe, "seeds": len(mine), "value": value.value, "lo": value.lo, "hi": value.hi}
+            paired = [seed for seed in mine if quantity in models.get((BASELINE, seed), {})]
+            if recipe != BASELINE and paired:
+                changes = [models[recipe, seed][quantity] - models[BASELINE, seed][quantity] for seed in paired]
+                change = over_seeds(changes, images)
+                row |= {"change": change.value, "change_lo": change.lo, "change_hi": change.hi}
+                row |= {"se_photos": change.se_photos, "se_seeds": change.se_replicates}
+            rows.append(row)
+    columns = ["quantity", "level", "fill", "placement", "recipe", "seeds", "value", "lo", "hi"]
+    return pd.DataFrame(rows).reindex(columns=[*columns, "change", "change_lo", "change_hi", "se_photos", "se_seeds"])
+
+
+def write_summary(plan: Plan) -> Path:
+    """Write summary.csv and summary.md of the models that are finished."""
+    found = {
+        (recipe, seed): figures_of(plan.out / f"{recipe}-{seed}") for seed in plan.seeds for recipe in plan.recipes
+    }
+    models = {model: figures[0] for model, figures in found.items() if figures is not None}
+    missing = [f"{recipe}-{seed}" for recipe, seed in found if (recipe, seed) not in models]
+    images = next((figures[1] for figures in found.values() if figures is not None), 0)
+    table = summary_rows(models, plan.recipes, images)
+    durable.write(plan.out / "summary.csv", table.to_csv(index=False, float_format="%.6g").encode())
+    path = plan.out / "summary.md"
+    durable.write(path, "\n".join(_lines(table, plan, images, missing)).encode())
+    return path
+
+
+def _lines(table: pd.DataFrame, plan: Plan, images: int, missing: Sequence[str]) -> Iterator[str]:
+    yield "# Retraining with targeted occlusion\n"
+    yield METHOD
+    yield f"{len(plan.seeds)} seeds, attacked on {images} photos. AP points (x 100) unless said otherwise.\n"
+    if missing:
+        yield f"Not finished yet: {', '.join(missing)}.\n"
+    if len(table):
+        yield from _clean(table, plan)
+        yield from _drops(table, plan)
+        yield from _controls(table, plan)
+
+
+def _pick(table: pd.DataFrame, quantity: Quantity, recipe: str) -> pd.Series | None:
+    names = ("quantity", "level", "fill", "placement")
+    mask = table["recipe"] == recipe
+    for name, value in zip(names, quantity, strict=True):
+        mask &= table[name] == value
+    return table[mask].iloc[0] if mask.any() else None
+
+
+def _shown(row: pd.Series | None, name: str = "", digits: int = 1) -> str:
+    """``12.3 [10.1, 14.5]``; a dash where there is no such number."""
+    lo, hi = ("lo", "hi") if not name else (f"{name}_lo", f"{name}_hi")
+    if row is None or pd.isna(row[name or "value"]):
+        return "–"
+    sign = "+" if name else ""
+    value = f"{row[name or 'value']:{sign}.{digits}f}"
+    return value if pd.isna(row[lo]) else f"{value} [{row[lo]:{sign}.{digits}f}, {row[hi]:{sign}.{digits}f}]"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(heads) + " |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def _clean(table: pd.DataFrame, plan: Plan) -> Iterator[str]:
+    yield "## Clean AP\n"
+    rows = []
+    for recipe in plan.recipes:
+        row = _pick(table, CLEAN, recipe)
+        if row is not None:
+            rows.append((recipe, str(row["seeds"]), _shown(row), _shown(row, "change", 2)))
+    yield from _table(("recipe", "seeds", "AP x 100", "change against none"), rows)
+
+
+def _drops(table: pd.DataFrame, plan: Plan) -> Iterator[str]:
+    drops = table[table["quantity"] == "mean_drop"]
+    kinds = list(dict.fromkeys(zip(drops["level"], drops["fill"], strict=True)))
+    heads = ["recipe", *(f"{level}-{fill}" for level, fill in kinds)]
+    for title, name in (
+        ("Mean drop over the targets", ""),
+        ("Its change against none (negative: loses less)", "change"),
+    ):
+        yield f"## {title}\n"
+        rows = [
+            [recipe, *(_shown(_pick(table, ("mean_drop", level, fill, ""), recipe), name) for level, fill in kinds)]
+            for recipe in plan.recipes
+            if recipe in set(drops["recipe"]) and not (name and recipe == BASELINE)
+        ]
+        yield from _table(heads, rows)
+
+
+def _controls(table: pd.DataFrame, plan: Plan) -> Iterator[str]:
+    recipes = [r for r in plan.recipes if r in set(table.loc[table["quantity"] == "own_loss", "recipe"])]
+    if not recipes:
+        return
+    decoys = next(p for p in plan.placements if p.startswith("decoys"))
+    yield f"## The hidden keypoint itself: mean over {', '.join(plan.targets)}\n"
+    yield "Own loss: clean minus attacked AP of the hidden keypoint. Marker effect: its AP under the lone centred"
+    yield "occluder minus that among decoys; positive: the occluder tells where the keypoint is. Attraction in crop"
+    yield "px: by how much predictions come nearer to the occluder on the keypoint and, among decoys, to the others.\n"
+    for fill in plan.fills:
+        columns: list[tuple[str, Quantity, int]] = [
+            (f"own loss, {placement}", ("own_loss", "keypoint", fill, placement), 1) for placement in plan.placements
+        ]
+        columns.append(("marker effect", ("marker_effect", "keypoint", fill, decoys), 1))
+        columns += [(f"attraction, {p}", ("attraction", "keypoint", fill, p), 2) for p in ("centred", decoys)]
+        columns.append(("attraction elsewhere", ("attraction_elsewhere", "keypoint", fill, decoys), 2))
+        for title, name in (("", ""), (", change against none", "change")):
+            yield f"### {fill}{title}\n"
+            rows = [
+                [recipe, *(_shown(_pick(table, quantity, recipe), name, digits) for _, quantity, digits in columns)]
+                for recipe in recipes
+                if not (name and recipe == BASELINE)
+            ]
+            yield from _table(["recipe", *(head for head, _, _ in columns)], rows)
