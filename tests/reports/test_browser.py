@@ -1,15 +1,14 @@
 """The page in a real browser: nothing loaded, nothing complained of, tables that sort, dark, narrow and on paper.
 
-Needs Chromium (`apt-get install chromium`), and is skipped without it. The accessibility check needs axe-core besides:
-`npm install axe-core` anywhere, and the path of its axe.min.js in OCCBENCH_AXE.
+Needs Chromium (`apt-get install chromium`), and is skipped without it. axe-core comes with the package axe-core-python.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from .chromium import Browser, browser, find_chromium
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="NO BROWSER: the report is not tried in one; install chromium"
 )
-AXE = Path(os.environ.get("OCCBENCH_AXE", "axe.min.js"))
 
 
 @pytest.fixture(scope="module")
@@ -180,14 +178,10 @@ def test_paper(opened: Browser) -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_accessibility(chromium: Browser, full_run: Path, dark: bool) -> None:
-    if not AXE.is_file():
-        pytest.skip(
-            "NO AXE-CORE: accessibility is not checked; npm install axe-core, set OCCBENCH_AXE to its axe.min.js"
-        )
     chromium.window(1280, 900, dark)
     chromium.open(full_run / "report.html")
     chromium.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    chromium.run(AXE.read_text(encoding="utf-8") + "; 0")
+    chromium.run((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8") + "; 0")
     found: list[dict[str, Any]] = chromium.run(
         "axe.run().then(r => r.violations.map(v => ({id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3)"
         ".map(n => n.html.slice(0, 150) + ' ' + n.failureSummary)})))"
