@@ -14,7 +14,9 @@ from .attack import (
     expand_kinds,
     make_suite,
 )
+from .fills import mean_colour
 from .occlude import Occluders, has_target, occlude, place
+from .photo import Subject, occlude_photo, place_in_photo
 from .placement import person_rng
 from .targets import COCO, CROWDPOSE, FLIC, LSP, MPII, SKELETONS, Skeleton
 
@@ -37,10 +39,14 @@ __all__ = [
     "Occluders",
     "Placement",
     "Skeleton",
+    "Subject",
     "expand_kinds",
     "has_target",
     "make_suite",
+    "mean_colour",
     "occlude",
+    "occlude_photo",
     "person_rng",
     "place",
+    "place_in_photo",
 ]

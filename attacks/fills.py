@@ -22,6 +22,17 @@ def keypoint_blur(radius: float) -> tuple[int, float]:
     return kernel, 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
 
 
+def scaled_blur(blur: tuple[int, float], scale: float) -> tuple[int, float]:
+    """A blur of a crop as one of the photo (PROTOCOL section 7): the nearest odd kernel, at least 1, and the sigma.
+
+    Args:
+        blur: Kernel (odd) and sigma, crop px.
+        scale: Image px per crop px.
+    """
+    kernel, sigma = blur
+    return max(1, 2 * round((kernel * scale - 1) / 2) + 1), sigma * scale
+
+
 def mean_colour(crop: np.ndarray, truncate: bool = False) -> np.ndarray:
     """Per-channel mean of a crop, zero padding included, rounded to the nearest integer (thesis: truncated).
 
@@ -76,10 +87,31 @@ def paint(
         return crop
     painted = crop.copy()
     colour = mean_colour(crop, truncate) if fill == "meanout" else np.zeros(crop.shape[-1], crop.dtype)
+    fill_regions(painted, crop, regions, fill, blur, colour)
+    return painted
+
+
+def fill_regions(
+    painted: np.ndarray,
+    clean: np.ndarray,
+    regions: Sequence[Region],
+    fill: str,
+    blur: tuple[int, float],
+    mean: np.ndarray,
+) -> None:
+    """Fill regions of ``painted`` in place.
+
+    Args:
+        painted: Shape (H, W, C), uint8.
+        clean: The same before anything was painted: what is blurred.
+        regions: What to paint.
+        fill: ``"blackout"``, ``"meanout"`` or ``"blur"``.
+        blur: Kernel (odd, px) and sigma, for ``"blur"``.
+        mean: Shape (C,), uint8, for ``"meanout"``.
+    """
     for region in regions:
         window = painted[region.window]
         if fill == "blur":
-            window[region.mask] = blurred_window(crop, region, *blur)[region.mask]
+            window[region.mask] = blurred_window(clean, region, *blur)[region.mask]
         else:
-            window[region.mask] = colour
-    return painted
+            window[region.mask] = mean if fill == "meanout" else 0

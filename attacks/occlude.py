@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .attack import Attack
 from .fills import PART_BLUR, keypoint_blur, paint
-from .placement import disc_decoys, jitter, moved, rectangle_decoys
+from .placement import MARGIN, disc_decoys, jitter, moved, rectangle_decoys
 from .regions import Box, Region, Size, disc, disc_thesis, part_box, part_box_thesis, rectangle
 from .targets import Skeleton
 
@@ -55,10 +55,14 @@ def place(
     size: Size,
     protocol: str,
     rng: np.random.Generator,
+    scale: float = 1.0,
 ) -> Occluders:
     """Find the regions of ``attack`` on one person.
 
     A keypoint that is not labelled, or a part with fewer than two labelled keypoints, is no attack: no regions.
+    In a photo (PROTOCOL section 7, scope image) all that is said in crop px is said in image px, and ``scale`` tells
+    how many of them one crop px of this person is: the same person gets the same regions, as far as they lie in the
+    crop.
 
     Args:
         attack: What to hide.
@@ -68,18 +72,20 @@ def place(
         size: Height and width of the crop, px.
         protocol: ``"corrected"`` or ``"thesis"``.
         rng: Random state of this person and target (:func:`~.placement.person_rng`).
+        scale: Px that the radius and the other lengths of the protocol are multiplied by.
     """
     members = skeleton.indices(attack.level, attack.target)
     if not has_target(attack, skeleton, labelled):
         return Occluders()
+    attack, margin = replace(attack, radius=attack.radius * scale), MARGIN * scale
     if attack.level == "keypoint":
-        return _place_discs(attack, keypoints[members[0]], keypoints[labelled], size, protocol, rng)
+        return _place_discs(attack, keypoints[members[0]], keypoints[labelled], size, protocol, rng, margin)
     if protocol == "thesis":
         box = part_box_thesis(skeleton, attack.target, keypoints, labelled)
     else:
         box = part_box(keypoints[members][labelled[members]], attack.radius)
     part_points = keypoints[members][labelled[members]]
-    return _place_rectangles(attack, box, keypoints[labelled], part_points, size, protocol, rng)
+    return _place_rectangles(attack, box, keypoints[labelled], part_points, size, protocol, rng, margin)
 
 
 def _place_discs(
@@ -89,6 +95,7 @@ def _place_discs(
     size: Size,
     protocol: str,
     rng: np.random.Generator,
+    margin: float,
 ) -> Occluders:
     # The thesis' rule paints no disc past the square that both sides of the crop have: no decoy is put there.
     make, painted = (disc_thesis, (min(size), min(size))) if protocol == "thesis" else (disc, size)
@@ -98,7 +105,7 @@ def _place_discs(
     elif attack.placement.kind != "placebo":
         centres.append(centre)
     wanted = attack.placement.elsewhere
-    elsewhere = disc_decoys(wanted, labelled_points, attack.radius, painted, rng) if wanted else []
+    elsewhere = disc_decoys(wanted, labelled_points, attack.radius, painted, rng, margin) if wanted else []
     return _occluders(
         [make((float(x), float(y)), attack.radius, size) for x, y in centres],
         [make(centre, attack.radius, size) for centre in elsewhere],
@@ -121,6 +128,7 @@ def _place_rectangles(
     size: Size,
     protocol: str,
     rng: np.random.Generator,
+    margin: float,
 ) -> Occluders:
     if box is None:
         return Occluders()
@@ -131,13 +139,17 @@ def _place_rectangles(
     elif attack.placement.kind != "placebo":
         boxes.append(box)
     wanted = attack.placement.elsewhere
-    elsewhere = (
-        rectangle_decoys(wanted, labelled_points, part_points, box, size, rng, bool(boxes), whole) if wanted else []
-    )
+    elsewhere: list[Box] = []
+    if wanted:
+        elsewhere = rectangle_decoys(wanted, labelled_points, part_points, box, size, rng, bool(boxes), whole, margin)
     return _occluders([rectangle(b, size) for b in boxes], [rectangle(b, size) for b in elsewhere], wanted)
 
 
 def occlude(crop: np.ndarray, occluders: Occluders, attack: Attack, protocol: str = "corrected") -> np.ndarray:
     """Paint ``occluders`` on a copy of ``crop`` (H, W, C; uint8); the crop itself where there are none."""
-    blur = PART_BLUR if attack.level == "part" else keypoint_blur(attack.radius)
-    return paint(crop, occluders.regions, attack.fill, blur, truncate=protocol == "thesis")
+    return paint(crop, occluders.regions, attack.fill, blur_of(attack), truncate=protocol == "thesis")
+
+
+def blur_of(attack: Attack) -> tuple[int, float]:
+    """Kernel and sigma of an attack's blur, crop px."""
+    return PART_BLUR if attack.level == "part" else keypoint_blur(attack.radius)

@@ -30,18 +30,23 @@ def jitter(radius: float, rng: np.random.Generator) -> np.ndarray:
     return np.array([math.cos(angle), math.sin(angle)]) * length
 
 
-def _candidates(labelled_points: np.ndarray, size: Size, rng: np.random.Generator) -> np.ndarray:
-    """:data:`TRIES` centres in the box of the labelled keypoints grown by :data:`MARGIN`, inside the crop; (T, 2).
+def _candidates(labelled_points: np.ndarray, size: Size, rng: np.random.Generator, margin: float) -> np.ndarray:
+    """:data:`TRIES` centres in the box of the labelled keypoints grown by ``margin``, inside the crop; (T, 2).
 
     None at all where that box lies outside the crop.
     """
-    low = np.maximum(labelled_points.min(0) - MARGIN, 0)
-    high = np.minimum(labelled_points.max(0) + MARGIN, (size[1] - 1, size[0] - 1))
+    low = np.maximum(labelled_points.min(0) - margin, 0)
+    high = np.minimum(labelled_points.max(0) + margin, (size[1] - 1, size[0] - 1))
     return rng.uniform(low, high, (TRIES, 2)) if (low <= high).all() else np.empty((0, 2))
 
 
 def disc_decoys(
-    n: int, labelled_points: np.ndarray, radius: float, size: Size, rng: np.random.Generator
+    n: int,
+    labelled_points: np.ndarray,
+    radius: float,
+    size: Size,
+    rng: np.random.Generator,
+    margin: float = MARGIN,
 ) -> list[tuple[float, float]]:
     """Centres of up to ``n`` discs elsewhere on the person.
 
@@ -53,10 +58,11 @@ def disc_decoys(
         radius: Of the discs, crop px.
         size: Height and width of what may hold centres, from the crop's top left corner on.
         rng: Random state.
+        margin: How far they may stand outside the box of the labelled keypoints.
     """
     placed: list[tuple[float, float]] = []
     taken = labelled_points
-    for centre in _candidates(labelled_points, size, rng):
+    for centre in _candidates(labelled_points, size, rng, margin):
         if len(placed) == n:
             break
         if (np.linalg.norm(taken - centre, axis=1) > 2 * radius).all():
@@ -74,6 +80,7 @@ def rectangle_decoys(
     rng: np.random.Generator,
     beside: bool,
     whole: bool = False,
+    margin: float = MARGIN,
 ) -> list[Box]:
     """Up to ``n`` rectangles of a part's own size elsewhere on the person.
 
@@ -88,11 +95,12 @@ def rectangle_decoys(
         rng: Random state.
         beside: Whether the part's own rectangle is painted as well, and so must not be overlapped.
         whole: Move the rectangle by whole px only, for one whose corners are whole.
+        margin: How far their centres may stand outside the box of the labelled keypoints.
     """
     own_centre = np.array([box[0] + box[2], box[1] + box[3]]) / 2
     taken = [box] if beside else []
     placed: list[Box] = []
-    for centre in _candidates(labelled_points, size, rng):
+    for centre in _candidates(labelled_points, size, rng, margin):
         if len(placed) == n:
             break
         x1, y1, x2, y2 = moved(box, centre - own_centre, whole)

@@ -69,12 +69,15 @@ def run(model: PoseModel, files: ModelFiles, dataset: Dataset, limit: int | None
 
 
 def cell(predictions: CellPredictions) -> dict[str, Any]:
-    """One cell: what was hidden, on how many boxes, and on how many of them not every decoy found room."""
+    """One cell: what was hidden; how many boxes it changed, changed only because somebody else in the photo is hidden
+    (``n_neighbours``), or had not room for every decoy (``n_short``)."""
     attack = predictions.attack
     about: dict[str, Any] = {"slug": predictions.slug, "attack": None}
     if attack is not None:
         about |= asdict(attack) | {"attack": attack.name, "placement": str(attack.placement)}
         about |= {"n_attacked": int(predictions.attacked.sum()), "n_short": int((predictions.missing > 0).sum())}
+        own = np.isfinite(predictions.centres).any((1, 2))
+        about["n_neighbours"] = int((predictions.attacked & ~own).sum())
     return about
 
 

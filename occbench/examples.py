@@ -14,8 +14,9 @@ import numpy as np
 from .attacks import CENTRED, DEFAULT_RADIUS, FILLS, PLACEMENTS, Attack
 from .data.persons import Dataset
 from .inference.crops import Crop, CropPipeline
-from .inference.engine import attack_crop
+from .inference.engine import Settings, attack_crop
 from .inference.predictions import CellPredictions
+from .inference.scenes import attacked_crop
 from .scoring import own_similarity
 
 MAX_TARGETS = 40
@@ -48,8 +49,7 @@ def write_examples(
     dataset: Dataset,
     cells: Iterable[CellPredictions],
     pipeline: CropPipeline,
-    protocol: str,
-    seed: int,
+    settings: Settings,
 ) -> None:
     """Write the crops of the chosen persons as PNG without anything drawn on them, and examples.json beside them.
 
@@ -60,8 +60,7 @@ def write_examples(
         dataset: Whose persons.
         cells: The clean cell first; each is looked at once and let go.
         pipeline: Cuts the persons out again.
-        protocol: ``"corrected"`` or ``"thesis"``.
-        seed: Of the random placements.
+        settings: How the cells were computed.
     """
     read = iter(cells)
     clean = next(read)
@@ -78,7 +77,7 @@ def write_examples(
                 groups[attack.level, attack.target] = loss, chosen
     largest = sorted(groups, key=lambda key: -groups[key][0])[:MAX_TARGETS]
     examples = [example for key, (_, chosen) in groups.items() if key in largest for example in chosen]
-    _write(folder, dataset, clean, examples, pipeline, protocol, seed)
+    _write(folder, dataset, clean, examples, pipeline, settings)
 
 
 def _oks(dataset: Dataset, cell: CellPredictions) -> np.ndarray:
@@ -127,17 +126,20 @@ def _write(
     clean: CellPredictions,
     examples: Sequence[_Chosen],
     pipeline: CropPipeline,
-    protocol: str,
-    seed: int,
+    settings: Settings,
 ) -> None:
     files: dict[str, bytes] = {}
     entries: list[dict[str, Any]] = []
     wanted = sorted({example.index for example in examples})
+    people = dataset.people() if settings.scope == "image" else {}
     crops = dict(zip(wanted, pipeline.cut_all([dataset.persons[i] for i in wanted]), strict=True))
     for example in examples:
         crop = crops[example.index]
         before, after = f"person-{example.index}.png", f"{example.attack.slug}-{example.kind}.png"
-        image, _ = attack_crop(crop, example.attack, dataset.skeleton, protocol, seed)
+        if settings.scope == "image":
+            image = attacked_crop(pipeline, crop, people, example.attack, dataset.skeleton, settings.seed)
+        else:
+            image, _ = attack_crop(crop, example.attack, dataset.skeleton, settings.protocol, settings.seed)
         files[before] = files.get(before) or _png(crop.image)
         files[after] = _png(image)
         entries.append(_entry(example, crop, clean) | {"clean": before, "attacked": after})

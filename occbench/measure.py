@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,13 @@ from .distributed import Ranks
 from .errors import OccbenchError
 from .examples import write_examples
 from .group_scoring import GROUP_COLUMNS, as_group_table, metric_name, require_measurable
-from .inference.engine import BATCHES_PER_CHUNK, Chunk, Settings, chunks, run_cells
+from .inference.engine import Chunk, Settings, plan, run_cells
 from .inference.model import PoseModel
-from .progress import Progress
+from .inference.scenes import People
 from .natural import NATURAL_COLUMNS, as_natural_table
+from .progress import Progress
 from .runs import durable
-from .runs.folder import open_run
+from .runs.folder import DEFAULTS, open_run
 from .runs.identity import ENGINE, Identity, key_of, persons_sha256, photos_sha256
 from .runs.manifest import is_run, read_manifest, write_manifest
 from .runs.parquet import read_identity
@@ -71,6 +73,11 @@ class Job:
     device: str = "cpu"
     limit: int | None = None
     command: Sequence[str] = ()
+
+    @cached_property
+    def people(self) -> People | None:
+        """For scope image, the labelled persons of each photo."""
+        return self.dataset.people() if self.settings.scope == "image" else None
 
 
 def measure(
@@ -146,6 +153,7 @@ def _choices(job: Job) -> dict[str, Any]:
         "model": job.files.name,
         "data": job.dataset.name,
         "boxes": about.boxes_name(job.dataset),
+        "scope": job.settings.scope,
         "protocol": job.scoring.protocol,
         "flip": job.model.flip,
         "limit": job.limit,
@@ -160,7 +168,7 @@ def _context(job: Job, choices: dict[str, Any]) -> Identity:
     """What decides the predictions of every cell."""
     photos = {person.photo.id: person.photo for person in job.dataset.persons}.values()
     return {
-        **choices,
+        **{name: value for name, value in choices.items() if (name, value) not in DEFAULTS.items()},
         "engine": ENGINE,
         "backend_version": job.model.about_backend()["version"],
         "weights_sha256": job.model.weights_sha256,
@@ -215,11 +223,12 @@ def _predict(job: Job, attacks: Sequence[Attack], store: Store, ranks: Ranks, pr
     settings = replace(job.settings, rank=ranks.rank, ranks=ranks.count)
     total = sum(map(len, _chunks(job)[ranks.rank :: ranks.count])) * (1 + len(attacks))
     with progress.stage("crops", total) as advance:
-        run_cells(job.model, job.dataset.persons, attacks, job.dataset.skeleton, settings, store, advance)
+        data = job.dataset
+        run_cells(job.model, data.persons, attacks, data.skeleton, settings, store, advance, job.people)
 
 
 def _chunks(job: Job) -> list[Chunk]:
-    return chunks(job.dataset.persons, BATCHES_PER_CHUNK * job.settings.batch_size)
+    return plan(job.dataset.persons, job.settings)
 
 
 def _finish(
@@ -235,6 +244,8 @@ def _finish(
     for slug in tidy(out, cells, reference is not None):
         progress.note(f"{slug} is dropped: it was measured with other content, and is not asked for again")
     rows, groups, confidence, counts = _score(job, store, cells, progress)
+    progress.say("natural beside synthetic occlusion")
+    natural = CellScores(out, dataset, job.scoring, job.model.crops.input_size).natural(cells)
     table = as_table(rows)
     named = {
         "model": job.files.name,
@@ -243,8 +254,6 @@ def _finish(
         "protocol": job.scoring.protocol,
     }
     with durable.explained(out):
-    progress.say("natural beside synthetic occlusion")
-    natural = CellScores(out, dataset, job.scoring, job.model.crops.input_size).natural(cells)
         durable.write(out / "cells.csv", as_csv(table.assign(**named)[list(COLUMNS)]))
         durable.write(out / "confidence.csv", as_csv(pd.DataFrame(confidence)))
         _keep_detections(out, dataset)
@@ -252,18 +261,18 @@ def _finish(
         if groups:
             grouped = as_group_table(groups).assign(**named)[list(GROUP_COLUMNS)]
             durable.write(out / "groups.csv", as_csv(grouped))
+        (out / "natural.csv").unlink(missing_ok=True)
+        if natural:
+            beside = as_natural_table(natural).assign(**named)[list(NATURAL_COLUMNS)]
+            durable.write(out / "natural.csv", as_csv(beside))
         progress.say("examples")
         read = (store.read(attack) for attack in cells)
-        write_examples(out / "examples", dataset, read, job.model.crops, job.scoring.protocol, job.settings.seed)
+        write_examples(out / "examples", dataset, read, job.model.crops, job.settings)
     clean_ap = float(table["value"].iloc[0])
     full_ap = clean_ap if reference is None else CellScores.clean_ap(out, dataset, job.scoring, reference.path(None))
     return {
         "complete": True,
         "command": list(job.command),
-        (out / "natural.csv").unlink(missing_ok=True)
-        if natural:
-            beside = as_natural_table(natural).assign(**named)[list(NATURAL_COLUMNS)]
-            durable.write(out / "natural.csv", as_csv(beside))
         "created": began["created"],
         "reused": began["reused"],
         "computed": began["computed"],
@@ -274,6 +283,7 @@ def _finish(
         **about.run(job.model, job.files, dataset, job.limit),
         "backend": {"clean_ap": clean_ap, "clean_ap_fp32": full_ap, "clean_ap_difference": clean_ap - full_ap},
         "device": job.device,
+        "scope": job.settings.scope,
         "protocol": job.scoring.protocol,
         "metric": metric_name(dataset),
         "evaluator": job.scoring.evaluator,

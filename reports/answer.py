@@ -21,6 +21,7 @@ from .training import clean_groups
 SYNTHETIC = (
     "The people in these pictures are synthetic, drawn by the program; the figures say nothing about real photos."
 )
+_SCOPES = {"person": "the person in the crop", "image": "every labelled person, in the photo itself"}
 
 
 def answer(run: Run, notes: tuple[str, ...] = ()) -> Answer:
@@ -77,6 +78,8 @@ def _clean_tile(run: Run) -> Tile:
     ap = clean_figures(run)[0].measured
     boxes = "ground-truth boxes" if run.manifest.boxes.source == "gt" else f"boxes: {run.manifest.boxes.source}"
     text = f"{row['n']:.0f} persons, {boxes}"
+    if run.manifest.scope == "image":
+        text += "; attacks hide everybody in the photo"
     interval = brackets(float(row["ap_lo"]), float(row["ap_hi"]), 4)
     if interval:
         text += f"; 95 % interval {number(float(row['ap_lo']), 4)} to {number(float(row['ap_hi']), 4)}"
@@ -95,7 +98,9 @@ def _level_tile(part: Slice, means: list[MeanDrop], metric: str) -> Tile:
         for target, fill, drop in worst_targets(overall_drops(part))
     )
     title = f"{part.level.capitalize()}s hidden, {conditions(part)}"
-    return Tile(title, text=f"drop of {metric} in points (× 100), mean over {len(part.targets)}", rows=rows, worst=worst)
+    return Tile(
+        title, text=f"drop of {metric} in points (× 100), mean over {len(part.targets)}", rows=rows, worst=worst
+    )
 
 
 def run_facts(run: Run) -> list[tuple[str, str]]:
@@ -112,7 +117,7 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
         data += f" (limited to {m.data.limit})"
     if m.data.skipped_images:
         data += f"; unreadable images skipped: {len(m.data.skipped_images)}"
-    facts += [("Data", data), ("Boxes", _boxes_fact(run)), ("Protocol", m.protocol)]
+    facts += [("Data", data), ("Boxes", _boxes_fact(run)), ("Scope", _SCOPES[m.scope]), ("Protocol", m.protocol)]
     if m.model.flip is not None:
         facts.append(("Flip test", "on" if m.model.flip else "off"))
     if m.bootstrap is not None:
@@ -161,12 +166,12 @@ def _boxes_fact(run: Run) -> str:
         return "ground truth"
     counts = [("matched", boxes.matched), ("unmatched, left clean", boxes.unmatched), ("persons missed", boxes.missed)]
     said = ", ".join(f"{n} {what}" for what, n in counts if n is not None)
+    if boxes.figures is not None and boxes.figures.ap is not None:
+        said += f"; box AP {number(boxes.figures.ap, 4)}"
+        said += "" if boxes.figures.ap50 is None else f", AP50 {number(boxes.figures.ap50, 4)}"
     file = (boxes.file or "").replace("\\", "/").rsplit("/", 1)[-1]
     source = boxes.source + (f" ({file})" if file and boxes.detector is None else "")
     if boxes.detector is not None:
         floor = boxes.detector.min_score
         source += f" {boxes.detector.name}" + ("" if floor is None else f" from a score of {floor:g}")
     return f"{source}: {said}" if said else source
-    if boxes.figures is not None and boxes.figures.ap is not None:
-        said += f"; box AP {number(boxes.figures.ap, 4)}"
-        said += "" if boxes.figures.ap50 is None else f", AP50 {number(boxes.figures.ap50, 4)}"

@@ -73,7 +73,7 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
     parts = [
         [
             *(r.manifest.model.name, recipe_label(r), boxes_label(r), r.manifest.protocol, r.manifest.data.name),
-            *(seed_label(r), r.path.name),
+            *(seed_label(r), f"scope {r.manifest.scope}", r.path.name),
         ]
         for r in runs
     ]
@@ -116,6 +116,7 @@ def differences(runs: Sequence[Run]) -> list[str]:
     aspects: dict[str, set[Any]] = {
         "data": {(r.manifest.data.name, r.manifest.data.n_persons) for r in runs},
         "boxes": {(r.manifest.boxes.source, boxes_label(r)) for r in runs},
+        "scope": {r.manifest.scope for r in runs},
         "protocol": {r.manifest.protocol for r in runs},
         "flip test": {r.manifest.model.flip for r in runs},
     }

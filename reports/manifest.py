@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -47,8 +49,6 @@ class Data(_Entry):
     limit: int | None = None
 
 
-class Boxes(_Entry):
-    source: str
 class Detector(_Entry):
     name: str
     min_score: float | None = None
@@ -61,11 +61,13 @@ class BoxFigures(_Entry):
     ap50: float | None = None
 
 
+class Boxes(_Entry):
+    source: str
     file: str | None = None
-    n: int | None = None
-    matched: int | None = None
     detector: Detector | None = None
     figures: BoxFigures | None = None
+    n: int | None = None
+    matched: int | None = None
     missed: int | None = None
     unmatched: int | None = None
 
@@ -110,6 +112,7 @@ class Manifest(_Entry):
     model: Model
     data: Data
     boxes: Boxes
+    scope: Literal["person", "image"] = "person"
     protocol: str
     evaluator: str | None = None
     bootstrap: int | None = None

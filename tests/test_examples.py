@@ -16,6 +16,7 @@ from occbench.data.persons import Dataset, Person, Photo
 from occbench.evaluation.types import GroundTruth
 from occbench.examples import write_examples
 from occbench.inference.crops import Crop
+from occbench.inference.engine import Settings
 from occbench.inference.predictions import CellPredictions
 
 K = len(COCO.keypoints)
@@ -74,7 +75,7 @@ def make_cell(
 
 
 def written(folder: Path, dataset: Dataset, cells: list[CellPredictions]) -> list[dict[str, object]]:
-    write_examples(folder, dataset, iter(cells), Cutter(), "corrected", 0)  # type: ignore[arg-type]
+    write_examples(folder, dataset, iter(cells), Cutter(), Settings())  # type: ignore[arg-type]
     entries = json.loads((folder / "examples.json").read_text())
     named = {e[name] for e in entries for name in ("clean", "attacked")} | {"examples.json"}
     assert {f.name for f in folder.iterdir()} == named

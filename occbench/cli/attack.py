@@ -50,6 +50,10 @@ def attack(
         float | None,
         typer.Option("--detector-score", min=0, max=1, help="Leave out boxes below it; by default none that it gives."),
     ] = None,
+    scope: Annotated[
+        str,
+        typer.Option("--scope", help="person: who is in the crop; image: everybody labelled, in the photo itself."),
+    ] = "person",
     protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis (see README).")] = "corrected",
     out: Annotated[
         Path | None, typer.Option("--out", help="Run folder, new or to go on with. [runs/MODEL-DATA-BOXES]")
@@ -113,6 +117,7 @@ def attack(
         _check_targets(targets)
     radii, placements = [_radius(text) for text in _values(radius)], [_placement(text) for text in _values(placement)]
     for option, value, known in (
+        ("scope", scope, ("person", "image")),
         ("protocol", protocol, ("corrected", "thesis")),
         ("evaluator", evaluator, ("exact", "pycocotools")),
         ("backend", backend, ("torch", "openvino", "onnxruntime")),
@@ -121,6 +126,8 @@ def attack(
     ):
         if value not in known:
             raise unknown_name(option, value, known)
+    if (scope, protocol) == ("image", "thesis"):
+        raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
     chosen = find_model(model)
     chosen.require_attackable()
     detector = _detector(boxes, detector_checkpoint, detector_score)
@@ -130,7 +137,7 @@ def attack(
     from ..progress import Progress
     from ..runs import check_out
 
-    out = out or _default_out(chosen.name, data, boxes)
+    out = out or _default_out(chosen.name, data, boxes, scope)
     check_out(out, overwrite)
     dataset = open_dataset(data, images, "gt" if detector else boxes, seed)
     if limit:
@@ -174,6 +181,7 @@ def attack(
                 seed,
                 batch_size or (128 if on_gpu else 16),
                 (8 if on_gpu else 1) if workers is None else workers,
+                scope=scope,
             ),
             backend,
             precision,
@@ -268,13 +276,13 @@ def _placement(text: str) -> Placement:
         raise OccbenchError(str(error)) from error
 
 
-def _default_out(model: str, data: str, boxes: str) -> Path:
-    """runs/MODEL-DATA-BOXES: the same for the same command, which so goes on with what it began."""
+def _default_out(model: str, data: str, boxes: str, scope: str) -> Path:
+    """runs/MODEL-DATA-BOXES[-image]: the same for the same command, which so goes on with what it began."""
     kind, _, name = boxes.partition(":")
     source = Path(boxes).stem if boxes.endswith(".json") else boxes.replace(":", "-")
     if kind == "detector":
         source = f"detector-{Path(name).stem if name.endswith('.py') else name}"
-    return Path("runs") / f"{model}-{Path(data).stem}-{source}"
+    return Path("runs") / (f"{model}-{Path(data).stem}-{source}" + "-image" * (scope == "image"))
 
 
 def _print_summary(out: Path, page: Path, manifest: dict[str, Any], as_json: bool) -> None:
@@ -287,9 +295,11 @@ def _print_summary(out: Path, page: Path, manifest: dict[str, Any], as_json: boo
         rows = json.loads(overall.to_json(orient="records"))
         work = {name: manifest[name] for name in ("reused", "computed", "again")}
         files = {"out": str(out), "report": str(page), "cells_csv": str(out / "cells.csv")}
-        print(json.dumps({**files, "clean": rows[0], "cells": rows[1:], "boxes": manifest["boxes"], **work}, indent=2))
+        found = {"scope": manifest["scope"], "clean": rows[0], "cells": rows[1:], "boxes": manifest["boxes"]}
+        print(json.dumps({**files, **found, **work}, indent=2))
         return
     on = f"{manifest['model']['name']} on {manifest['data']['name']}"
+    on += ", everybody in the photo hidden" * (manifest["scope"] == "image")
     metric = clean["metric"]
     print(f"{on}: clean {metric} {clean['value']:.4f}, n = {clean['n']:.0f} persons")
     worst = overall[overall["level"] != "clean"].sort_values("drop", ascending=False, kind="stable").head(5)

@@ -81,4 +81,9 @@ def with_detections(dataset: Dataset, path: Path) -> Dataset:
                 visibility=truth.visibility[g] if g >= 0 else np.zeros_like(truth.visibility[0]),
             )
         )
-    return replace(dataset, persons=tuple(p for group in by_photo.values() for p in group), detections=path)
+    return replace(
+        dataset,
+        persons=tuple(p for group in by_photo.values() for p in group),
+        detections=path,
+        annotated=dataset.persons if dataset.annotated is None else dataset.annotated,
+    )

@@ -131,6 +131,7 @@ class Dataset:
         levels: By image id the level that its figures are also given by (CrowdPose: easy, medium, hard); or None.
         jitter: Share of their size by which the annotated boxes were shifted and scaled; None for not.
         detector: What found the boxes of ``detections``; None where they came as a file.
+        annotated: The persons in their annotated boxes, where ``persons`` are a detector's; else None.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Dataset:
     levels: Mapping[int, str] | None = None
     jitter: float | None = None
     detector: DetectorFiles | None = None
+    annotated: tuple[Person, ...] | None = None
 
     @property
     def box_source(self) -> str:
@@ -165,6 +167,19 @@ class Dataset:
         measured = self.truth.ids[(self.truth.num_keypoints > 0) & ~self.truth.crowd]
         n = len(self.persons)
         return BoxCounts(n, len(matched), len(np.setdiff1d(measured, matched)), n - len(matched))
+
+    def people(self) -> dict[int, tuple[Person, ...]]:
+        """The labelled persons of each photo, by image id: whom scope image hides (PROTOCOL section 7).
+
+        Each in the box that stands for them, or in their annotated box where none does; in the order of the
+        annotations.
+        """
+        boxes = {person.annotation: person for person in self.persons}
+        found: dict[int, list[Person]] = {}
+        for person in self.persons if self.annotated is None else self.annotated:
+            if person.labelled.any():
+                found.setdefault(person.photo.id, []).append(boxes.get(person.annotation, person))
+        return {image: tuple(group) for image, group in found.items()}
 
     def without(self, dropped: set[int], skipped: tuple[str, ...] = ()) -> Dataset:
         """The data set without the photos ``dropped`` (image ids): neither inferred nor scored."""
@@ -184,6 +199,7 @@ class Dataset:
             self,
             photos={i: photo for i, photo in self.photos.items() if i not in dropped},
             persons=tuple(p for p in self.persons if p.photo.id not in dropped),
+            annotated=self.annotated and tuple(p for p in self.annotated if p.photo.id not in dropped),
             truth=truth,
             lengths=None if self.lengths is None else self.lengths[keep],
             levels=None if self.levels is None else {i: a for i, a in self.levels.items() if i not in dropped},

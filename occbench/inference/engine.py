@@ -1,18 +1,21 @@
 """Persons x attacks -> predictions, in one pass over the photos.
 
 Persons are taken in chunks of whole photos. Each photo of a chunk is decoded and each crop warped once; then every
-attack is applied to the chunk's crops. Only crops that an attack changes are inferred (byte equality decides); the
-others take the clean prediction. What stands together in a batch depends on the persons, the attack and the batch size
-alone, never on what else is computed: resumed and shared work gives the same bytes. Crops are cut and attacked in
-threads a few steps ahead of the model, so memory grows neither with the persons nor with the attacks.
+attack is applied to the chunk's crops, or with scope image to its photos, which stay decoded for so long. Only crops
+that an attack changes are inferred (byte equality decides); the others take the clean prediction. What stands together
+in a batch depends on the persons, the attack and the batch size alone, never on what else is computed: resumed and
+shared work gives the same bytes. Crops are cut and attacked in threads a few steps ahead of the model, so memory grows
+neither with the persons nor with the attacks.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -20,12 +23,19 @@ import torch
 
 from ..attacks import Attack, Occluders, Skeleton, occlude, person_rng, place
 from ..data.persons import Person
-from .crops import Crop
+from .crops import Crop, CropPipeline
 from .model import PoseModel
 from .predictions import GEOMETRY, CellPredictions
+from .scenes import People, Seen, cut_scenes, hide_in_photo
 
 BATCHES_PER_CHUNK = 4
 """Batches that the crops of a chunk fill (64 crops of 256 x 192: 9 MB)."""
+
+PHOTO_PIXELS = 2**25
+"""With scope image, pixels that the photos of a chunk have (96 MiB), or one photo alone more."""
+
+SCOPES = ("person", "image")
+"""Who is hidden: the person in the crop, or every labelled person of the photo, in the photo (PROTOCOL section 7)."""
 
 Advance = Callable[[int], None]
 
@@ -64,6 +74,10 @@ class Settings:
         workers: Threads that cut and attack crops ahead of the model; 0 does it in between.
         rank: Which share of the chunks is computed here.
         ranks: Of how many shares.
+        scope: One of :data:`SCOPES`.
+
+    Raises:
+        ValueError: The scope is unknown, or is ``"image"`` under protocol ``"thesis"``, whose rules are those of crops.
     """
 
     protocol: str = "corrected"
@@ -72,6 +86,11 @@ class Settings:
     workers: int = 1
     rank: int = 0
     ranks: int = 1
+    scope: str = "person"
+
+    def __post_init__(self) -> None:
+        if self.scope not in SCOPES or (self.scope, self.protocol) == ("image", "thesis"):
+            raise ValueError(f"scope {self.scope!r} cannot be had under protocol {self.protocol!r}")
 
 
 class Sink(Protocol):
@@ -90,16 +109,35 @@ class Sink(Protocol):
         """Take a finished piece; with the crops' geometry where it is clean."""
 
 
-def chunks(persons: Sequence[Person], size: int) -> list[Chunk]:
-    """Split persons into chunks of at least ``size`` (the last may be smaller), never in the middle of a photo."""
+def chunks(persons: Sequence[Person], size: int, pixels: float = math.inf) -> list[Chunk]:
+    """Split persons into chunks, never in the middle of a photo.
+
+    Args:
+        persons: Photo by photo.
+        size: A chunk ends with the photo that gives it so many persons; the last may have fewer.
+        pixels: A chunk ends, too, before the photo that would give its photos more pixels than this.
+    """
     found: list[Chunk] = []
-    start = 0
+    start, held = 0, 0
     for i in range(1, len(persons) + 1):
-        ends = i == len(persons) or persons[i].photo is not persons[i - 1].photo
-        if i == len(persons) or (ends and i - start >= size):
+        last = i == len(persons)
+        if not last and persons[i].photo is persons[i - 1].photo:
+            continue
+        held += _pixels(persons[i - 1])
+        if last or i - start >= size or held + _pixels(persons[i]) > pixels:
             found.append(Chunk(len(found), start, i))
-            start = i
+            start, held = i, 0
     return found
+
+
+def _pixels(person: Person) -> int:
+    return person.photo.width * person.photo.height
+
+
+def plan(persons: Sequence[Person], settings: Settings) -> list[Chunk]:
+    """The chunks in which persons are predicted; they depend on neither rank nor ranks."""
+    pixels = PHOTO_PIXELS if settings.scope == "image" else math.inf
+    return chunks(persons, BATCHES_PER_CHUNK * settings.batch_size, pixels)
 
 
 def attack_crop(
@@ -123,6 +161,7 @@ def run_cells(
     settings: Settings,
     sink: Sink,
     advance: Advance = lambda pairs: None,
+    people: People | None = None,
 ) -> None:
     """Predict every person clean and under every attack, but for what the sink has already.
 
@@ -134,20 +173,22 @@ def run_cells(
         settings: How.
         sink: Takes the predictions, chunk by chunk.
         advance: Called with the number of (person, cell) pairs that are done.
+        people: For scope image, whom an attack hides in each photo.
     """
     work: list[tuple[Chunk, list[Attack]]] = []
-    for chunk in chunks(persons, BATCHES_PER_CHUNK * settings.batch_size)[settings.rank :: settings.ranks]:
+    for chunk in plan(persons, settings)[settings.rank :: settings.ranks]:
         missing = [attack for attack in attacks if not sink.has(attack, chunk)]
         has_clean = sink.has(None, chunk)
         advance(len(chunk) * (len(attacks) - len(missing) + has_clean))
         if missing or not has_clean:
             work.append((chunk, missing))
 
-    def cut(item: tuple[Chunk, list[Attack]]) -> list[Crop]:
-        return list(model.crops.cut_all(persons[item[0].rows]))
+    def cut(item: tuple[Chunk, list[Attack]]) -> _View:
+        return _view(model.crops, persons[item[0].rows], skeleton, settings, people or {})
 
     with _Pool(settings.workers) as pool:
-        for (chunk, missing), crops in zip(work, pool.ahead(cut, work, depth=1), strict=True):
+        for (chunk, missing), view in zip(work, pool.ahead(cut, work, depth=1), strict=True):
+            crops = view.crops
             if sink.has(None, chunk):
                 clean, geometry = sink.clean(chunk), sink.geometry(chunk)
             else:
@@ -155,8 +196,8 @@ def run_cells(
                 sink.put(chunk, clean, geometry)
                 advance(len(chunk))
 
-            def hide(attack: Attack, crops: list[Crop] = crops, clean: CellPredictions = clean) -> _Hidden:
-                return _hide(crops, attack, skeleton, settings, clean)
+            def hide(attack: Attack, view: _View = view, clean: CellPredictions = clean) -> _Hidden:
+                return _hide(view, attack, clean)
 
             for hidden in pool.ahead(hide, missing, depth=settings.workers + 1):
                 _predict_changed(model, crops, hidden, settings.batch_size)
@@ -203,24 +244,52 @@ class _Hidden:
     changed: list[int]
 
 
-def _hide(
-    crops: Sequence[Crop], attack: Attack, skeleton: Skeleton, settings: Settings, clean: CellPredictions
-) -> _Hidden:
-    cell = CellPredictions.empty(attack, len(crops), clean.scores.shape[1])
+@dataclass(frozen=True, eq=False)
+class _View:
+    """The crops of a chunk.
+
+    Attributes:
+        crops: Without an attack.
+        under: What each of them becomes under an attack.
+    """
+
+    crops: list[Crop]
+    under: Callable[[Attack], Iterable[Seen]]
+
+
+def _view(
+    pipeline: CropPipeline, persons: Sequence[Person], skeleton: Skeleton, settings: Settings, people: People
+) -> _View:
+    if settings.scope == "person":
+        crops = list(pipeline.cut_all(persons))
+        return _View(crops, lambda a: (_see(crop, a, skeleton, settings) for crop in crops))
+    scenes = list(cut_scenes(pipeline, persons, people))
+    return _View(
+        [crop for scene in scenes for crop in scene.crops],
+        lambda a: chain.from_iterable(hide_in_photo(scene, a, skeleton, settings.seed, pipeline) for scene in scenes),
+    )
+
+
+def _see(crop: Crop, attack: Attack, skeleton: Skeleton, settings: Settings) -> Seen:
+    image, occluders = attack_crop(crop, attack, skeleton, settings.protocol, settings.seed)
+    centres = np.array([region.centre for region in occluders.regions], dtype=np.float64).reshape(-1, 2)
+    return Seen(image, occluders.cover(crop.keypoints), centres, occluders.true, occluders.missing)
+
+
+def _hide(view: _View, attack: Attack, clean: CellPredictions) -> _Hidden:
+    cell = CellPredictions.empty(attack, len(view.crops), clean.scores.shape[1])
     cell.keypoints[:], cell.scores[:] = clean.keypoints, clean.scores
     images: list[np.ndarray] = []
     changed: list[int] = []
-    for i, crop in enumerate(crops):
-        image, occluders = attack_crop(crop, attack, skeleton, settings.protocol, settings.seed)
-        cell.missing[i] = occluders.missing
-        if np.array_equal(image, crop.image):
+    for i, (crop, seen) in enumerate(zip(view.crops, view.under(attack), strict=True)):
+        cell.missing[i] = seen.missing
+        if np.array_equal(seen.image, crop.image):
             continue
         cell.attacked[i] = True
-        cell.covered[i] = occluders.cover(crop.keypoints) & crop.person.labelled
-        centres = [region.centre for region in occluders.regions]
-        first = 1 - occluders.true  # the first place is the target's
-        cell.centres[i, first : first + len(centres)] = centres
-        images.append(image)
+        cell.covered[i] = seen.covered & crop.person.labelled
+        first = 1 - seen.true  # the first place is the target's
+        cell.centres[i, first : first + len(seen.centres)] = seen.centres
+        images.append(seen.image)
         changed.append(i)
     return _Hidden(cell, np.stack(images) if images else np.empty(0, np.uint8), changed)
 
@@ -305,10 +374,11 @@ def predict_cells(
     attacks: Sequence[Attack],
     skeleton: Skeleton,
     settings: Settings | None = None,
+    people: People | None = None,
 ) -> tuple[list[CellPredictions], np.ndarray]:
     """:func:`run_cells` in memory: the clean cell and one cell per attack, and the crops' geometry (N, 5)."""
     sink, settings = Memory(), settings or Settings()
-    run_cells(model, persons, attacks, skeleton, settings, sink)
-    pieces = chunks(persons, BATCHES_PER_CHUNK * settings.batch_size)
+    run_cells(model, persons, attacks, skeleton, settings, sink, people=people)
+    pieces = plan(persons, settings)
     cells = [CellPredictions.joined([sink._pieces[a, chunk.index] for chunk in pieces]) for a in (None, *attacks)]
     return cells, np.concatenate([sink.geometry(chunk) for chunk in pieces])

@@ -15,6 +15,9 @@ from .lock import locked
 from .manifest import NAME, is_run, read_manifest
 from .store import PREDICTIONS, WORK
 
+DEFAULTS: Mapping[str, Any] = {"scope": "person"}
+"""Choices that runs from before they could be made do not name; at these values they are no part of an identity."""
+
 
 def check_out(out: Path, overwrite: bool = False) -> None:
     """Refuse a place that holds something else, before anything is computed.
@@ -101,6 +104,7 @@ def _check_choices(out: Path, choices: Mapping[str, Any]) -> None:
             f"--out {str(out)!r} holds a run of an old occbench, which cannot be gone on with; "
             "give another folder, or --overwrite"
         )
+    before = {**DEFAULTS, **before}
     differs = [f"{name} {before.get(name)}" for name, value in choices.items() if before.get(name) != value]
     if differs:
         raise OccbenchError(

@@ -1,0 +1,86 @@
+"""An attack on a whole photo: every labelled person of it, in image px (PROTOCOL section 7, scope image)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .attack import Attack
+from .fills import fill_regions, scaled_blur
+from .occlude import Occluders, blur_of, place
+from .placement import person_rng
+from .targets import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A labelled person of a photo, as far as an attack on the photo needs to know them.
+
+    Attributes:
+        id: Annotation id; it seeds random placements, as in a crop.
+        keypoints: Shape (K, 2), float64, x y in image px.
+        labelled: Shape (K,), bool (v > 0).
+        scale: Image px per crop px of the crop that the person is seen through: its width in image px over its width
+            in crop px.
+        colour: Shape (C,), uint8: mean of that crop (:func:`~.fills.mean_colour`).
+    """
+
+    id: int
+    keypoints: np.ndarray
+    labelled: np.ndarray
+    scale: float
+    colour: np.ndarray
+
+
+def place_in_photo(
+    size: tuple[int, int], subjects: Sequence[Subject], attack: Attack, skeleton: Skeleton, seed: int
+) -> list[Occluders]:
+    """Find the regions of ``attack`` on every subject, by rule ``corrected``.
+
+    Args:
+        size: Height and width of the photo, image px.
+        subjects: Whom.
+        attack: What to hide; its radius is in crop px of each subject.
+        skeleton: The data set's keypoints and parts.
+        seed: Of random placements.
+
+    Returns:
+        One per subject, regions in image px, clipped to the photo.
+    """
+    return [
+        place(
+            attack,
+            skeleton,
+            subject.keypoints,
+            subject.labelled,
+            size,
+            "corrected",
+            person_rng(seed, subject.id, attack.level, attack.target),
+            subject.scale,
+        )
+        for subject in subjects
+    ]
+
+
+def occlude_photo(
+    photo: np.ndarray, subjects: Sequence[Subject], occluders: Sequence[Occluders], attack: Attack
+) -> np.ndarray:
+    """Paint on a copy of ``photo`` what was placed on each subject; the photo itself where nothing was.
+
+    Every fill is made from the unpainted photo. Where regions of two subjects overlap, the later one is on top.
+
+    Args:
+        photo: Shape (H, W, C), uint8.
+        subjects: Whom, in the order in which they are painted.
+        occluders: What :func:`place_in_photo` found, one per subject.
+        attack: Its fill is painted, its blur scaled to image px of each subject.
+    """
+    if not any(found.regions for found in occluders):
+        return photo
+    painted = photo.copy()
+    for subject, found in zip(subjects, occluders, strict=True):
+        blur = scaled_blur(blur_of(attack), subject.scale)
+        fill_regions(painted, photo, found.regions, attack.fill, blur, subject.colour)
+    return painted
