@@ -25,8 +25,10 @@ def export(run: Path, form: str, out: Path) -> list[Path]:
     """Write a run in another format.
 
     ``coco``: COCO keypoint results of every cell, scored and thinned out by OKS-NMS as they were evaluated, which
-    `occbench evaluate` and pycocotools read. ``csv``: cells.csv and one predictions.csv with a row per cell and box.
-    ``parquet``: the same two, typed. ``latex``: the drop of AP by target and fill, with its interval (booktabs).
+    `occbench evaluate` and pycocotools read; for data that is scored by one pose per annotated person (PCKh, PCK, PDJ)
+    those of every person, with their ``annotation_id``. ``csv``: cells.csv and one predictions.csv with a row per cell
+    and box. ``parquet``: the same two, typed. ``latex``: the drop of AP by target and fill, with its interval
+    (booktabs).
 
     Args:
         run: A finished run folder.
@@ -71,9 +73,13 @@ def _coco(run: Path, manifest: Manifest) -> Iterator[tuple[str, list[dict[str, A
     ids, images = persons["id"].to_numpy(), persons["image_id"].to_numpy()
     boxes, areas = persons["score"].to_numpy(), persons["area"].to_numpy()
     sigmas = np.array(manifest["skeleton"]["sigmas"])
+    by_person = manifest.get("metric", "AP") != "AP"  # scored by one pose per annotated person
+    whose = persons["annotation"].tolist()
     for cell in _cells(run, manifest):
         scores = pose_scores(boxes, cell.scores)
-        kept = kept_persons(ids, images, cell.keypoints, scores, areas, sigmas)
+        kept = [i for i, person in enumerate(whose) if not pd.isna(person)]
+        if not by_person:
+            kept = kept_persons(ids, images, cell.keypoints, scores, areas, sigmas)
         triples = np.concatenate([cell.keypoints, cell.scores[..., None]], axis=-1)
         yield (
             cell.slug,
@@ -84,6 +90,7 @@ def _coco(run: Path, manifest: Manifest) -> Iterator[tuple[str, list[dict[str, A
                     # The shortest text that reads back as the same float32.
                     "keypoints": [float(str(value)) for value in triples[i].ravel()],
                     "score": float(scores[i]),
+                    **({"annotation_id": int(whose[i])} if by_person else {}),
                 }
                 for i in kept
             ],

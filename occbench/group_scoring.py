@@ -122,7 +122,7 @@ class RateScorer:
 
     def clean_groups(self) -> list[Row]:
         """The rows of groups.csv of the clean cell."""
-        return self._groups(None, self._clean_draws)
+        return self._groups(None, self._clean_draws, against_clean=False)
 
     def rows(self, cell: RatedCell) -> list[Row]:
         """The rows of a cell: shares, drops in points, intervals."""
@@ -144,10 +144,10 @@ class RateScorer:
                 rows.append(cell_columns(attack) | {"keypoint": name, "metric": self._metric.main} | row)
         return rows
 
-    def _groups(self, attack: Attack | None, found: Sequence[Resampled]) -> list[Row]:
+    def _groups(self, attack: Attack | None, found: Sequence[Resampled], against_clean: bool = True) -> list[Row]:
         rows = []
         for table, own, clean in zip(self._clean_tables, found, self._clean_draws, strict=True):
-            for key, row in _figures(own, None if attack is None else clean):
+            for key, row in _figures(own, clean if against_clean else None):
                 if key is None or isinstance(key, str):
                     rows.append(cell_columns(attack) | {"metric": table.name, "group": key or "Mean"} | row)
         return rows
@@ -178,22 +178,22 @@ class LevelScorer:
 
     def clean_groups(self) -> list[Row]:
         """The rows of groups.csv of the clean cell."""
-        return self._rows(None, self._clean)
+        return self._rows(None, self._clean, against_clean=False)
 
     def groups(self, cell: ScoredCell) -> list[Row]:
         """The rows of groups.csv of a cell."""
         found = self._draws.evaluate(self._truth, cell.detections, self._sigmas, self._scoring.protocol)
         return self._rows(cell.attack, found)
 
-    def _rows(self, attack: Attack | None, found: LevelFigures) -> list[Row]:
+    def _rows(self, attack: Attack | None, found: LevelFigures, against_clean: bool = True) -> list[Row]:
         rows = []
         for level, (prepared, draws) in found.items():
             figures, before = prepared.figures[None], self._clean[level][0].figures[None]
             row: Row = {"n": figures.n, "value": figures.ap}
-            if attack is not None:
+            if against_clean:
                 row["drop"] = 100 * (before.ap - figures.ap)
             if draws is not None:
-                ((_, row),) = _figures(draws, None if attack is None else self._clean[level][1])
+                ((_, row),) = _figures(draws, self._clean[level][1] if against_clean else None)
             rows.append(cell_columns(attack) | {"metric": "AP", "group": level} | row)
         return rows
 

@@ -185,31 +185,6 @@ def _add_remaining(
         row |= {"n_remaining": n, "drop_remaining": drop}
 
 
-def score_results(
-    dataset: Dataset, predictions: Detections, clean: Detections | None, scoring: Scoring
-) -> pd.DataFrame:
-    """Score results that come from elsewhere.
-
-    Args:
-        dataset: Whose truth.
-        predictions: The results.
-        clean: Results on the photos as they were; with them, drops and their intervals are given.
-        scoring: How.
-
-    Returns:
-        Rows as of :func:`as_table`; level ``clean`` for the clean results, ``results`` for the others.
-    """
-    covered = np.zeros(dataset.truth.visibility.shape, dtype=bool)
-    given = [ScoredCell(None, found, covered) for found in (clean, predictions) if found is not None]
-    scorer = Scorer(dataset.truth, dataset.sigmas, dataset.skeleton.keypoints, scoring, given[0])
-    rows = scorer.clean_rows()
-    for cell in given[1:]:
-        rows += scorer.rows(cell)
-    table = as_table(rows)
-    table["level"] = np.repeat(["clean", "results"][-len(given) :], len(table) // len(given))
-    return table
-
-
 def own_similarity(dataset: Dataset, keypoints: np.ndarray) -> np.ndarray:
     """How near each predicted keypoint is to that of the annotated person its box stands for.
 

@@ -1,4 +1,4 @@
-"""COCO keypoint results of any framework."""
+"""Keypoint results of any framework, in COCO's format, for any data set."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class _Result(BaseModel):
     category_id: int = 1
     keypoints: list[FiniteFloat]
     score: FiniteFloat
+    annotation_id: int | None = None
 
 
 def read_results(path: Path, dataset: Dataset) -> Detections:
@@ -36,6 +37,62 @@ def read_results(path: Path, dataset: Dataset) -> Detections:
     Raises:
         OccbenchError: The file is missing, is no list of results, or is of other keypoints or photos.
     """
+    results = _read(path, dataset)
+    return Detections(
+        image=np.array([r.image_id for r in results], dtype=np.int64),
+        keypoints=_points(results, len(dataset.skeleton.keypoints)),
+        scores=np.array([r.score for r in results], dtype=np.float64),
+    )
+
+
+def read_poses(path: Path, dataset: Dataset) -> np.ndarray:
+    """Read keypoint results for a data set whose metric takes one pose per annotated person (PCKh, PCK, PDJ).
+
+    Whose pose a result is, its ``annotation_id`` says; without one it is that of the only person of its photo. Of
+    several results for a person the one with the best score is taken, the first where they are equal.
+
+    Args:
+        path: As for :func:`read_results`.
+        dataset: The annotations that they are of.
+
+    Returns:
+        Shape (G, K, 2), float64, image px, by annotation; NaN for a person without a result, who has nothing right.
+
+    Raises:
+        OccbenchError: See :func:`read_results`; or nobody can tell whose pose a result is.
+    """
+    results = _read(path, dataset)
+    points = _points(results, len(dataset.skeleton.keypoints))
+    row = {int(i): g for g, i in enumerate(dataset.truth.ids)}
+    by_image: dict[int, list[int]] = {}
+    for g, image in enumerate(dataset.truth.image.tolist()):
+        by_image.setdefault(image, []).append(g)
+    poses = np.full(dataset.truth.keypoints.shape, np.nan)
+    best = np.full(len(row), -np.inf)
+    for number, result in enumerate(results):
+        here = by_image.get(result.image_id, [])
+        g = here[0] if result.annotation_id is None and len(here) == 1 else row.get(result.annotation_id or 0, -1)
+        if g not in here:
+            what = f"results file {str(path)!r}: person {number} (image {result.image_id})"
+            if result.annotation_id is not None:
+                raise OccbenchError(f"{what} has annotation_id {result.annotation_id}, which is nobody of that image")
+            raise OccbenchError(
+                f"{what} has no annotation_id, and {len(here)} persons are annotated there: {dataset.name} is scored "
+                "by one pose per annotated person, so say whose it is"
+            )
+        if result.score > best[g]:
+            poses[g], best[g] = points[number], result.score
+    return poses
+
+
+def _points(results: list[_Result], k: int) -> np.ndarray:
+    """Shape (N, K, 2), float64, image px."""
+    points = np.array([r.keypoints for r in results], dtype=np.float64).reshape(-1, k, 3)
+    return points[..., :2].clip(-_FAR, _FAR)
+
+
+def _read(path: Path, dataset: Dataset) -> list[_Result]:
+    """The persons of a results file, checked against the annotations."""
     what = f"results file {str(path)!r}"
     raw = read_json(path, "results file")
     if not isinstance(raw, list):
@@ -61,9 +118,4 @@ def read_results(path: Path, dataset: Dataset) -> Detections:
             f"{what}: {len(unknown)} of {len(results)} persons are in images that the annotations do not have "
             f"(the first is {quoted(unknown[0])})"
         )
-    points = np.array([r.keypoints for r in results], dtype=np.float64).reshape(-1, k, 3)
-    return Detections(
-        image=np.array([r.image_id for r in results], dtype=np.int64),
-        keypoints=points[..., :2].clip(-_FAR, _FAR),
-        scores=np.array([r.score for r in results], dtype=np.float64),
-    )
+    return results

@@ -31,7 +31,8 @@ from occbench.data.persons import Dataset, Photo
 from occbench.data.photos import decode, fault
 from occbench.data.results import read_results
 from occbench.errors import OccbenchError
-from occbench.scoring import Scoring, score_results
+from occbench.results_scoring import score_results
+from occbench.scoring import Scoring
 
 from ..data.builders import Content, keypoints, people
 from ..datasets import builders
@@ -81,7 +82,7 @@ def score(path: Path, dataset: Dataset) -> None:
     found = read_results(path, dataset)
     assert np.isfinite(found.keypoints).all()
     assert np.isfinite(found.scores).all()
-    score_results(dataset, found, None, Scoring("corrected", "exact", 0, 0))
+    score_results(dataset, path, None, Scoring("corrected", "exact", 0, 0))
 
 
 def look(path: Path) -> None:
