@@ -37,6 +37,19 @@ class Progress:
             task = bar.add_task(name, total=total)
             yield lambda steps: bar.advance(task, steps)
 
+    @contextlib.contextmanager
+    def counted(self, name: str) -> Iterator[Callable[[int, int], None]]:
+        """A stretch of work; call what it yields with the number of steps that are done, and of how many."""
+        with contextlib.ExitStack() as stack:
+            begun: list[Callable[[int], None]] = []
+
+            def advance(done: int, of: int) -> None:
+                if not begun:
+                    begun.append(stack.enter_context(self.stage(name, of)))
+                begun[0](1)
+
+            yield advance
+
     def say(self, line: str) -> None:
         """A line of news."""
         if self._show:

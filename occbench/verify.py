@@ -91,7 +91,8 @@ def dataset_of(
     file = boxes.get("file")
     if run is not None and boxes["source"] == "detector":
         file = str(run / DETECTIONS)
-    dataset = open_dataset(source, folder, "gt" if file is None else file)
+    noise = str((manifest.get("choices") or {}).get("boxes", "gt")) if boxes.get("source") == "jitter" else "gt"
+    dataset = open_dataset(source, folder, noise if file is None else file, manifest["seed"])
     _same(dataset.annotations, about["annotations_sha256"], "--data")
     if file is not None:
         _same(Path(file), boxes["sha256"], "the detections")

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from ..attacks import Attack, Occluders, Skeleton, Subject, mean_colour, occlude_photo, place_in_photo
-from ..data.persons import Person
+from ..data.persons import Person, Photo
 from ..data.photos import decode
 from .crops import Crop, CropPipeline
 
@@ -86,9 +86,12 @@ def _subjects(
     return tuple(subject_of(there.get(id(person)) or pipeline.cut(person, picture)) for person in people)
 
 
-def subjects_of(pipeline: CropPipeline, picture: np.ndarray, people: Sequence[Person]) -> tuple[Subject, ...]:
-    """The labelled persons of a decoded photo (H, W, 3; uint8, BGR)."""
-    return _subjects(pipeline, picture, (), people)
+def cut_subjects(
+    pipeline: CropPipeline, photo: Photo, people: Sequence[Person]
+) -> tuple[np.ndarray, tuple[Subject, ...]]:
+    """A decoded photo, (H, W, 3) uint8 BGR, and the labelled persons of it."""
+    picture = decode(photo)
+    return picture, _subjects(pipeline, picture, (), people)
 
 
 def hide_in_photo(
@@ -125,6 +128,7 @@ def attacked_crop(
     pipeline: CropPipeline, crop: Crop, people: People, attack: Attack, skeleton: Skeleton, seed: int
 ) -> np.ndarray:
     """One crop, (h, w, 3) uint8, out of its photo under an attack; arguments as above."""
-    picture, photo = decode(crop.person.photo), crop.person.photo
-    scene = Scene(picture, (crop,), subjects_of(pipeline, picture, people.get(photo.id, ())))
+    photo = crop.person.photo
+    picture, subjects = cut_subjects(pipeline, photo, people.get(photo.id, ()))
+    scene = Scene(picture, (crop,), subjects)
     return next(hide_in_photo(scene, attack, skeleton, seed, pipeline)).image

@@ -30,7 +30,7 @@ def write(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp's 0600 would hide the file from other readers
+            os.fchmod(file.fileno(), 0o666 & ~umask())  # mkstemp's 0600 would hide the file from other readers
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)
@@ -53,7 +53,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Which rights new files of this process do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
