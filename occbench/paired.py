@@ -51,7 +51,7 @@ class Measured:
         manifest = read_manifest(run)
         if not manifest["complete"] or manifest["seal"] is None:
             raise OccbenchError(f"{str(run)!r} is unfinished or of an old occbench: give its command again")
-        dataset = dataset_of(manifest, data, images)
+        dataset = dataset_of(manifest, data, images, run)
         if dataset.metric != "oks":
             raise OccbenchError(f"{str(run)!r} is not scored by AP, and only AP is compared from predictions")
         return Measured(run, manifest, dataset)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from occbench.errors import OccbenchError, unknown_name
+from occbench.evaluation.changes import Compared
 
 from .answer import answer as first_screen
 from .compare import run_labels
@@ -24,7 +25,11 @@ HTML = "html"
 
 
 def build_report(
-    run_dirs: Sequence[Path], out: Path | None = None, progress: Progress | None = None, kind: str = HTML
+    run_dirs: Sequence[Path],
+    out: Path | None = None,
+    progress: Progress | None = None,
+    kind: str = HTML,
+    compared: Sequence[Compared] = (),
 ) -> Path:
     """Write report.html, plots/ (SVG and PNG) and tables/ (CSV, Markdown, LaTeX) from finished runs alone.
 
@@ -35,6 +40,7 @@ def build_report(
         out: Where to write; the run folder itself when there is one run.
         progress: Called with a short line before each step.
         kind: ``html`` for everything; ``csv``, ``md`` or ``latex`` for tables/ in that format alone.
+        compared: Changes against a baseline, for the comparison of several runs.
 
     Returns:
         Path of report.html, or of tables/.
@@ -54,7 +60,7 @@ def build_report(
     say: Progress = progress or (lambda line: None)
     runs = [load_run(Path(folder)) for folder in run_dirs]
     draws = kind == HTML
-    page, written = _page(runs, out, draws, say)
+    page, written = _page(runs, out, draws, say, compared)
     written |= _write_tables(page, out, list(FORMATS) if draws else [kind])
     if not draws:
         return out / "tables"
@@ -66,17 +72,19 @@ def build_report(
     return file
 
 
-def _page(runs: Sequence[Run], out: Path, draws: bool, say: Progress) -> tuple[Page, set[Path]]:
+def _page(
+    runs: Sequence[Run], out: Path, draws: bool, say: Progress, compared: Sequence[Compared]
+) -> tuple[Page, set[Path]]:
     labels = run_labels(runs)
     chapters: list[Chapter] = []
     written: set[Path] = set()
     if len(runs) > 1:
         plots = PlotFolder(out, "", 0, draws)
         sections = []
-        for section in comparison_sections(runs, labels, plots):
+        for section in comparison_sections(runs, labels, plots, compared):
             say(f"comparison: {section.title}")
             sections.append(section)
-        reading = tuple(comparison_reading(runs, labels))
+        reading = tuple(comparison_reading(runs, labels, compared))
         answer = Answer("", reading, (), (), tuple(comparison_notes(runs)))
         chapters.append(Chapter(ANCHOR, "Comparison", answer, tuple(sections)))
         written |= plots.written

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from occbench.evaluation.changes import Compared
+
+from .changes import changes_reading, changes_table, clean_changes
 from .compare import LevelComparison, boxes_label, compare_level, differences
 from .controls import Estimate, control_rows, marker_effects
 from .drops import NO_DROP
@@ -26,14 +29,17 @@ from .training import training_tables
 ANCHOR = "compare"
 
 
-def comparison_sections(runs: Sequence[Run], labels: Sequence[str], plots: PlotFolder) -> Iterator[Section]:
-    """Draw and gather everything about ``runs`` beside each other."""
+def comparison_sections(
+    runs: Sequence[Run], labels: Sequence[str], plots: PlotFolder, compared: Sequence[Compared] = ()
+) -> Iterator[Section]:
+    """Draw and gather everything about ``runs`` beside each other; ``compared``: changes against a baseline."""
     levels = [found for level in LEVELS if (found := compare_level(runs, labels, level))]
     made = (
+        ("changes", "Change against the baseline", _changes(runs, labels, compared, plots)),
         ("robustness", "Robustness side by side", _robustness(runs, labels, levels, plots)),
         ("targets", "Target by target", _targets(levels, labels, plots)),
         ("markers", "Marker effect side by side", _markers(runs, labels)),
-        ("training", "Without occlusion, by training", _training(runs, labels, plots)),
+        ("training", "Without occlusion, by training", _training(runs, labels, compared, plots)),
         ("boxes", "By the source of the boxes", _boxes(runs, plots)),
     )
     for name, title, blocks in made:
@@ -42,9 +48,9 @@ def comparison_sections(runs: Sequence[Run], labels: Sequence[str], plots: PlotF
             yield whole
 
 
-def comparison_reading(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
-    """Which run loses least, as far as the intervals tell."""
-    said = []
+def comparison_reading(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared] = ()) -> list[str]:
+    """What changes against the baseline, and which run loses least, as far as the intervals tell."""
+    said = changes_reading(labels, compared)
     for level in LEVELS:
         found = compare_level(runs, labels, level)
         if found is not None:
@@ -142,8 +148,17 @@ def _markers(runs: Sequence[Run], labels: Sequence[str]) -> Iterator[Block]:
             yield Prose(marker_evidence(effect, "keypoint"))
 
 
-def _training(runs: Sequence[Run], labels: Sequence[str], plots: PlotFolder) -> Iterator[Block]:
-    for table in training_tables(runs, labels):
+def _changes(
+    runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared], plots: PlotFolder
+) -> Iterator[Block]:
+    if compared:
+        yield table_block(changes_table(runs, labels, compared), plots)
+
+
+def _training(
+    runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared], plots: PlotFolder
+) -> Iterator[Block]:
+    for table in training_tables(runs, labels, clean_changes(labels, compared)):
         yield table_block(table, plots)
 
 

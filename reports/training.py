@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from .controls import NO_ESTIMATE, Estimate
 from .drops import NO_DROP, drop_of, records, with_family
@@ -31,8 +32,16 @@ _ABOUT = (
 )
 
 
-def training_tables(runs: Sequence[Run], labels: Sequence[str]) -> list[Table]:
-    """Measured rows, then published ones where a run compares with them: of AP, and of PCKh by joint."""
+def training_tables(
+    runs: Sequence[Run], labels: Sequence[str], changes: Mapping[str, Estimate] = MappingProxyType({})
+) -> list[Table]:
+    """Measured rows, then published ones where a run compares with them: of AP, and of PCKh by joint.
+
+    Args:
+        runs: The runs.
+        labels: Their names.
+        changes: Of the clean AP against a baseline, AP points, by label.
+    """
     found = []
     by_ap = [(run, label) for run, label in zip(runs, labels, strict=True) if run.metric == "AP"]
     if by_ap:
@@ -40,7 +49,10 @@ def training_tables(runs: Sequence[Run], labels: Sequence[str]) -> list[Table]:
         rows = []
         for run, label in by_ap:
             figures = {f.column: 100 * f.measured for f in clean_figures(run)}
-            rows.append(Row((*_about(run, label), *(figures[name] for name in COLUMNS)), {"run": label}))
+            change = (changes.get(label, NO_ESTIMATE),) if changes else ()
+            rows.append(Row((*_about(run, label), *(figures[name] for name in COLUMNS), *change), {"run": label}))
+        if changes:
+            columns.append(Column("change", "change of AP", "points"))
         caption = "AP × 100 on clean crops, in the layout of Tables I and III of the thesis."
         found.append(_table("training_ap", caption, columns, rows, comparable_table([run for run, _ in by_ap])))
     by_joint = [(r, label, joints) for r, label in zip(runs, labels, strict=True) if (joints := clean_groups(r, PCKH))]
@@ -89,7 +101,8 @@ def _table(
                 _tick(row.removal),
                 p,
             )
-            rows.append(Row((*about, *row.figures), note="published"))
+            blank = [math.nan] * (len(columns) - len(row.figures))
+            rows.append(Row((*about, *row.figures, *blank), note="published"))
     return Table(name, caption, (*_ABOUT, *columns), tuple(rows))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import OccbenchError
-from . import attack, doctor, evaluate, export, fetch, ls, preview, report, sample, train, verify, view
+from . import attack, compare, doctor, evaluate, export, fetch, ls, preview, report, sample, train, verify, view
 
 app = typer.Typer(
     name="occbench",
@@ -30,6 +30,7 @@ def _options(
 
 app.command()(attack.attack)
 app.command()(report.report)
+app.command()(compare.compare)
 app.command()(view.view)
 app.command()(verify.verify)
 app.command()(export.export)

@@ -55,7 +55,8 @@ def over_replicates(values: np.ndarray, draws: np.ndarray, images: int, level: f
     drawn = draws.mean(1)
     drawn = drawn[np.isfinite(drawn)]
     if not np.isfinite(mean) or len(drawn) < max(2, 0.95 * len(draws)):
-        return Replicated(mean, *[float("nan")] * 5, count)
+        nan = float("nan")
+        return Replicated(mean, nan, nan, nan, nan, nan, count)
     by_photos = float(drawn.var(ddof=1)) * (1 + 1 / freedom)
     by_seeds = float(values.var(ddof=1)) / count if count > 1 else float("nan")
     both = by_photos + (0.0 if count == 1 else by_seeds)

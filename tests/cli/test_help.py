@@ -16,6 +16,7 @@ from .conftest import Occbench
 COMMANDS = (
     "attack",
     "report",
+    "compare",
     "view",
     "verify",
     "export",

@@ -1,0 +1,194 @@
+"""``occbench compare``: changes against a baseline, paired by photo."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from occbench.evaluation import reference
+from occbench.evaluation.bootstrap import Weights
+from occbench.evaluation.intervals import intervals
+from occbench.paired import Measured
+
+from ..evaluation.test_resampling import replicate
+from .conftest import Occbench, People, Refusal, TinyModel, assert_refused
+
+DRAWS = 25
+
+
+@pytest.fixture(scope="session")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> People:
+    """Enough persons for intervals; the tiny model has seen some of them."""
+    from occbench.data.synthetic import generate
+
+    annotations = generate(9, 11, tmp_path_factory.mktemp("crowd") / "crowd")
+    return People(annotations, annotations.parent / "images")
+
+
+def changed(tiny: TinyModel, folder: Path, amount: float, **meta: object) -> Path:
+    """The tiny model's weights with noise, as a training exports them."""
+    import torch
+
+    noise = torch.Generator().manual_seed(3)
+    weights = torch.load(tiny.weights, weights_only=True)
+    moved = {
+        name: value + amount * value.std() * torch.randn(value.shape, generator=noise) if value.ndim > 1 else value
+        for name, value in weights.items()
+    }
+    path = folder / f"changed-{amount:g}.pth"
+    torch.save({"meta": meta, "state_dict": moved}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(tiny: TinyModel, crowd: People, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A baseline and a worse model over two sources of boxes; not to be changed."""
+    from occbench.cli import main
+
+    folder = tmp_path_factory.mktemp("compared")
+    trained = {"aug": '[{"type": "PartMix", "p": 0.5}]', "baseline": "partmix", "seed": 4}
+    weights = {"base": tiny.weights, "worse": changed(tiny, folder, 0.15, **trained)}
+    found = {}
+    for name, checkpoint in weights.items():
+        for boxes in ("gt", "jitter:0.05"):
+            run = found[f"{name}-{boxes.split(':')[0]}"] = folder / f"{name}-{boxes.split(':')[0]}"
+            arguments = ["attack", "--model", tiny.config, "--checkpoint", checkpoint, "--data", crowd.annotations]
+            arguments += [
+                "--images",
+                crowd.images,
+                "--kind",
+                "part-blackout,keypoint-blur",
+                "--target",
+                "head,left_hip",
+            ]
+            arguments += ["--boxes", boxes, "--bootstrap", DRAWS, "--out", run]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sys, "argv", ["occbench", *map(str, arguments)])
+                with pytest.raises(SystemExit) as end:
+                    main()
+            assert end.value.code == 0
+    return found
+
+
+@pytest.fixture
+def copied(runs: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
+    """A baseline and a worse model, to spoil."""
+    return {name: Path(shutil.copytree(runs[name], tmp_path / name)) for name in ("base-gt", "worse-gt")}
+
+
+def test_changes_are_those_of_the_replicated_photos(occbench: Occbench, runs: dict[str, Path], tmp_path: Path) -> None:
+    base, worse = runs["base-gt"], runs["worse-gt"]
+    answer = occbench("compare", worse, "--baseline", base, "--json")
+    assert answer.code == 0, answer.err
+    (one,) = json.loads(answer.out)["runs"]
+    assert (one["run"], one["baseline"]) == (str(worse), str(base))
+    changes = {change["attack"]: change for change in one["changes"]}
+    assert list(changes) == ["clean", "keypoint-blur", "part-blackout"]
+    tables = [pd.read_csv(run / "cells.csv").query("keypoint == 'all'") for run in (base, worse)]
+    for name, slug in (("clean", "clean"), ("part-blackout", "part-blackout_head")):
+        level, _, fill = name.partition("-")
+        aps = [t[(t["level"] == level) & ((t["fill"] == fill) | (level == "clean"))]["ap"].iloc[0] for t in tables]
+        assert changes[name]["change"] == pytest.approx(100 * (aps[1] - aps[0]), abs=1e-9)
+        drawn = slow_draws([base, worse], slug)
+        truth = Measured.open(base).dataset.truth
+        with_persons = len(np.unique(truth.image[truth.num_keypoints > 0]))
+        expected = intervals(np.array([0.0]), (drawn[1] - drawn[0])[:, None], clusters=np.array([with_persons]))
+        assert changes[name]["low"] == pytest.approx(expected.lo[0], abs=1e-3)
+        assert changes[name]["high"] == pytest.approx(expected.hi[0], abs=1e-3)
+    assert changes["clean"]["change"] < -1
+
+
+def slow_draws(runs: list[Path], slug: str) -> list[np.ndarray]:
+    """AP x 100 by pycocotools of every draw, the drawn photos written out as often as they were drawn."""
+    from occbench.inference.results import to_detections
+    from occbench.runs.parquet import read_cell
+    from occbench.runs.store import read_geometry
+
+    found = []
+    for run in runs:
+        measured = Measured.open(run)
+        data, cell, geometry = measured.dataset, read_cell(run / "predictions" / f"{slug}.parquet"), read_geometry(run)
+        areas = geometry[:, 2] * geometry[:, 3]
+        detections = to_detections(data.persons, cell.keypoints, cell.scores, areas, data.sigmas)
+        weights = Weights.draw(len(data.truth.image_ids), DRAWS, rng=np.random.default_rng(0)).draws
+        copies = [replicate(data.truth, detections, draw) for draw in weights]
+        found.append(np.array([100 * reference.evaluate(*both[:2], data.sigmas).ap for both in copies]))
+    return found
+
+
+def test_attraction_in_the_data_is_that_of_the_run(runs: dict[str, Path]) -> None:
+    run = Measured.open(runs["worse-gt"])
+    table = pd.read_csv(runs["worse-gt"] / "cells.csv")
+    row = table.query("level == 'keypoint' and target == 'left_hip' and keypoint == 'left_hip'").iloc[0]
+    true, elsewhere = run.attraction("keypoint-blur_left_hip", 11, run.weights())
+    assert true[0] == pytest.approx(row["attraction"], abs=1e-6)
+    assert np.isnan(elsewhere).all()
+    assert len(true) == 1 + DRAWS
+    assert true[1:].min() < true[0] < true[1:].max()
+
+
+def test_every_source_of_boxes_has_its_baseline(occbench: Occbench, runs: dict[str, Path], tmp_path: Path) -> None:
+    given = [runs[name] for name in ("base-gt", "base-jitter", "worse-gt", "worse-jitter")]
+    answer = occbench("compare", *given, "--out", tmp_path / "out")
+    assert answer.code == 0, answer.err
+    lines = [line for line in answer.out.splitlines() if "against" in line]
+    assert len(lines) == 2
+    assert all("partmix" in line and "against tiny, training not recorded" in line for line in lines)
+    assert [line.split("against ")[1].count("jitter") for line in lines] == [0, 1]
+    table = pd.read_csv(tmp_path / "out" / "tables" / "changes.csv")
+    assert list(table["role"].fillna("")) == ["baseline", "baseline", "", ""]
+    assert table["change"].isna().tolist() == [True, True, False, False]
+    assert (table["change_lo"] <= table["change_hi"]).tolist() == [False, False, True, True]
+    one = pd.read_csv(tmp_path / "out" / "tables" / "training_ap.csv")
+    assert one["change"].dropna().tolist() == table["change"].dropna().tolist()
+    assert {"changes.md", "changes.tex", "compare_boxes.csv"} <= {p.name for p in (tmp_path / "out/tables").iterdir()}
+    assert "Change against the baseline" in (tmp_path / "out" / "report.html").read_text()
+    only = occbench("compare", *given, "--out", tmp_path / "latex", "--format", "latex")
+    assert only.out.splitlines()[-1] == f"tables: {tmp_path / 'latex' / 'tables'}"
+    assert {p.suffix for p in (tmp_path / "latex" / "tables").iterdir()} == {".tex"}
+
+
+def test_the_exit_code_is_for_losses_alone(occbench: Occbench, runs: dict[str, Path]) -> None:
+    base, worse = runs["base-gt"], runs["worse-gt"]
+    failed = occbench("compare", base, worse, "--fail-if-drop-over", "0.5")
+    assert failed.code == 3
+    assert failed.err.startswith("occbench: tiny, partmix loses ")
+    assert failed.err.count("\n") == 1
+    assert "more than 0.5" in failed.err
+    assert occbench("compare", base, worse, "--fail-if-drop-over", "99").code == 0
+    assert occbench("compare", worse, base, "--fail-if-drop-over", "99").code == 0
+
+
+def test_what_compare_refuses(refuses: Refusal, runs: dict[str, Path], tmp_path: Path) -> None:
+    base, worse = runs["base-gt"], runs["worse-gt"]
+    refuses(["compare", base], "one run alone cannot be compared")
+    refuses(["compare", base, base], "one run alone cannot be compared")
+    refuses(["compare", base, runs["worse-jitter"]], "no run has the boxes of the baseline", "base-gt", "same boxes")
+    refuses(["compare", base, worse, "--format", "pdf"], "unknown format 'pdf'")
+    refuses(["compare", base, tmp_path / "nothing"], "is no run folder")
+    for what, where in (("protocol", ("protocol",)), ("data", ("data", "limit"))):
+        other = tmp_path / f"other-{what}"
+        shutil.copytree(worse, other)
+        manifest = json.loads((other / "manifest.json").read_text())
+        inner = manifest
+        for key in where[:-1]:
+            inner = inner[key]
+        inner[where[-1]] = "thesis" if what == "protocol" else 8
+        (other / "manifest.json").write_text(json.dumps(manifest))
+        refuses(["compare", base, other], f"has other {what} than", "same photos")
+
+
+def test_moved_annotations_are_found_again(occbench: Occbench, copied: dict[str, Path], crowd: People) -> None:
+    for run in copied.values():
+        manifest = json.loads((run / "manifest.json").read_text())
+        manifest["data"]["annotations"] = "gone/annotations.json"
+        (run / "manifest.json").write_text(json.dumps(manifest))
+    assert_refused(occbench("compare", *copied.values()), "gone/annotations.json")
+    given = ["--data", crowd.annotations, "--images", crowd.images]
+    assert occbench("compare", *copied.values(), *given).code == 0
