@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
+from occbench.data.sources import open_dataset
+
 from ..conftest import Real
 from ..datasets import builders
-from .conftest import CONFIG, Occbench, assert_refused
+from .conftest import CONFIG, Answer, Occbench, assert_refused
 
 
 def model_of(folder: Path, dataset: str, keypoints: int) -> tuple[Path, Path]:
@@ -102,6 +104,72 @@ def test_crowdpose_has_its_levels(occbench: Occbench, data: Path, tmp_path: Path
     assert groups["group"].tolist() == ["easy", "medium", "hard"] * 2
     cells = pd.read_csv(tmp_path / "run" / "cells.csv")
     pd.testing.assert_series_equal(cells["ap"], cells["value"], check_names=False)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "keypoints"), [("MpiiDataset", "mpii", 16), ("CrowdPoseDataset", "crowdpose", 14)]
+)
+def test_what_a_run_exports_evaluate_scores_the_same(
+    occbench: Occbench, data: Path, tmp_path: Path, dataset: str, name: str, keypoints: int
+) -> None:
+    config, weights = model_of(tmp_path, dataset, keypoints)
+    run = ["--kind", "part-blackout", "--target", "left_leg", "--data", name, "--bootstrap", 30]
+    done = occbench("attack", "--model", config, "--checkpoint", weights, *run, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    assert occbench("export", tmp_path / "run", "--format", "coco", "--out", tmp_path / "coco").code == 0
+    (attacked,) = (path for path in (tmp_path / "coco").glob("*.json") if path.stem != "clean")
+    answer = occbench(
+        *("evaluate", "--data", name, "--clean", tmp_path / "coco" / "clean.json", "--predictions", attacked),
+        *("--bootstrap", 30, "--out", tmp_path / "scores.csv"),
+    )
+    assert answer.code == 0, answer.err
+    same = ["n", "value", "value_lo", "value_hi", "drop", "drop_lo", "drop_hi"]
+    for file, ours in (("cells.csv", "scores.csv"), ("groups.csv", "scores-groups.csv")):
+        expected, found = pd.read_csv(tmp_path / "run" / file), pd.read_csv(tmp_path / ours)
+        assert found["level"].tolist() == ["clean"] * (len(found) // 2) + ["results"] * (len(found) // 2)
+        pd.testing.assert_frame_equal(found[same], expected[same], rtol=1e-9)
+    assert "Head" in answer.out if name == "mpii" else "easy" in answer.out
+
+
+def test_results_must_say_whose_pose_they_are(occbench: Occbench, data: Path, tmp_path: Path) -> None:
+    """Where a metric takes one pose per annotated person; alone in a photo, a person needs no number."""
+    truth = json.loads((data / "mpii/annotations/mpii_val.json").read_text())
+    dataset = open_dataset("mpii")
+    results = [
+        {
+            "image_id": person.photo.id,
+            "annotation_id": person.annotation,
+            "keypoints": np.column_stack([person.keypoints, np.ones(16)]).ravel().tolist(),
+            "score": 0.5,
+        }
+        for person in dataset.persons
+    ]
+    file = tmp_path / "results.json"
+
+    def evaluate(content: object, data: object = "mpii") -> Answer:
+        file.write_text(json.dumps(content))
+        return occbench("evaluate", "--data", data, "--predictions", file, "--bootstrap", 0, "--json")
+
+    rows = json.loads(evaluate(results).out)["rows"]
+    assert (rows[0]["metric"], rows[0]["value"], rows[0]["n"]) == ("PCKh@0.5", 1, len(truth))
+    shaken = [{**result, "keypoints": [9.0] * 48, "score": 0.4} for result in results]
+    assert json.loads(evaluate([*shaken, *results]).out)["rows"] == rows  # of two, the one with the better score
+    some = json.loads(evaluate(results[: len(results) // 2]).out)["rows"]
+    assert some[0]["value"] == pytest.approx(0.5, abs=0.03)  # a person without a result has nothing right
+    nameless = [{key: value for key, value in result.items() if key != "annotation_id"} for result in results]
+    assert_refused(evaluate(nameless), "has no annotation_id", "2 persons are annotated there")
+    elsewhere = [{**results[0], "annotation_id": results[-1]["annotation_id"]}]
+    assert_refused(evaluate(elsewhere), "which is nobody of that image")
+    builders.dump(data / "alone.json", truth[::2])  # one person a photo
+    savemat(data / "mpii_gt_alone.mat", {"headboxes_src": 2 * builders.head_boxes(np.random.default_rng(0), 12)})
+    ids = [person.photo.id for person in open_dataset(str(data / "alone.json"), data / "mpii/images").persons]
+    alone = [{**result, "image_id": i} for result, i in zip(nameless[::2], ids, strict=True)]
+    file.write_text(json.dumps(alone))
+    done = occbench(
+        *("evaluate", "--data", data / "alone.json", "--images", data / "mpii/images", "--predictions", file),
+        *("--bootstrap", 0, "--json"),
+    )
+    assert json.loads(done.out)["rows"][0]["value"] == 1
 
 
 def test_what_does_not_go_together_is_one_line(occbench: Occbench, data: Path, tmp_path: Path) -> None:
