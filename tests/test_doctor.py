@@ -56,6 +56,20 @@ def test_this_environment_works() -> None:
     assert "threads" in found["devices/cpu"].found
     assert not found["files/coco-val2017"].ok
     assert not found["files/coco-val2017"].needed
+    assert "occbench fetch coco-val2017" in found["files/coco-val2017"].mend
+    assert found["detectors/MMDet"].ok
+    assert "cascade-rcnn" in found["detectors/MMDet"].found
+
+
+def test_without_mmdet_detectors_cannot_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise ImportError("No module named 'mmdet'")
+
+    monkeypatch.setattr("occbench.inference.detector.build_detector", gone)
+    check = named(checks())["detectors/MMDet"]
+    assert (check.ok, check.needed) == (False, False)  # the main job goes without
+    assert "No module named 'mmdet'" in check.found
+    assert "--boxes detector:NAME" in check.mend
 
 
 def test_whatever_is_not_ok_says_what_to_do() -> None:
