@@ -27,16 +27,19 @@ from .examples import write_examples
 from .group_scoring import GROUP_COLUMNS, as_group_table, metric_name, require_measurable
 from .inference.engine import Chunk, Settings, plan, run_cells
 from .inference.model import PoseModel
+from .inference.predictions import GEOMETRY
 from .inference.scenes import People
 from .natural import NATURAL_COLUMNS, as_natural_table
 from .progress import Progress
+from .redetect import Finds, Redetection
 from .runs import durable
 from .runs.folder import DEFAULTS, open_run
 from .runs.identity import ENGINE, Identity, key_of, persons_sha256, photos_sha256
 from .runs.manifest import is_run, read_manifest, write_manifest
 from .runs.parquet import read_identity
-from .runs.store import DETECTIONS, REFERENCE, Store, find_cells, in_order, tidy
+from .runs.store import DETECTIONS, REFERENCE, Store, find_cells, in_order, read_geometry, tidy
 from .scoring import COLUMNS, Row, Scoring, as_table
+from .split import SPLIT, SPLIT_COLUMNS, Cell, as_split_table, split_rows
 
 PROBE = 8
 """Crops of the first persons, on which a backend is compared with torch before it is used."""
@@ -59,6 +62,7 @@ class Job:
         device: For the model.
         limit: How many photos were asked for.
         command: For the manifest.
+        redetect: Makes the detector of the boxes, where it is to see the attacked photos too (scope image).
     """
 
     model: PoseModel
@@ -73,6 +77,7 @@ class Job:
     device: str = "cpu"
     limit: int | None = None
     command: Sequence[str] = ()
+    redetect: Callable[[], Finds] | None = None
 
     @cached_property
     def people(self) -> People | None:
@@ -126,9 +131,12 @@ def measure(
     with opened:
         began = _begin(job, choices, context, progress) if ranks.first else {}
         ranks.wait()
-        reused = find_cells(job.out, context, job.attacks, job.settings.seed).reused
-        store = Store(job.out, context, job.settings.seed, reused)
+        there = find_cells(job.out, context, job.attacks, job.settings.seed)
+        store = Store(job.out, context, job.settings.seed, there.reused)
         _predict(job, job.attacks, store, ranks, progress)
+        again = _redetection(job, context)
+        if again is not None:
+            again.run(in_order([*job.attacks, *there.kept], skeleton), ranks, progress)
         backend["halvings"] = job.model.halvings
         reference = None
         if job.precision != "fp32":
@@ -139,6 +147,8 @@ def measure(
         if not ranks.first:
             return None
         manifest = _finish(job, context, store, reference, began, progress)
+        if again is not None:
+            manifest["redetect"] = _finish_split(job, again, store, began["cells"])
         manifest["backend"] = backend | manifest["backend"]
         manifest["wall_seconds"] = round(time.perf_counter() - started, 1)
         write_manifest(job.out, manifest)
@@ -154,6 +164,7 @@ def _choices(job: Job) -> dict[str, Any]:
         "data": job.dataset.name,
         "boxes": about.boxes_name(job.dataset),
         "scope": job.settings.scope,
+        "redetect": job.redetect is not None,
         "protocol": job.scoring.protocol,
         "flip": job.model.flip,
         "limit": job.limit,
@@ -167,8 +178,9 @@ def _choices(job: Job) -> dict[str, Any]:
 def _context(job: Job, choices: dict[str, Any]) -> Identity:
     """What decides the predictions of every cell."""
     photos = {person.photo.id: person.photo for person in job.dataset.persons}.values()
+    decisive = {name: value for name, value in choices.items() if name != "redetect"}  # which only adds to the cells
     return {
-        **{name: value for name, value in choices.items() if (name, value) not in DEFAULTS.items()},
+        **{name: value for name, value in decisive.items() if (name, value) not in DEFAULTS.items()},
         "engine": ENGINE,
         "backend_version": job.model.about_backend()["version"],
         "weights_sha256": job.model.weights_sha256,
@@ -205,6 +217,36 @@ def _begin(job: Job, choices: dict[str, Any], context: Identity, progress: Progr
             job.out, {"complete": False, "command": list(job.command), "created": created, "choices": choices}
         )
     return began
+
+
+def _redetection(job: Job, context: Identity) -> Redetection | None:
+    """The detector on the attacked photos, where that is asked for."""
+    if job.redetect is None or job.people is None:
+        return None
+    return Redetection(job.out, job.model, job.redetect, job.dataset, job.people, job.settings, context)
+
+
+def _finish_split(job: Job, again: Redetection, store: Store, attacks: Sequence[Attack]) -> dict[str, Any]:
+    """Write split.csv; for the manifest, how the boxes of each attack met the annotated persons."""
+    counts = again.finish(attacks)
+    geometry = read_geometry(job.out)
+    areas = geometry[:, GEOMETRY.index("scale_w")] * geometry[:, GEOMETRY.index("scale_h")]
+    clean = Cell(job.dataset, areas, store.read(None))
+    cells = (Cell(job.dataset, areas, store.read(attack)) for attack in attacks)
+    table = as_split_table(split_rows(job.out, job.dataset, job.scoring, attacks, clean, cells))
+    with durable.explained(job.out):
+        durable.write(job.out / SPLIT, as_csv(table.assign(**_names(job))[list(SPLIT_COLUMNS)]))
+    return counts
+
+
+def _names(job: Job) -> dict[str, str]:
+    """The columns that are the same in every row of a run's tables."""
+    return {
+        "model": job.files.name,
+        "dataset": job.dataset.name,
+        "boxes": about.boxes_name(job.dataset),
+        "protocol": job.scoring.protocol,
+    }
 
 
 def _reference(job: Job, context: Identity) -> Store:
@@ -247,12 +289,7 @@ def _finish(
     progress.say("natural beside synthetic occlusion")
     natural = CellScores(out, dataset, job.scoring, job.model.crops.input_size).natural(cells)
     table = as_table(rows)
-    named = {
-        "model": job.files.name,
-        "dataset": dataset.name,
-        "boxes": about.boxes_name(dataset),
-        "protocol": job.scoring.protocol,
-    }
+    named = _names(job)
     with durable.explained(out):
         durable.write(out / "cells.csv", as_csv(table.assign(**named)[list(COLUMNS)]))
         durable.write(out / "confidence.csv", as_csv(pd.DataFrame(confidence)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from .data.persons import Dataset
 from .data.sources import KNOWN, open_dataset
 from .download import sha256
 from .errors import OccbenchError
+from .inference.predictions import GEOMETRY
 from .runs.manifest import Manifest, broken_seal, read_manifest
-from .runs.parquet import read_identity, read_table
-from .runs.store import DETECTIONS, PERSONS, PREDICTIONS
+from .runs.parquet import read_cell, read_identity, read_table
+from .runs.store import DETECTIONS, PERSONS, PREDICTIONS, read_geometry
 from .scoring import COLUMNS, Row, Scoring, as_table
+from .split import SPLIT, SPLIT_COLUMNS, Cell, as_split_table, split_rows
 
 
 def verify(
@@ -57,7 +59,27 @@ def verify(
     named = pd.read_csv(StringIO(written.decode()), dtype=str, keep_default_na=False, nrows=1).iloc[0]
     same = {name: named[name] for name in ("model", "dataset", "boxes", "protocol")}
     again = as_csv(as_table(rows).assign(**same)[list(COLUMNS)])
-    return [] if again == written else [_difference(written, again)]
+    wrong = [] if again == written else [_difference("cells.csv", written, again)]
+    if manifest.get("redetect") is None:
+        return wrong
+    return wrong + _wrong_split(run, dataset, scoring, [cell["slug"] for cell in manifest["cells"]], same)
+
+
+def _wrong_split(
+    run: Path, dataset: Dataset, scoring: Scoring, slugs: Sequence[str], same: Mapping[str, str]
+) -> list[str]:
+    """What is wrong with split.csv, by the boxes and predictions that it is made from."""
+    geometry = read_geometry(run)
+    areas = geometry[:, GEOMETRY.index("scale_w")] * geometry[:, GEOMETRY.index("scale_h")]
+
+    def cell(slug: str) -> Cell:
+        return Cell(dataset, areas, read_cell(run / PREDICTIONS / f"{slug}.parquet"))
+
+    attacks = [attack for slug in slugs if (attack := attack_of(run, slug)) is not None]
+    rows = split_rows(run, dataset, scoring, attacks, cell("clean"), (cell(attack.slug) for attack in attacks))
+    written = (run / SPLIT).read_bytes()
+    again = as_csv(as_split_table(rows).assign(**same)[list(SPLIT_COLUMNS)])
+    return [] if again == written else [_difference(SPLIT, written, again)]
 
 
 def attack_of(run: Path, slug: str) -> Attack | None:
@@ -109,10 +131,10 @@ def _same(path: Path, expected: Any, what: str) -> None:
         raise OccbenchError(f"{str(path)!r} is not the file that was measured on (its sha256 differs): give {what}")
 
 
-def _difference(written: bytes, again: bytes) -> str:
-    """The first line of cells.csv that is another one."""
+def _difference(name: str, written: bytes, again: bytes) -> str:
+    """The first line of a table that is another one."""
     before, after = written.decode().splitlines(), again.decode().splitlines()
     if len(before) != len(after):
-        return f"cells.csv has {len(before)} lines, but its predictions give {len(after)}"
+        return f"{name} has {len(before)} lines, but its predictions give {len(after)}"
     line = next(i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new)
-    return f"cells.csv, line {line + 1}: written {before[line][:160]!r}, but its predictions give {after[line][:160]!r}"
+    return f"{name}, line {line + 1}: written {before[line][:160]!r}, but its predictions give {after[line][:160]!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,8 @@ from ..errors import OccbenchError, unknown_name
 
 if TYPE_CHECKING:
     from ..attacks import Attack, Placement, Skeleton
+    from ..data.persons import Dataset
+    from ..inference.detector import Detector
 
 
 def attack(
@@ -54,6 +57,10 @@ def attack(
         str,
         typer.Option("--scope", help="person: who is in the crop; image: everybody labelled, in the photo itself."),
     ] = "person",
+    redetect: Annotated[
+        bool,
+        typer.Option("--redetect", help="With --scope image: the detector sees the attacked photos, too."),
+    ] = False,
     protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis (see README).")] = "corrected",
     out: Annotated[
         Path | None, typer.Option("--out", help="Run folder, new or to go on with. [runs/MODEL-DATA-BOXES]")
@@ -131,6 +138,10 @@ def attack(
     chosen = find_model(model)
     chosen.require_attackable()
     detector = _detector(boxes, detector_checkpoint, detector_score)
+    if redetect and not (scope == "image" and detector):
+        raise OccbenchError(
+            "--redetect shows the detector the attacked photos: it needs --scope image and --boxes detector:NAME"
+        )
 
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
@@ -188,6 +199,7 @@ def attack(
             place,
             limit,
             ["occbench", *sys.argv[1:]],
+            partial(_seeing_again, dataset, place, trust_checkpoint, trust_config) if redetect else None,
         )
 
         def report(folder: Path) -> Path:
@@ -230,6 +242,16 @@ def _detector(boxes: str, checkpoint: str | None, score: float | None) -> str | 
         if value is not None:
             raise OccbenchError(f"{option} is for --boxes detector:NAME, but --boxes is {boxes!r}")
     return None
+
+
+def _seeing_again(dataset: Dataset, device: str, trust: bool, trust_config: bool) -> Detector:
+    """The detector that found the boxes of a data set."""
+    from ..inference.detector import Detector
+
+    files = dataset.detector
+    if files is None:
+        raise OccbenchError("the boxes are no detector's: give --boxes detector:NAME")
+    return Detector(files.config, files.checkpoint, device, trust, trust_config)
 
 
 def _check_kinds(kinds: list[str]) -> None:
