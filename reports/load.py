@@ -40,6 +40,7 @@ class Run:
         groups: groups.csv in the same manner; empty when the run has none.
         confidence: confidence.csv likewise.
         natural: natural.csv likewise.
+        split: split.csv likewise.
         torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
@@ -51,6 +52,7 @@ class Run:
     groups: pd.DataFrame
     confidence: pd.DataFrame
     natural: pd.DataFrame
+    split: pd.DataFrame
     torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
@@ -77,10 +79,11 @@ def load_run(path: Path) -> Run:
     groups = _read_more(path / "groups.csv", _GROUPS_TEXT, _GROUPS_NUMBERS)
     confidence = _read_more(path / "confidence.csv", _CONFIDENCE_TEXT, _CONFIDENCE_NUMBERS)
     natural = _read_more(path / "natural.csv", _NATURAL_TEXT, _NATURAL_NUMBERS)
+    split = _read_more(path / "split.csv", _SPLIT_TEXT, _SPLIT_NUMBERS)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *notes)
     torso = _read_torso(path / "persons.parquet")
-    return Run(path, manifest, cells, groups, confidence, natural, torso, examples, notes)
+    return Run(path, manifest, cells, groups, confidence, natural, split, torso, examples, notes)
 
 
 def _metric_note(cells: pd.DataFrame) -> tuple[str, ...]:
@@ -207,6 +210,10 @@ _GROUPS_NUMBERS = ["radius", "n", "value", "value_lo", "value_hi", "drop", "drop
 _NATURAL_TEXT = ["fill", "keypoint", "metric"]
 _NATURAL_NUMBERS = ["radius", "n_visible", "n_occluded", "visible", "occluded", "n_keypoints"]
 _NATURAL_NUMBERS += [f"{name}{end}" for name in ("natural", "synthetic", "rho") for end in ("", "_lo", "_hi")]
+_SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
+_SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
+_SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]
+_SPLIT_NUMBERS += [f"{n}_{when}" for when in ("clean", "attacked") for n in ("matched", "missed", "unmatched")]
 
 
 def _read_more(file: Path, text: list[str], numbers: list[str]) -> pd.DataFrame:

@@ -31,6 +31,8 @@ from .plots import PlotFolder
 from .published import comparable_losses
 from .sentences import confidence_sentences, dose_sentences, marker_evidence
 from .slices import Slice, clean_row, main_slice
+from .split import READING as READING_SPLIT
+from .split import has_split, split_sentence, split_table
 from .style import MOST, MOST_PANELS
 from .table import Table
 from .tables import (
@@ -66,6 +68,7 @@ def run_sections(run: Run, anchor: str, plots: PlotFolder) -> Iterator[Section]:
         ("dose", "Size of the occluder", _doses(run, plots)),
         ("controls", "Robust, or reading the occluder as a marker?", _controls(run, plots)),
         ("confidence", "Confidence against occlusion", _confidence(run, parts, plots)),
+        ("split", "What the boxes lose, and what the pose", _split(run, plots)),
         ("natural", "Natural beside synthetic occlusion", _natural(run, plots)),
         ("examples", "Examples", _examples(run, plots)),
         ("clean", "Without occlusion", _clean(run, plots)),
@@ -263,6 +266,14 @@ def _confidence(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Blo
         alt = "Lines: distribution and calibration of keypoint scores, clean, hidden and visible, by fill."
         yield plots.add(partial(plot_confidence, found), f"confidence_{part.level}", alt, caption)
         yield table_block(confidence_table(found, part.fills), plots)
+
+
+def _split(run: Run, plots: PlotFolder) -> Iterator[Block]:
+    if not has_split(run):
+        return
+    yield Prose(READING_SPLIT)
+    yield Prose(split_sentence(run), "reading")
+    yield table_block(split_table(run), plots)
 
 
 def _natural(run: Run, plots: PlotFolder) -> Iterator[Block]:
