@@ -92,6 +92,7 @@ def _model(model: PoseModel, files: ModelFiles) -> dict[str, Any]:
         "trusted": files.trusted,
         "input_size": list(model.crops.input_size),
         "flip": model.flip,
+        "scales": list(model.scales) or [1.0],
         "published": files.published,
         "augmentation": recipe_of(model.meta),
     }

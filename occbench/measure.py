@@ -167,6 +167,7 @@ def _choices(job: Job) -> dict[str, Any]:
         "redetect": job.redetect is not None,
         "protocol": job.scoring.protocol,
         "flip": job.model.flip,
+        "scales": ",".join(f"{scale:.10g}" for scale in job.model.scales) or None,
         "limit": job.limit,
         "backend": job.backend,
         "precision": job.precision,

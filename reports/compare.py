@@ -119,6 +119,7 @@ def differences(runs: Sequence[Run]) -> list[str]:
         "scope": {r.manifest.scope for r in runs},
         "protocol": {r.manifest.protocol for r in runs},
         "flip test": {r.manifest.model.flip for r in runs},
+        "test scales": {r.manifest.model.scales for r in runs},
     }
     for level in LEVELS:
         parts = [p for p in (main_slice(r, level) for r in runs) if p is not None]

@@ -36,6 +36,7 @@ class Model(_Entry):
     weights_sha256: str | None = None
     input_size: tuple[int, int] | None = None
     flip: bool | None = None
+    scales: tuple[float, ...] = (1.0,)
     published: dict[str, float] = Field(default_factory=dict)
     augmentation: Recipe | None = None
 

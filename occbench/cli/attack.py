@@ -87,6 +87,10 @@ def attack(
     flip: Annotated[
         bool | None, typer.Option("--flip/--no-flip", help="Flip test; by default as the config says.")
     ] = None,
+    scales: Annotated[
+        list[str] | None,
+        typer.Option("--scales", help="Average the heatmaps of an image pyramid, as 0.8,0.9,1,1.1,1.2,1.3. [1]"),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of random placements and of the bootstrap.")] = 0,
     bootstrap: Annotated[
         int, typer.Option("--bootstrap", min=0, help="Draws behind the intervals; 0 for no intervals.")
@@ -116,6 +120,7 @@ def attack(
     occbench attack --model rle --data my.json --kind keypoint-all --radius 6,12,18 --placement centred,decoys:6
     """
     from ..distributed import LAUNCHERS, joined
+    from ..inference.scales import parse_scales
     from ..zoo import find_model
 
     kinds, targets = _values(kind), _values(target)
@@ -135,6 +140,7 @@ def attack(
             raise unknown_name(option, value, known)
     if (scope, protocol) == ("image", "thesis"):
         raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
+    pyramid = parse_scales(_values(scales))
     chosen = find_model(model)
     chosen.require_attackable()
     detector = _detector(boxes, detector_checkpoint, detector_score)
@@ -181,7 +187,7 @@ def attack(
         on_gpu = place.startswith("cuda")
         files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
         job = Job(
-            PoseModel(files.config, weights, place, flip, trust_checkpoint, trust_config),
+            PoseModel(files.config, weights, place, flip, trust_checkpoint, trust_config, pyramid),
             files,
             dataset,
             suite,

@@ -50,6 +50,13 @@ PART_BYTES = 4 << 20
 class Decoder(Protocol):
     """Decodes the raw outputs of a batch of B crops."""
 
+    @property
+    def factor(self) -> tuple[float, float] | None:
+        """Crop px per heatmap px along x and y; None where the output is no plain heatmap."""
+
+    def merged(self, raw: Raw, flipped: Raw | None) -> Raw:
+        """Heatmaps (B, K, H, W) of the last stage, those of the mirrored crops averaged in; where there is a factor."""
+
     def __call__(self, raw: Raw, flipped: Raw | None) -> tuple[np.ndarray, np.ndarray]:
         """Keypoints, shape (B, K, 2), float32, crop px, and their scores, shape (B, K), float32.
 
@@ -61,6 +68,9 @@ class Decoder(Protocol):
             ValueError: The flip test is on and ``flipped`` is None, or the other way round.
         """
 
+    def decoded(self, merged: Raw) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints and scores, as of a call, from what :meth:`merged` gave."""
+
 
 @dataclass(frozen=True)
 class _Decoder:
@@ -68,13 +78,27 @@ class _Decoder:
 
     decode: Callable[[Raw], Arrays]
     merge: Callable[[Raw, Raw], Raw] | None
+    factor: tuple[float, float] | None = None
+
+    def merged(self, raw: Raw, flipped: Raw | None) -> Raw:
+        import torch
+
+        self._check(flipped)
+        with torch.inference_mode():
+            return raw[-1:] if self.merge is None or flipped is None else self.merge(raw, flipped)
+
+    def decoded(self, merged: Raw) -> Arrays:
+        return _Decoder(self.decode, None)(merged, None)
+
+    def _check(self, flipped: Raw | None) -> None:
+        if (self.merge is None) != (flipped is None):
+            expected = "without" if self.merge is None else "with"
+            raise ValueError(f"this decoder is one for predictions {expected} flip test")
 
     def __call__(self, raw: Raw, flipped: Raw | None) -> Arrays:
         import torch
 
-        if (self.merge is None) != (flipped is None):
-            expected = "without" if self.merge is None else "with"
-            raise ValueError(f"this decoder is one for predictions {expected} flip test")
+        self._check(flipped)
         found: list[Arrays] = []
         with torch.inference_mode():
             for part in _parts(raw):
@@ -164,6 +188,7 @@ def _heatmap_decoder(
     return _Decoder(
         lambda raw: decode(codec, raw[-1]),
         None if mirror is None else partial(merge, mirror=mirror, shift=shift),
+        None if combined else (float(codec.scale_factor[0]), float(codec.scale_factor[1])),
     )
 
 

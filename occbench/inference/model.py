@@ -18,6 +18,7 @@ from ..download import sha256
 from ..errors import OccbenchError
 from .crops import Crop, CropPipeline
 from .decoding import Decoder, find_decoder
+from .scales import averaged, rescaled
 
 if TYPE_CHECKING:
     from .backends import Backend
@@ -33,6 +34,7 @@ class PoseModel:
         flip: Whether to average with the mirrored crop; None for what the config says.
         trust: Unpickle the checkpoint even where that can run code.
         trust_config: Let the config run code from elsewhere.
+        scales: Of an image pyramid (see :mod:`.scales`); empty for scale 1 alone.
 
     Attributes:
         meta: What the checkpoint says about itself.
@@ -50,6 +52,7 @@ class PoseModel:
         flip: bool | None = None,
         trust: bool = False,
         trust_config: bool = False,
+        scales: Sequence[float] = (),
     ) -> None:
         setup_mmpose()
         import torch
@@ -81,6 +84,12 @@ class PoseModel:
         if tuple(getattr(codec, "input_size", ())) == self.crops.input_size:  # else only MMPose knows what is meant
             self._decoder = find_decoder(model.head, model.test_cfg, self.crops.flip_indices)
         self._backend: Backend | None = None
+        self.scales = tuple(scales)
+        if self.scales and (self._decoder is None or self._decoder.factor is None):
+            raise OccbenchError(
+                f"--scales averages heatmaps, but {type(model.head).__name__} of {str(config_file)!r} gives none "
+                "that are decoded here; leave it out"
+            )
 
     def use(
         self,
@@ -169,12 +178,29 @@ class PoseModel:
             Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32.
         """
         if self._backend is None or self._decoder is None:
+            if self.scales:
+                raise ValueError("several scales need a backend: call use() first")
             return self._predict_by_mmpose(images, crops)
-        keypoints, scores = self._decoder(*self._backend(images, self.flip))
+        if self.scales:
+            keypoints, scores = self._predict_pyramid(images, self._backend, self._decoder)
+        else:
+            keypoints, scores = self._decoder(*self._backend(images, self.flip))
         size = np.array(self.crops.input_size, dtype=np.float64)
         center = np.stack([crop.center for crop in crops])[:, None]
         scale = np.stack([crop.scale for crop in crops])[:, None]
         return (keypoints / size * scale + center - 0.5 * scale).astype(np.float32), scores
+
+    def _predict_pyramid(self, images: np.ndarray, backend: Backend, decoder: Decoder) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints in crop px and scores from the heatmaps of all scales."""
+        import torch
+
+        def maps(scale: float) -> torch.Tensor:
+            return decoder.merged(*backend(rescaled(images, scale), self.flip))[-1]
+
+        assert decoder.factor is not None  # checked at the start
+        with torch.inference_mode():
+            mean = averaged(((s, maps(s)) for s in self.scales), decoder.factor, self.crops.input_size)
+            return decoder.decoded((mean,))
 
     def _predict_by_mmpose(self, images: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
         """:meth:`predict` by MMPose's own test step: for every head there is, a Python object per person."""

@@ -15,7 +15,7 @@ from .lock import locked
 from .manifest import NAME, is_run, read_manifest
 from .store import PREDICTIONS, WORK
 
-DEFAULTS: Mapping[str, Any] = {"scope": "person", "redetect": False}
+DEFAULTS: Mapping[str, Any] = {"scope": "person", "redetect": False, "scales": None}
 """Choices that runs from before they could be made do not name; at these values they are no part of an identity."""
 
 
