@@ -187,8 +187,9 @@ def _at(found: Critical, radii: Sequence[float]) -> str:
             f"≤ {radii[0]:g}" if radius <= radii[0] else f"> {radii[-1]:g}" if math.isinf(radius) else number(radius, 1)
         )
 
-    interval = "" if math.isnan(found.low) or math.isnan(found.high) else f" ({size(found.low)} to {size(found.high)})"
-    return f"{size(found.value)} px{interval}"
+    ends = [size(radius) for radius in (found.low, found.high) if not math.isnan(radius)]
+    says_more = len(ends) == 2 and set(ends) != {size(found.value)}
+    return f"{size(found.value)} px" + (f" ({ends[0]} to {ends[1]})" if says_more else "")
 
 
 def confidence_sentences(found: LevelConfidence) -> list[str]:

@@ -190,7 +190,7 @@ def test_dose_sentences() -> None:
         "Blur: the mean drop first exceeds (points) 1 at 9.0 px (7.5 to 10.5) and 5 at 15.0 px (14.5 to 15.5)."
     ]
     assert dose_sentences(dose(sure(3), sure(4))) == [
-        "Blur: the mean drop first exceeds (points) 1 at ≤ 6 px (≤ 6 to ≤ 6)."
+        "Blur: the mean drop first exceeds (points) 1 at ≤ 6 px."
     ]
     assert dose_sentences(dose(Drop(0.1), Drop(0.2))) == [
         "Blur: the mean drop stays below 1 point up to 12 px; there it is 0.2."
