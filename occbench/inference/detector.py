@@ -84,8 +84,8 @@ class Detector:
             photo: Shape (h, w, 3), uint8, BGR.
 
         Returns:
-            Shape (n, 5), float64: x1, y1, x2, y2 in image px, inside the photo, and the score; best first. Boxes
-            without an area are left out.
+            Shape (n, 5), float64: x1, y1, x2, y2 in image px, and the score; best first. As MMDet gives them, so that
+            a box may reach over the edge of a photo that was padded; those without an area in the photo are left out.
 
         Raises:
             OccbenchError: The detector gives numbers that are not finite, or it needs what is not installed.
@@ -102,8 +102,8 @@ class Detector:
                 f"the detector's boxes are not finite numbers: are the weights {self._checkpoint} sound?"
             )
         height, width = photo.shape[:2]
-        boxes = boxes.clip(0, (width, height, width, height))
         kept = (boxes[:, 2:] > boxes[:, :2]).all(1)
+        kept &= (boxes[:, :2] < (width, height)).all(1) & (boxes[:, 2:] > 0).all(1)
         best = np.argsort(-scores[kept], kind="stable")
         return np.column_stack([boxes[kept], scores[kept]])[best]
 
