@@ -228,7 +228,7 @@ def comparison_sentences(found: LevelComparison, labels: Sequence[str]) -> list[
         elif least.high < min(drop.low for _, drop in rest):
             against = listed(f"{label} {span(drop.low, drop.high)}" for label, drop in rest)
             said.append(
-                f"{found.level.capitalize()}s under {fill}: {best} loses least, {span(least.low, least.high)} AP "
+                f"{found.level.capitalize()}s under {fill}: {best} loses least, {span(least.low, least.high)} "
                 f"points on average ({against})."
             )
         else:
