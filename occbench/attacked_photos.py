@@ -110,14 +110,17 @@ def _check_free(out: Path) -> None:
 
 def _dataset(run: Path, manifest: Manifest, data: Path | None, images: Path | None) -> Dataset:
     """The run's data set, with photos and boxes that are those of the run."""
+    identity = manifest.get("identity")
+    if not isinstance(identity, dict) or not {"photos_sha256", "persons_sha256"} <= identity.keys():
+        raise OccbenchError(f"the manifest of {str(run)!r} does not say what was measured: measure it again")
     dataset = check_photos(dataset_of(manifest, data, images, run))
     photos = {person.photo.id: person.photo for person in dataset.persons}.values()
-    if photos_sha256(photos) != manifest["identity"]["photos_sha256"]:
+    if photos_sha256(photos) != identity["photos_sha256"]:
         raise OccbenchError(
             f"the photos in {str(dataset.images)!r} are not those of the run (their sha256 differs): name their folder "
             "with --images"
         )
-    if persons_sha256(dataset) != manifest["identity"]["persons_sha256"]:
+    if persons_sha256(dataset) != identity["persons_sha256"]:
         raise OccbenchError(f"the boxes of {str(run)!r} are not those that its data give now: measure it again")
     return dataset
 

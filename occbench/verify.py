@@ -69,6 +69,8 @@ def _wrong_split(
     run: Path, dataset: Dataset, scoring: Scoring, slugs: Sequence[str], same: Mapping[str, str]
 ) -> list[str]:
     """What is wrong with split.csv, by the boxes and predictions that it is made from."""
+    if not (run / SPLIT).is_file():
+        return [f"{SPLIT} is missing"]
     geometry = read_geometry(run)
     areas = geometry[:, GEOMETRY.index("scale_w")] * geometry[:, GEOMETRY.index("scale_h")]
 
