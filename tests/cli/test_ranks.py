@@ -61,6 +61,15 @@ def test_two_processes_give_the_bytes_of_one(
     assert 0 < chunks["computed"] < chunks["wanted"]  # the first process' own share
 
 
+def test_two_processes_share_a_run_of_scope_image(shared_people: People, tiny: TinyModel, tmp_path: Path) -> None:
+    words = ["--scope", "image"]
+    answer = run(arguments=[*command(shared_people, tiny, tmp_path / "alone"), *words])
+    assert answer.returncode == 0, answer.stderr
+    answer = run(*torchrun(2), arguments=[*command(shared_people, tiny, tmp_path / "run"), *words])
+    assert answer.returncode == 0, answer.stderr
+    assert files(tmp_path / "run") == files(tmp_path / "alone")
+
+
 def test_a_run_that_is_killed_five_times_ends_as_if_nothing_had_been(
     shared_people: People, tiny: TinyModel, alone: Path, tmp_path: Path
 ) -> None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Barrier
 from typing import Any, ClassVar
 
 import cv2
@@ -17,13 +20,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occbench.attacks import COCO
+from occbench.attacks import COCO, Attack
 from occbench.data.coco import read_coco
+from occbench.data.persons import DetectorFiles
+from occbench.distributed import Ranks
 from occbench.evaluation.bootstrap import Weights, compare, prepare, resample
 from occbench.inference import detector as detector_module
 from occbench.inference.engine import Settings, predict_cells
 from occbench.inference.model import PoseModel
 from occbench.inference.results import to_detections
+from occbench.progress import Progress
+from occbench.redetect import Redetection
 from occbench.runs.parquet import read_cell
 from occbench.split import with_boxes
 
@@ -184,6 +191,59 @@ def test_intervals_are_those_of_the_paired_bootstrap(tiny: TinyModel, occbench: 
     np.testing.assert_allclose(got, want, rtol=1e-8)
     assert row[["interaction_lo", "drop_pose_lo", "drop_boxes_hi"]].notna().all()
     assert row["interaction_lo"] <= row["interaction"] <= row["interaction_hi"]
+
+
+@dataclass(frozen=True)
+class Threads(Ranks):
+    """Processes that are threads."""
+
+    barrier: Barrier | None = None
+
+    def wait(self) -> None:
+        if self.barrier is not None:
+            self.barrier.wait(timeout=60)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_share_the_detector_and_give_the_bytes_of_one(
+    shared_people: People,
+    tiny: TinyModel,
+    occbench: Occbench,
+    tmp_path: Path,
+    count: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("occbench.redetect.PHOTOS_PER_PIECE", 1)
+    attack(occbench, shared_people, tiny)
+    expected = {k: v for k, v in files(tmp_path / "run").items() if k.startswith("redetect")}
+    dataset = with_boxes(read_coco(shared_people.annotations, shared_people.images), tmp_path / "run/detections.json")
+    detector = DetectorFiles("stub", CONFIG, "c" * 64, (), Path("w"), "w" * 64, False, None)
+    attacks = [Attack("keypoint", "blackout", "nose", 5), Attack("part", "blackout", "corpus", 5)]
+    context = {"detections_sha256": "d" * 64, "persons_sha256": "p" * 64, "config_sha256": "m" * 64}
+    barrier = Barrier(count)
+    out = tmp_path / "other"
+    out.mkdir()
+
+    def one(rank: int) -> Redetection:
+        model = PoseModel(tiny.config, tiny.weights)
+        data = replace(dataset, detector=detector)
+        settings = Settings(batch_size=1, workers=0, scope="image")
+        job = Redetection(out, model, Stub, data, data.people(), settings, context)
+        job.run(attacks, Threads(rank, count, barrier=barrier), Progress(False))
+        return job
+
+    with ThreadPoolExecutor(count) as pool:
+        jobs = list(pool.map(one, range(count)))
+    assert set(jobs[0].finish(attacks)) == set(SLUGS)
+    found = {k: v for k, v in files(tmp_path / "other").items() if k.startswith("redetect")}
+    assert found.keys() == expected.keys()
+    for name in expected:
+        if name.endswith("detections.json"):
+            assert found[name] == expected[name]
+        elif name.endswith(".parquet") and "predictions" in name:
+            ours, theirs = read_cell(tmp_path / "other" / name), read_cell(tmp_path / "run" / name)
+            np.testing.assert_allclose(ours.keypoints, theirs.keypoints, atol=1e-3)
+            np.testing.assert_array_equal(ours.covered, theirs.covered)
 
 
 @pytest.mark.parametrize("after", [4, 7])
