@@ -1,8 +1,8 @@
 """A drop with its uncertainty, and what may be said about it.
 
-Drops are points of the run's metric (x 100), a loss is positive, NaN is "no such number". An interval of a mean (of a difference) is
-put together from the ends of its members' intervals: with members that are not perfectly correlated it is too wide
-rather than too narrow.
+Drops are points of the run's metric (x 100), a loss is positive, NaN is "no such number". An interval of a mean (of a
+difference) is put together from the ends of its members' intervals: with members that are not perfectly correlated it
+is too wide rather than too narrow.
 """
 
 from __future__ import annotations

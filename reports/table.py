@@ -24,7 +24,7 @@ class Radius(Estimate):
 Value: TypeAlias = "str | float | Drop | Estimate"
 
 Kind = Literal["text", "count", "ap", "points", "px", "plain"]
-"""text: left; count: 0 decimals; ap: a fraction, 4; points: of the metric x 100, 2; px: crop px, as short as it is; plain: 3."""
+"""text: left; count: 0 decimals; ap: a fraction, 4; points: x 100, 2; px: crop px, as short as it is; plain: 3."""
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def effect(value: Drop, gain: Drop, pull: float = math.nan) -> MarkerEffect:
 @pytest.mark.parametrize(
     ("value", "gain", "begins"),
     [
-        (sure(8), sure(7), "This model reads the blackout occluder as a marker: what it hides is found 6.5 to 7.5 points"),
+        (sure(8), sure(7), "This model reads the blackout occluder as a marker: what it hides is found 6.5 to 7.5"),
         (
             sure(8),
             sure(-2),
