@@ -13,8 +13,13 @@ import pandas as pd
 import pytest
 
 from occbench.attacks import COCO
+from occbench.inference.model import PoseModel
 from occbench.runs.parquet import read_cell
+from occbench.zoo import find_model
 
+from ..conftest import Real
+from ..inference.mmpose_loop import run_mmpose
+from ..inference.test_against_mmpose import subset
 from .conftest import Answer, Occbench, People, Refusal, TinyModel
 from .test_scope import attack, detections
 
@@ -191,3 +196,31 @@ def test_a_full_disk_leaves_nothing(
     monkeypatch.setattr(Path, "write_bytes", full)
     refuses(["export", "run", "--attacked-images", "photos", "--model", tiny.config], "No space left")
     assert written == 5
+
+
+@pytest.mark.real
+def test_mmpose_on_the_exported_photos_gives_the_figures_of_the_run(
+    real: Real, occbench: Occbench, tmp_path: Path
+) -> None:
+    """MMPose's own test loop and CocoMetric, on real photos: another framework, which knows nothing of attacks."""
+    name = "tinypose-128x96"
+    annotations = subset(real, tmp_path, photos=40)
+    answer = occbench(
+        *("attack", "--model", name, "--checkpoint", real.weights(name), "--scope", "image", "--bootstrap", 0),
+        *("--data", annotations, "--images", real.images, "--kind", "part-meanout,keypoint-blur"),
+        *("--target", "left_arm,nose", "--out", "run"),
+    )
+    assert answer.code == 0, answer.err
+    assert occbench("export", "run", "--attacked-images", "photos").code == 0
+    table = pd.read_csv("run/cells.csv").query("keypoint == 'all'").fillna({"target": "clean"}).set_index("target")
+    config = PoseModel(find_model(name).config_path, real.weights(name)).config
+    for target, slug in (("left_arm", "part-meanout_left_arm"), ("nose", "keypoint-blur_nose")):
+        folder, work = tmp_path / "photos" / slug, tmp_path / target
+        work.mkdir()
+        figures, poses = run_mmpose(config, real.weights(name), folder / "annotations.json", folder / "images", work)
+        assert figures["coco/AP"] == pytest.approx(table.loc[target, "ap"], abs=5e-6)
+        assert table.loc[target, "drop"] > 0
+        ours = read_cell(tmp_path / "run" / "predictions" / f"{slug}.parquet")
+        ids = pd.read_parquet("run/persons.parquet")["id"].tolist()
+        for number, person in enumerate(ids):
+            np.testing.assert_allclose(poses[person][:, :2], ours.keypoints[number], atol=0.05)
