@@ -111,9 +111,7 @@ def test_one_target_alone() -> None:
 
 def test_the_costliest_fill_is_named_only_where_intervals_tell() -> None:
     means = [MeanDrop("part", "blackout", sure(5), 11), MeanDrop("part", "blur", sure(2), 11)]
-    assert (
-        fill_sentence("part", means) == "Of the fills, blackout costs most: 4.5 to 5.5 points per part on average."
-    )
+    assert fill_sentence("part", means) == "Of the fills, blackout costs most: 4.5 to 5.5 points per part on average."
     assert fill_sentence("part", [means[0], MeanDrop("part", "blur", sure(4.5), 11)]) is None
     assert fill_sentence("part", means[:1]) is None
     assert fill_sentence("part", [MeanDrop("part", f, Drop(1.0), 11) for f in ("blackout", "blur")]) is None
@@ -189,9 +187,7 @@ def test_dose_sentences() -> None:
     assert dose_sentences(dose(sure(0), sure(2), sure(8))) == [
         "Blur: the mean drop first exceeds (points) 1 at 9.0 px (7.5 to 10.5) and 5 at 15.0 px (14.5 to 15.5)."
     ]
-    assert dose_sentences(dose(sure(3), sure(4))) == [
-        "Blur: the mean drop first exceeds (points) 1 at ≤ 6 px."
-    ]
+    assert dose_sentences(dose(sure(3), sure(4))) == ["Blur: the mean drop first exceeds (points) 1 at ≤ 6 px."]
     assert dose_sentences(dose(Drop(0.1), Drop(0.2))) == [
         "Blur: the mean drop stays below 1 point up to 12 px; there it is 0.2."
     ]
