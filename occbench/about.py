@@ -117,6 +117,7 @@ def _boxes(dataset: Dataset) -> dict[str, Any]:
     file = dataset.detections
     return {
         "source": dataset.box_source,
+        "jitter": dataset.jitter,
         "file": None if file is None else str(file),
         "sha256": None if file is None else sha256(file),
         "detector": None if dataset.detector is None else _detector(dataset.detector),

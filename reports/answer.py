@@ -164,6 +164,8 @@ def _boxes_fact(run: Run) -> str:
     boxes = run.manifest.boxes
     if boxes.source == "gt":
         return "ground truth"
+    if boxes.jitter is not None:
+        return f"ground truth, shifted and scaled by up to {boxes.jitter:g} of its size"
     counts = [("matched", boxes.matched), ("unmatched, left clean", boxes.unmatched), ("persons missed", boxes.missed)]
     said = ", ".join(f"{n} {what}" for what, n in counts if n is not None)
     if boxes.figures is not None and boxes.figures.ap is not None:

@@ -100,8 +100,10 @@ def seed_label(run: Run) -> str:
 
 
 def boxes_label(run: Run) -> str:
-    """The boxes in a word or two: ``gt``, the detector, or the detections' file without its folder and ending."""
+    """The boxes in a word or two: ``gt``, ``jitter 0.1``, the detector, or the detections' file without its ending."""
     boxes = run.manifest.boxes
+    if boxes.jitter is not None:
+        return f"jitter {boxes.jitter:g}"
     if boxes.detector is not None:
         floor = boxes.detector.min_score
         return boxes.detector.name + ("" if floor is None else f" from {floor:g}")

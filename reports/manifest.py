@@ -64,6 +64,7 @@ class BoxFigures(_Entry):
 
 class Boxes(_Entry):
     source: str
+    jitter: float | None = None
     file: str | None = None
     detector: Detector | None = None
     figures: BoxFigures | None = None

@@ -91,7 +91,7 @@ def test_mpii_is_attacked_by_its_joints_and_scored_by_pckh(occbench: Occbench, d
     again = occbench(*attack, "--data", "mpii", "--boxes", "jitter:0.1", "--out", tmp_path / "moved", "--bootstrap", 0)
     assert again.code == 0, again.err
     moved = json.loads((tmp_path / "moved" / "manifest.json").read_text())
-    assert moved["boxes"]["source"] == "jitter"
+    assert (moved["boxes"]["source"], moved["boxes"]["jitter"]) == ("jitter", 0.1)
 
 
 def test_crowdpose_has_its_levels(occbench: Occbench, data: Path, tmp_path: Path) -> None:
