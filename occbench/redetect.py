@@ -29,7 +29,7 @@ from .inference.scenes import People, cut_subjects
 from .progress import Progress
 from .runs import durable
 from .runs.identity import Identity, cell_identity, key_of, persons_sha256, photos_sha256
-from .runs.store import DETECTIONS, WORK, Store, find_cells, tidy
+from .runs.store import DETECTIONS, PERSONS, WORK, Store, find_cells, tidy
 from .split import REDETECT, folder_of, with_boxes
 
 PHOTOS_PER_PIECE = 8
@@ -225,6 +225,8 @@ class Redetection:
             for cell in (None, attack) if data.persons else ():
                 store.finish(cell, plan(data.persons, self.settings), data)
             tidy(folder_of(self.out, attack), [None, attack] if data.persons else [])
+            if not data.persons:
+                (folder_of(self.out, attack) / PERSONS).unlink(missing_ok=True)
             found = data.box_counts()
             counts[attack.slug] = {name: getattr(found, name) for name in ("n", "matched", "missed", "unmatched")}
         for folder in (self.out / REDETECT).glob("*"):
