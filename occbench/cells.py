@@ -20,6 +20,7 @@ from .data.persons import Dataset
 from .errors import OccbenchError
 from .inference.predictions import CellPredictions, cell_slug, to_crop
 from .judge import Judge, judge, yardstick
+from .markers import control_rows
 from .natural import natural_rows
 from .runs import durable
 from .runs.parquet import read_cell
@@ -82,6 +83,10 @@ class CellScores:
     def natural(self, attacks: Sequence[Attack | None]) -> list[Row]:
         """The rows of natural.csv, of the run's cells; none where the data set annotates no flags."""
         return natural_rows(self._dataset, self._scoring, self._areas, self._read, attacks)
+
+    def controls(self, attacks: Sequence[Attack | None]) -> list[Row]:
+        """The rows of controls.csv, of the run's cells; none where nothing was hidden among decoys."""
+        return control_rows(self._dataset, self._scoring, self._areas, self._read, attacks)
 
     @classmethod
     def clean_ap(cls, out: Path, dataset: Dataset, scoring: Scoring, path: Path) -> float:

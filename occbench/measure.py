@@ -29,6 +29,7 @@ from .inference.engine import Chunk, Settings, plan, run_cells
 from .inference.model import PoseModel
 from .inference.predictions import GEOMETRY
 from .inference.scenes import People
+from .markers import CONTROL_COLUMNS, as_control_table
 from .natural import NATURAL_COLUMNS, as_natural_table
 from .progress import Progress
 from .redetect import Finds, Redetection
@@ -287,8 +288,9 @@ def _finish(
     for slug in tidy(out, cells, reference is not None):
         progress.note(f"{slug} is dropped: it was measured with other content, and is not asked for again")
     rows, groups, confidence, counts = _score(job, store, cells, progress)
-    progress.say("natural beside synthetic occlusion")
-    natural = CellScores(out, dataset, job.scoring, job.model.crops.input_size).natural(cells)
+    progress.say("natural occlusion and controls")
+    scores = CellScores(out, dataset, job.scoring, job.model.crops.input_size)
+    natural, controls = scores.natural(cells), scores.controls(cells)
     table = as_table(rows)
     named = _names(job)
     with durable.explained(out):
@@ -303,6 +305,10 @@ def _finish(
         if natural:
             beside = as_natural_table(natural).assign(**named)[list(NATURAL_COLUMNS)]
             durable.write(out / "natural.csv", as_csv(beside))
+        (out / "controls.csv").unlink(missing_ok=True)
+        if controls:
+            placed = as_control_table(controls).assign(**named)[list(CONTROL_COLUMNS)]
+            durable.write(out / "controls.csv", as_csv(placed))
         progress.say("examples")
         read = (store.read(attack) for attack in cells)
         write_examples(out / "examples", dataset, read, job.model.crops, job.settings)

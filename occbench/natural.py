@@ -6,7 +6,7 @@ annotated as occluded; the synthetic loss is of the same persons. See :mod:`~.ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -14,14 +14,11 @@ import pandas as pd
 
 from .attacks import Attack
 from .data.persons import Dataset
-from .evaluation.bootstrap import Resampled, Weights, prepare, resample
-from .evaluation.cells import Key, Protocol, cell_masks
-from .evaluation.natural import OCCLUDED, VISIBLE, NaturalTable, flag_masks, flag_table, natural_table
-from .evaluation.rates import METRICS, RateTable, resample_rates
+from .evaluation.natural import OCCLUDED, VISIBLE, NaturalTable, natural_table
 from .evaluation.types import GroundTruth
-from .group_scoring import by_annotation, metric_name
+from .figures import figures_of
+from .group_scoring import metric_name
 from .inference.predictions import CellPredictions
-from .inference.results import to_detections
 from .scoring import Row, Scoring
 
 NATURAL_COLUMNS = (
@@ -67,13 +64,13 @@ def natural_rows(
     suites = _suites(attacks)
     if not suites or not has_flags(dataset.truth):
         return []
-    figures = _Aps(dataset, scoring, areas) if dataset.metric == "oks" else _Rates(dataset, scoring)
+    figures = figures_of(dataset, scoring, areas)
     cell = read(None)
     natural, clean = figures.by_flag(cell), figures.by_keypoint(cell)
     rows = []
     for (fill, radius), by_target in suites.items():
         hidden = [
-            None if name not in by_target else figures.of_keypoint(read(by_target[name]), k)
+            None if name not in by_target else figures.of_keypoints(read(by_target[name]), [k])
             for k, name in enumerate(dataset.skeleton.keypoints)
         ]
         table = natural_table(natural, clean, hidden)
@@ -110,68 +107,3 @@ def _rows(table: NaturalTable, dataset: Dataset) -> list[Row]:
         rows.append(row | {"visible": found.visible / 100, "occluded": found.occluded / 100})
     correlation = {"rho": table.rho, "rho_lo": table.rho_lo, "rho_hi": table.rho_hi}
     return [*rows, {"keypoint": "all", "metric": metric, "n_keypoints": table.n} | correlation]
-
-
-def _weights(truth: GroundTruth, scoring: Scoring) -> Weights:
-    if not scoring.draws:
-        nothing = np.empty((0, len(truth.image_ids)), dtype=np.int16)
-        return Weights(nothing, nothing)
-    return Weights.draw(len(truth.image_ids), scoring.draws, rng=np.random.default_rng(scoring.seed))
-
-
-class _Aps:
-    """AP; arguments as of :func:`natural_rows`."""
-
-    def __init__(self, dataset: Dataset, scoring: Scoring, areas: np.ndarray) -> None:
-        self._dataset, self._scoring, self._areas = dataset, scoring, areas
-        self._weights = _weights(dataset.truth, scoring)
-        self._single = cell_masks(len(dataset.truth), len(dataset.sigmas))
-        del self._single[None]  # all keypoints
-
-    def by_flag(self, cell: CellPredictions) -> Resampled:
-        """Of each keypoint where it is visible and where it is occluded."""
-        return self._resampled(cell, flag_masks(self._dataset.truth), "corrected")
-
-    def by_keypoint(self, cell: CellPredictions) -> Resampled:
-        """Of each keypoint, at its index."""
-        return self._resampled(cell, self._single, self._scoring.protocol)
-
-    def of_keypoint(self, cell: CellPredictions, keypoint: int) -> Resampled:
-        """Of one keypoint, at its index."""
-        return self._resampled(cell, {keypoint: self._single[keypoint]}, self._scoring.protocol)
-
-    def _resampled(
-        self, cell: CellPredictions, masks: Mapping[Key, np.ndarray | None], protocol: Protocol
-    ) -> Resampled:
-        data = self._dataset
-        found = to_detections(data.persons, cell.keypoints, cell.scores, self._areas, data.sigmas)
-        return resample(prepare(data.truth, found, data.sigmas, protocol, masks), self._weights)
-
-
-class _Rates:
-    """The share of correct joints; arguments as of :func:`natural_rows`."""
-
-    def __init__(self, dataset: Dataset, scoring: Scoring) -> None:
-        self._dataset = dataset
-        self._image = np.searchsorted(dataset.truth.image_ids, dataset.truth.image)
-        self._weights = _weights(dataset.truth, scoring)
-
-    def by_flag(self, cell: CellPredictions) -> Resampled:
-        """Of each keypoint where it is visible and where it is occluded."""
-        split = flag_table(self._table(cell), self._dataset.truth.visibility)
-        return resample_rates(split, self._image, self._weights)
-
-    def by_keypoint(self, cell: CellPredictions) -> Resampled:
-        """Of each keypoint, at its index, among others."""
-        return resample_rates(self._table(cell), self._image, self._weights)
-
-    def of_keypoint(self, cell: CellPredictions, keypoint: int) -> Resampled:
-        """Of each keypoint: one costs as much as all."""
-        return self.by_keypoint(cell)
-
-    def _table(self, cell: CellPredictions) -> RateTable:
-        data = self._dataset
-        predicted, labelled = by_annotation(data, cell.keypoints), data.truth.visibility > 0
-        metric = METRICS[data.metric]
-        lengths = np.asarray(data.lengths)
-        return metric.tables(predicted, data.truth.keypoints, labelled, lengths, data.skeleton.keypoints)[0]

@@ -59,7 +59,7 @@ def marker_reading(run: Run) -> list[str]:
     if part is None:
         return []
     if has_controls(run, "keypoint"):
-        return marker_verdicts(marker_effects(control_rows(run, "keypoint")))
+        return marker_verdicts(marker_effects(run, control_rows(run, "keypoint")))
     if part.placement != CENTRED:
         return []
     found = (own_gain_sentence(fill, matrix(run, part, fill).rows) for fill in part.fills)

@@ -1,10 +1,14 @@
-"""The controls: is a model robust, or does it read the occluder as a marker? (PROTOCOL section 8)"""
+"""The controls: is a model robust, or does it read the occluder as a marker? (PROTOCOL section 8)
+
+Effects and their paired intervals are those of controls.csv. A run older than that file has the differences of
+cells.csv, whose intervals are put together from their members' ends: too wide.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -119,10 +123,12 @@ def control_rows(run: Run, level: str) -> list[ControlRow]:
     is_own = [k in hidden(level, t) for t, k in zip(cells["target"], cells["keypoint"], strict=True)]
     own = cells[np.array(is_own, dtype=bool)]
     rows = []
+    paired = _paired(run, level)
     for key, group in own.groupby(["target", "fill", "radius"], sort=False):
         placements = order_placements(group["placement"])
         if placements != [CENTRED]:
-            rows.append(_control_row(level, cast("tuple[str, str, float]", key), group, clean, placements))
+            row = _control_row(level, cast("tuple[str, str, float]", key), group, clean, placements)
+            rows.append(_with_paired(row, paired))
     fills = order_fills(r.fill for r in rows)
     targets = order_targets(run, level, (r.target for r in rows))
     return sorted(rows, key=lambda r: (targets.index(r.target), fills.index(r.fill), r.radius))
@@ -151,6 +157,35 @@ def _control_row(
     )
 
 
+Paired = Mapping[tuple[str, str, float, str], Mapping[str, Drop]]
+"""By target, fill, radius and placement with decoys: effect to its figure."""
+
+
+def _paired(run: Run, level: str) -> Paired:
+    rows = run.controls[run.controls["level"] == level]
+    return {
+        (row["target"], row["fill"], row["radius"], row["placement"]): {
+            effect: Drop(row[effect], row[f"{effect}_lo"], row[f"{effect}_hi"])
+            for effect in ("marker", "gain", "placebo", "corrected")
+        }
+        for row in records(rows)
+    }
+
+
+def _with_paired(row: ControlRow, paired: Paired) -> ControlRow:
+    """The row with the effects of controls.csv, where that has them."""
+    known = {p: paired.get((row.target, row.fill, row.radius, p)) for p in row.marker_effect}
+    found = {placement: effects for placement, effects in known.items() if effects is not None}
+    if not found:
+        return row
+    return replace(
+        row,
+        marker_effect={**row.marker_effect, **{p: effects["marker"] for p, effects in found.items()}},
+        corrected_loss={**row.corrected_loss, **{p: effects["corrected"] for p, effects in found.items()}},
+        placebo_loss=next(iter(found.values()))["placebo"],
+    )
+
+
 def _own_ap(rows: pd.DataFrame) -> Estimate:
     return Estimate(*(_mean(rows[name], of_all=True) for name in ("ap", "ap_lo", "ap_hi")))
 
@@ -172,9 +207,15 @@ def at_main_radius(rows: Sequence[ControlRow]) -> list[ControlRow]:
     return [row for row in rows if row.radius == radius]
 
 
-def marker_effects(rows: Sequence[ControlRow]) -> list[MarkerEffect]:
-    """Per fill and placement with decoys, over the rows of the main radius that have a marker effect."""
+def marker_effects(run: Run, rows: Sequence[ControlRow]) -> list[MarkerEffect]:
+    """Per fill and placement with decoys, over the rows of the main radius that have a marker effect.
+
+    Args:
+        run: The run.
+        rows: Of one of its levels.
+    """
     rows = at_main_radius(rows)
+    paired = _paired(run, rows[0].level) if rows else {}
     found = []
     for fill in order_fills(row.fill for row in rows):
         mine = [row for row in rows if row.fill == fill]
@@ -185,12 +226,13 @@ def marker_effects(rows: Sequence[ControlRow]) -> list[MarkerEffect]:
             if not known:
                 continue
             effects = [row.marker_effect[placement] for row in known]
+            mean = paired.get(("all", fill, known[0].radius, placement))
             found.append(
                 MarkerEffect(
                     fill,
                     placement,
-                    mean_of(effects),
-                    negative(mean_of(row.own_loss[CENTRED] for row in known)),
+                    mean_of(effects) if mean is None else mean["marker"],
+                    negative(mean_of(row.own_loss[CENTRED] for row in known)) if mean is None else mean["gain"],
                     len(known),
                     sum(effect.clear and effect.value > 0 for effect in effects),
                     _mean(pd.Series([row.attraction[placement] for row in known], dtype=float)),

@@ -41,6 +41,7 @@ class Run:
         confidence: confidence.csv likewise.
         natural: natural.csv likewise.
         split: split.csv likewise.
+        controls: controls.csv likewise.
         torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
@@ -53,6 +54,7 @@ class Run:
     confidence: pd.DataFrame
     natural: pd.DataFrame
     split: pd.DataFrame
+    controls: pd.DataFrame
     torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
@@ -80,10 +82,11 @@ def load_run(path: Path) -> Run:
     confidence = _read_more(path / "confidence.csv", _CONFIDENCE_TEXT, _CONFIDENCE_NUMBERS)
     natural = _read_more(path / "natural.csv", _NATURAL_TEXT, _NATURAL_NUMBERS)
     split = _read_more(path / "split.csv", _SPLIT_TEXT, _SPLIT_NUMBERS)
+    controls = _read_more(path / "controls.csv", _CONTROLS_TEXT, _CONTROLS_NUMBERS)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *notes)
     torso = _read_torso(path / "persons.parquet")
-    return Run(path, manifest, cells, groups, confidence, natural, split, torso, examples, notes)
+    return Run(path, manifest, cells, groups, confidence, natural, split, controls, torso, examples, notes)
 
 
 def _metric_note(cells: pd.DataFrame) -> tuple[str, ...]:
@@ -210,6 +213,9 @@ _GROUPS_NUMBERS = ["radius", "n", "value", "value_lo", "value_hi", "drop", "drop
 _NATURAL_TEXT = ["fill", "keypoint", "metric"]
 _NATURAL_NUMBERS = ["radius", "n_visible", "n_occluded", "visible", "occluded", "n_keypoints"]
 _NATURAL_NUMBERS += [f"{name}{end}" for name in ("natural", "synthetic", "rho") for end in ("", "_lo", "_hi")]
+_CONTROLS_TEXT = ["level", "fill", "target", "placement", "metric"]
+_CONTROLS_NUMBERS = ["radius", "n_targets"]
+_CONTROLS_NUMBERS += [f"{n}{end}" for n in ("marker", "gain", "placebo", "corrected") for end in ("", "_lo", "_hi")]
 _SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
 _SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
 _SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]

@@ -230,7 +230,7 @@ def _controls(run: Run, plots: PlotFolder) -> Iterator[Block]:
         yield Prose(sentence, "reading")
     for level, rows in tables:
         yield Heading(f"{level.capitalize()} attacks")
-        for effect in marker_effects(rows):
+        for effect in marker_effects(run, rows):
             yield Prose(marker_evidence(effect, level))
         caption = (
             "AP of what is hidden (of a part, the mean over its keypoints). The bar from decoys to centred is the "

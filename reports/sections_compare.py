@@ -139,7 +139,7 @@ def _targets(levels: Sequence[LevelComparison], labels: Sequence[str], plots: Pl
 
 def _markers(runs: Sequence[Run], labels: Sequence[str]) -> Iterator[Block]:
     for run, label in zip(runs, labels, strict=True):
-        effects = marker_effects(control_rows(run, "keypoint"))
+        effects = marker_effects(run, control_rows(run, "keypoint"))
         if effects:
             yield Heading(label)
         for sentence in marker_verdicts(effects):

@@ -104,8 +104,15 @@ def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
 def marker_verdicts(effects: Sequence[MarkerEffect]) -> list[str]:
     """Whether the model reads the occluders of each fill as markers of what they hide."""
     unhedged = [e for e in effects if not e.effect.has_interval]
-    unseen = [e for e in effects if e.effect.has_interval and not e.effect.clear]
+    unclear = [e for e in effects if e.effect.has_interval and not e.effect.clear]
+    gaining = [e for e in unclear if e.gain.clear and e.gain.value > 0]
+    unseen = [e for e in unclear if e not in gaining]
     said = [_marker_verdict(e) for e in effects if e.effect.clear]
+    said += [
+        f"What the {e.fill} occluder hides is found {span(e.gain.low, e.gain.high)} points better than in the clean "
+        "crop, as if it were a marker; the difference to the same among decoys is too small to say."
+        for e in gaining
+    ]
     if unseen:
         said.append(f"No sign that this model reads {_occluders(unseen)} of what they hide.")
     if unhedged:

@@ -161,6 +161,7 @@ def test_the_manifest_says_what_was_done(done: Done, shared_people: People, tiny
     assert manifest["data"]["skipped_images"] == []
     assert manifest["boxes"] == {
         "source": "gt",
+        "jitter": None,
         "file": None,
         "sha256": None,
         "detector": None,

@@ -38,10 +38,26 @@ def test_controls_of_a_keypoint(tmp_path: Path) -> None:
     assert row.corrected_loss["decoys:6"] == Drop(-4.0, -11.0, 3.0)
     assert row.attraction == pytest.approx(dict(zip(losses, [1.5, 1.5, 1.5, math.nan], strict=True)), nan_ok=True)
     assert (row.attraction_decoys["decoys:6"], row.attraction_decoys["placebo"]) == (0.25, 0.25)
-    (effect,) = marker_effects([row])
+    (effect,) = marker_effects(run, [row])
     assert (effect.fill, effect.placement, effect.n, effect.n_clear) == ("blackout", "decoys:6", 1, 1)
     assert (effect.effect.value, effect.gain) == (12.0, Drop(13.0, 12.0, 14.0))
     assert (effect.attraction, effect.attraction_decoys) == (1.5, 0.25)
+
+
+def test_paired_effects_take_the_place_of_differences(tmp_path: Path) -> None:
+    cells: list[Cell] = [("keypoint", "blackout", "nose", 6.0, p) for p in ("centred", "decoys:6", "placebo")]
+    folder = write_fake_run(tmp_path, cells, lambda c, _: 1.0, intervals=True)
+    beside = "level,fill,radius,target,placement,metric,n_targets," + ",".join(
+        name + end for name in ("marker", "gain", "placebo", "corrected") for end in ("", "_lo", "_hi")
+    )
+    lines = [f"keypoint,blackout,6,{target},decoys:6,AP,1,5,4,6,3,2,4,1,0.5,1.5,-2,-3,-1" for target in ("nose", "all")]
+    (folder / "controls.csv").write_text("\n".join([beside, *lines]) + "\n")
+    run = load_run(folder)
+    (row,) = control_rows(run, "keypoint")
+    assert row.marker_effect["decoys:6"] == Drop(5, 4, 6)
+    assert (row.placebo_loss, row.corrected_loss["decoys:6"]) == (Drop(1, 0.5, 1.5), Drop(-2, -3, -1))
+    (effect,) = marker_effects(run, [row])
+    assert (effect.effect, effect.gain, effect.n_clear) == (Drop(5, 4, 6), Drop(3, 2, 4), 1)
 
 
 def test_part_controls_are_means_over_the_parts_keypoints(tmp_path: Path) -> None:
@@ -55,7 +71,7 @@ def test_part_controls_are_means_over_the_parts_keypoints(tmp_path: Path) -> Non
     assert row.placebo_loss.value == pytest.approx(2)
     assert row.corrected_loss["decoys:2"].value == pytest.approx(8 - 2 * 2)
     assert math.isnan(row.attraction["centred"])
-    (effect,) = marker_effects([row])
+    (effect,) = marker_effects(run, [row])
     assert (effect.n, effect.n_clear, effect.fill) == (1, 0, "blur")  # without intervals nothing is clear
 
 
@@ -78,8 +94,9 @@ def test_controls_without_placebo_have_no_corrected_loss(tmp_path: Path) -> None
 
 def test_every_target_counts_once_in_the_marker_effect(tmp_path: Path) -> None:
     cells: list[Cell] = [("keypoint", "blur", "nose", r, p) for r in (6.0, 12.0) for p in ("centred", "decoys:6")]
-    rows = control_rows(load_run(write_fake_run(tmp_path, cells, lambda c, _: c[3] * len(c[4]))), "keypoint")
-    (effect,) = marker_effects(rows)
+    run = load_run(write_fake_run(tmp_path, cells, lambda c, _: c[3] * len(c[4])))
+    rows = control_rows(run, "keypoint")
+    (effect,) = marker_effects(run, rows)
     assert (len(rows), effect.n, effect.effect.value) == (2, 1, 6 * (8 - 7))
 
 

@@ -143,7 +143,13 @@ def effect(value: Drop, gain: Drop, pull: float = math.nan) -> MarkerEffect:
             "The lone blackout occluder helps this model by 7.5 to 8.5 points over one among decoys;",
         ),
         (sure(8), unsure(1, 2), "The lone blackout occluder helps this model"),
-        (unsure(1, 2), sure(7), "No sign that this model reads occluders of blackout as markers of what they hide."),
+        (
+            unsure(1, 2),
+            unsure(1, 2),
+            "No sign that this model reads occluders of blackout as markers of what they hide.",
+        ),
+        (unsure(1, 2), sure(-4), "No sign that this model reads occluders of blackout as markers of what they hide."),
+        (unsure(1, 2), sure(7), "What the blackout occluder hides is found 6.5 to 7.5 points better than in the clean"),
         (sure(-3), sure(-4), "This model does not read the blackout occluder as a marker"),
         (
             Drop(8.0),
@@ -159,9 +165,9 @@ def test_marker_verdict(value: Drop, gain: Drop, begins: str) -> None:
 
 def test_verdicts_of_several_fills() -> None:
     several = [
-        effect(unsure(1, 2), sure(1)),
+        effect(unsure(1, 2), unsure(1)),
         effect(sure(8), sure(7)),
-        replace(effect(unsure(0), sure(1)), fill="blur"),
+        replace(effect(unsure(0), unsure(1)), fill="blur"),
     ]
     first, second = marker_verdicts(several)
     assert first.startswith("This model reads the blackout occluder as a marker")
