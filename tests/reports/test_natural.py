@@ -60,10 +60,10 @@ def test_the_table_and_what_it_says_of_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("last", "said"),
     [
-        (SURE, "blackout: Spearman's ρ = 0.61 over 6 keypoints, 95 % interval 0.20 to 0.90."),
+        (SURE, "Blackout: Spearman's ρ = 0.61 over 6 keypoints, 95 % interval 0.20 to 0.90."),
         ({**SURE, "rho_lo": -0.1}, "95 % interval −0.10 to 0.90: it cannot be told from none."),
-        ({"n_keypoints": 6, "rho": 0.61}, "blackout: Spearman's ρ = 0.61 over 6 keypoints, without an interval."),
-        ({"n_keypoints": 2}, "blackout: 2 keypoints have both losses, too few for a rank correlation."),
+        ({"n_keypoints": 6, "rho": 0.61}, "Blackout: Spearman's ρ = 0.61 over 6 keypoints, without an interval."),
+        ({"n_keypoints": 2}, "Blackout: 2 keypoints have both losses, too few for a rank correlation."),
     ],
 )
 def test_the_correlation_in_words(tmp_path: Path, last: dict[str, float], said: str) -> None:
