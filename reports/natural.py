@@ -33,11 +33,11 @@ def correlation_sentences(run: Run) -> list[str]:
     """Per fill Spearman's rank correlation with its interval, in words."""
     said = []
     for row in records(run.natural[run.natural["keypoint"] == "all"]):
-        n = row["n_keypoints"]
+        n, fill = row["n_keypoints"], row["fill"].capitalize()
         if math.isnan(row["rho"]):
-            said.append(f"{row['fill'].capitalize()}: {n:.0f} keypoints have both losses, too few for a rank correlation.")
+            said.append(f"{fill}: {n:.0f} keypoints have both losses, too few for a rank correlation.")
             continue
-        sentence = f"{row['fill'].capitalize()}: Spearman's ρ = {number(row['rho'], 2)} over {n:.0f} keypoints"
+        sentence = f"{fill}: Spearman's ρ = {number(row['rho'], 2)} over {n:.0f} keypoints"
         if math.isnan(row["rho_lo"]):
             said.append(f"{sentence}, without an interval.")
             continue
