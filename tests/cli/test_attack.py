@@ -108,7 +108,15 @@ def test_cells_csv_is_long(done: Done) -> None:
     header = (done.out / "cells.csv").read_text().splitlines()[0]
     assert header == ",".join(COLUMNS)
     assert {path.name for path in done.out.iterdir()} == {
-        *("manifest.json", "cells.csv", "confidence.csv", "natural.csv", "persons.parquet", "report.html"),
+        *(
+            "manifest.json",
+            "cells.csv",
+            "confidence.csv",
+            "controls.csv",
+            "natural.csv",
+            "persons.parquet",
+            "report.html",
+        ),
         *("predictions", "scores", "examples", "plots"),
     } | ({"tables"} if (done.out / "tables").is_dir() else set())
     assert len(cells) == (1 + CELLS) * 18

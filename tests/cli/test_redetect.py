@@ -224,11 +224,14 @@ def test_processes_share_the_detector_and_give_the_bytes_of_one(
     out = tmp_path / "other"
     out.mkdir()
 
+    models = [PoseModel(tiny.config, tiny.weights) for _ in range(count)]
+    for model in models:
+        model.crops.require(dataset.skeleton)  # reads a config, which CPython 3.11 cannot do in several threads
+
     def one(rank: int) -> Redetection:
-        model = PoseModel(tiny.config, tiny.weights)
         data = replace(dataset, detector=detector)
         settings = Settings(batch_size=1, workers=0, scope="image")
-        job = Redetection(out, model, Stub, data, data.people(), settings, context)
+        job = Redetection(out, models[rank], Stub, data, data.people(), settings, context)
         job.run(attacks, Threads(rank, count, barrier=barrier), Progress(False))
         return job
 
