@@ -6,9 +6,9 @@
     OMP_NUM_THREADS=1 python benchmarks/retraining.py --train people/annotations.json --val others/annotations.json \\
         --test test/annotations.json --out runs/retraining --jobs 2 --bf16
 
-Every (recipe, seed) is one ``occbench train``, then ``occbench attack`` with the full suite, then, for the recipes that
-hide single keypoints and their controls, one with decoys and placebos. The recipe ``none`` is the baseline: the same
-training, as long, without occlusion.
+Every (recipe, seed) is one ``occbench train``, then ``occbench attack``: with the full suite for the recipes of --suite
+and those that hide parts, and with decoys and placebos for those that hide single keypoints and their controls. The
+recipe ``none`` is the baseline: the same training, as long, without occlusion.
 
 By default every model starts from the weights in the package. That is FINE-TUNING, not training from scratch: what
 comes out tells what an augmentation changes in a model that has learnt without it. ``--init none`` trains from scratch,
@@ -46,6 +46,7 @@ RECIPES = (
     *("none", "blur-keypoint", "cutout-part", "partmix", "cutout-keypoint"),
     *("cutout-keypoint+decoys", "blur-keypoint+decoys", "random-cutout"),
 )
+SUITE = RECIPES[:4]
 FILLS = ("meanout", "blur")
 """Of the controls: what cutout and blur training paint."""
 
@@ -69,6 +70,11 @@ class Recipe:
     def decoys(self) -> bool:
         """Whether it is trained with decoys."""
         return self.name.endswith("+decoys")
+
+    def runs(self, suites: Sequence[str], control_targets: str) -> tuple[str, ...]:
+        """The names of its runs: ``suite`` (where it is one of ``suites``, or has no controls) and ``controls``."""
+        controls = self.has_controls and bool(control_targets)
+        return (*(["suite"] if self.name in suites or not controls else []), *(["controls"] if controls else []))
 
     @property
     def has_controls(self) -> bool:
@@ -140,6 +146,7 @@ def train(options: argparse.Namespace, recipe: Recipe, seed: int, folder: Path, 
     arguments += ["--epochs", options.epochs, "--batch-size", options.batch_size, "--lr", options.lr]
     arguments += ["--decay", "cosine", "--init", options.init, "--workers", options.workers, "--resume"]
     arguments += ["--decoys", options.decoys] if recipe.decoys else []
+    arguments += ["--freeze-stages", options.freeze_stages] if options.freeze_stages >= 0 else []
     arguments += ["--bf16"] if options.bf16 else []
     commands.run([*arguments, "--out", folder / "train"], folder / "log.txt")
     for kept in ("epoch_*.pth", "best_*.pth"):
@@ -167,8 +174,10 @@ def one_model(options: argparse.Namespace, recipe: Recipe, seed: int, commands: 
     weights = train(options, recipe, seed, folder, commands)
     trained = time.monotonic()
     log = folder / "log.txt"
-    attack(options, weights, folder / "suite", ["--kind", options.kind], log, commands)
-    if recipe.has_controls and options.control_targets:
+    runs = recipe.runs(options.suite.split(","), options.control_targets)
+    if "suite" in runs:
+        attack(options, weights, folder / "suite", ["--kind", options.kind], log, commands)
+    if "controls" in runs:
         kinds = ",".join(f"keypoint-{fill}" for fill in FILLS)
         placements = f"centred,decoys:{options.decoys},placebo"
         what = ["--kind", kinds, "--target", options.control_targets, "--placement", placements]
@@ -186,6 +195,7 @@ def check_same(options: argparse.Namespace) -> None:
         "batch_size",
         "lr",
         "bf16",
+        "freeze_stages",
         "decoys",
         "kind",
         "control_targets",
@@ -222,9 +232,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--lr", type=float, default=3e-4, help="at its highest; it falls as a cosine")
+    parser.add_argument("--freeze-stages", type=int, default=-1, help="as of occbench train; 1 is thrice as fast")
     parser.add_argument("--bf16", action="store_true", help="convolutions of the training in bfloat16")
     parser.add_argument("--workers", type=int, default=0, help="processes that decode photos, for each training")
     parser.add_argument("--decoys", type=int, default=6, help="in training (+decoys) and in the controls")
+    parser.add_argument("--suite", default=",".join(SUITE), help="recipes that are attacked with the full suite")
     parser.add_argument("--kind", default="all", help="of the suite, as of occbench attack")
     parser.add_argument(
         "--control-targets", default="nose,left_elbow,left_wrist,left_hip,left_knee", help="'' for no controls"
@@ -258,7 +270,8 @@ def main() -> None:
     seeds = [int(seed) for seed in options.seeds.split(",")]
     targets = tuple(filter(None, options.control_targets.split(",")))
     placements = ("centred", f"decoys:{options.decoys}", "placebo")
-    plan = Plan(options.out, tuple(r.name for r in recipes), tuple(seeds), targets, FILLS, placements)
+    runs = {r.name: r.runs(options.suite.split(","), options.control_targets) for r in recipes}
+    plan = Plan(options.out, runs, tuple(seeds), targets, FILLS, placements)
     commands, lock, failed = Commands(), threading.Lock(), []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, commands.stop)

@@ -25,7 +25,7 @@ Track: TypeAlias = np.ndarray
 
 CLEAN: Quantity = ("clean_ap", "", "", "")
 BASELINE = "none"
-VERSION = 1
+VERSION = 2
 """Counted up when the same predictions give other figures."""
 
 METHOD = """\
@@ -44,7 +44,7 @@ class Plan:
 
     Attributes:
         out: Its folder; ``RECIPE-SEED/suite`` and ``RECIPE-SEED/controls`` are runs.
-        recipes: In the order of the tables.
+        runs: The recipes, in the order of the tables, and which of the two runs each of them has.
         seeds: Of the trainings.
         targets: Keypoints of the controls.
         fills: Of the controls.
@@ -52,34 +52,42 @@ class Plan:
     """
 
     out: Path
-    recipes: tuple[str, ...]
+    runs: Mapping[str, tuple[str, ...]]
     seeds: tuple[int, ...]
     targets: tuple[str, ...]
     fills: tuple[str, ...]
     placements: tuple[str, ...]
 
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Their names, in the order of the tables."""
+        return tuple(self.runs)
+
 
 Figures: TypeAlias = Mapping[Quantity, Track]
+
+
+def overall(run: Measured, slug: str, weights: np.ndarray) -> Track:
+    """AP of one cell over all keypoints, AP points."""
+    found = run.resampled(slug, weights)
+    return 100 * np.concatenate([found.ap, found.draws[:, 0]])
 
 
 def suite_figures(suite: Measured) -> dict[Quantity, Track]:
     """Clean AP, and the mean over the targets of the overall drop by level and fill, AP points."""
     weights = suite.weights()
-
-    def track(slug: str) -> Track:
-        found = suite.resampled(slug, weights)
-        return 100 * np.concatenate([found.ap, found.draws[:, 0]])
-
-    clean = track("clean")
+    clean = overall(suite, "clean", weights)
     drops: dict[Quantity, list[Track]] = {}
     for cell in suite.manifest["cells"]:
         if cell["attack"] is not None:
-            drops.setdefault(("mean_drop", cell["level"], cell["fill"], ""), []).append(clean - track(cell["slug"]))
+            drops.setdefault(("mean_drop", cell["level"], cell["fill"], ""), []).append(
+                clean - overall(suite, cell["slug"], weights)
+            )
     return {CLEAN: clean, **{quantity: np.mean(tracks, axis=0) for quantity, tracks in drops.items()}}
 
 
 def control_figures(controls: Measured) -> dict[Quantity, Track]:
-    """Means over the targets: own loss and marker effect (AP points), attraction (crop px), by fill and placement."""
+    """Clean AP, and means over the targets by fill and placement: own loss, marker effect (points), attraction (px)."""
     weights = controls.weights()
     keypoints = controls.manifest["skeleton"]["keypoints"]
     cells = [cell for cell in controls.manifest["cells"] if cell["attack"] is not None]
@@ -102,17 +110,18 @@ def control_figures(controls: Measured) -> dict[Quantity, Track]:
         if placement.startswith("decoys") and (fill, "centred", target) in own:
             effect = own[fill, "centred", target] - ap
             losses.setdefault(("marker_effect", "keypoint", fill, placement), []).append(effect)
-    return {quantity: np.mean(tracks, axis=0) for quantity, tracks in {**losses, **pulls}.items()}
+    means = {quantity: np.mean(tracks, axis=0) for quantity, tracks in {**losses, **pulls}.items()}
+    return {CLEAN: overall(controls, "clean", weights), **means}
 
 
-def figures_of(folder: Path) -> tuple[dict[Quantity, Track], int] | None:
-    """The figures of one model and the number of photos, kept beside its runs; None where its suite is not finished."""
-    runs = [folder / name for name in ("suite", "controls") if (folder / name / "manifest.json").is_file()]
+FIGURES = {"suite": suite_figures, "controls": control_figures}
+
+
+def figures_of(folder: Path, runs: Sequence[str]) -> tuple[dict[Quantity, Track], int] | None:
+    """The figures of one model and the number of photos, kept beside its runs; None where one is not finished."""
     try:
-        measured = [Measured.open(run) for run in runs]
+        measured = [Measured.open(folder / run) for run in runs]
     except OccbenchError:
-        return None
-    if not measured or runs[0].name != "suite":
         return None
     seals = [one.manifest["seal"]["sha256"] for one in measured]
     key = hashlib.sha256(f"{VERSION} {seals}".encode()).hexdigest()
@@ -122,7 +131,9 @@ def figures_of(folder: Path) -> tuple[dict[Quantity, Track], int] | None:
         with np.load(kept, allow_pickle=False) as arrays:
             if str(arrays["key"]) == key:
                 return {_quantity(name): arrays[name] for name in arrays.files if name != "key"}, images
-    figures = suite_figures(measured[0]) | (control_figures(measured[1]) if len(measured) > 1 else {})
+    figures: dict[Quantity, Track] = {}
+    for run, one in zip(runs, measured, strict=True):
+        figures |= FIGURES[run](one)
     file = io.BytesIO()
     np.savez(file, **{"key": np.array(key), **{"|".join(quantity): track for quantity, track in figures.items()}})
     durable.write(kept, file.getvalue())
@@ -167,7 +178,9 @@ def summary_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[st
 def write_summary(plan: Plan) -> Path:
     """Write summary.csv and summary.md of the models that are finished."""
     found = {
-        (recipe, seed): figures_of(plan.out / f"{recipe}-{seed}") for seed in plan.seeds for recipe in plan.recipes
+        (recipe, seed): figures_of(plan.out / f"{recipe}-{seed}", runs)
+        for seed in plan.seeds
+        for recipe, runs in plan.runs.items()
     }
     models = {model: figures[0] for model, figures in found.items() if figures is not None}
     missing = [f"{recipe}-{seed}" for recipe, seed in found if (recipe, seed) not in models]

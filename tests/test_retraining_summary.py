@@ -39,6 +39,7 @@ def test_changes_are_paired(summary: Any) -> None:
 
 
 def test_what_is_not_there_yet_is_named(summary: Any, tmp_path: Path) -> None:
-    plan = summary.Plan(tmp_path, ("none", "partmix"), (0,), ("nose",), ("blur",), ("centred", "decoys:6", "placebo"))
+    runs = {"none": ("suite", "controls"), "partmix": ("suite",)}
+    plan = summary.Plan(tmp_path, runs, (0,), ("nose",), ("blur",), ("centred", "decoys:6", "placebo"))
     assert "Not finished yet: none-0, partmix-0." in summary.write_summary(plan).read_text()
     assert (tmp_path / "summary.csv").read_text().startswith("quantity,level,fill,placement,recipe,seeds,value,lo,hi,")
