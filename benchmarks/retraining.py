@@ -22,23 +22,18 @@ summary.md) is written anew after each of them, from all that are finished: see 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
-import json
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from retraining_summary import Plan, write_summary
+from trainings import Commands, add_data, check_data, data_options, hold_to
 
 from occbench.errors import OccbenchError
-from occbench.runs import durable
 from occbench.training import AUGMENTATIONS, Augmentation
 from occbench.zoo import find_model
 
@@ -49,6 +44,10 @@ RECIPES = (
 SUITE = RECIPES[:4]
 FILLS = ("meanout", "blur")
 """Of the controls: what cutout and blur training paint."""
+HELD = (
+    *("model", "epochs", "batch_size", "lr", "bf16", "freeze_stages", "decoys"),
+    *("kind", "control_targets", "limit", "draws"),
+)
 
 
 @dataclass(frozen=True)
@@ -82,89 +81,16 @@ class Recipe:
         return self.aug == "none" or AUGMENTATIONS[self.aug].get("level") == "keypoint"
 
 
-class Commands:
-    """Runs occbench in processes of their own, and ends them with this one."""
-
-    def __init__(self) -> None:
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.Lock()
-        self._stopped = False
-
-    def run(self, arguments: Sequence[object], log: Path) -> None:
-        """One command, to its end; what it prints goes to ``log``.
-
-        Raises:
-            RuntimeError: It failed.
-        """
-        command = [sys.executable, "-m", "occbench", *map(str, arguments)]
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as file:
-            file.write(f"$ occbench {' '.join(command[3:])}\n".encode())
-            file.flush()
-            with self._lock:
-                if self._stopped:
-                    raise RuntimeError("stopped")
-                process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-                self._running.add(process)
-            code = process.wait()
-        with self._lock:
-            self._running.discard(process)
-        if code:
-            lines = log.read_text(errors="replace").strip().splitlines()
-            raise RuntimeError(f"occbench {arguments[0]} failed with {code}: {lines[-1]} (see {log})")
-
-    def stop(self, number: int, _: FrameType | None) -> None:
-        """End all of them."""
-        self._stopped = True
-        for process in list(self._running):
-            process.terminate()
-        raise SystemExit(128 + number)
-
-
-def is_finished(run: Path) -> bool:
-    """Whether a run folder is complete."""
-    try:
-        return json.loads((run / "manifest.json").read_text()).get("complete") is True
-    except (OSError, ValueError):
-        return False
-
-
-def data_options(option: str, annotations: Path, images: Path | None) -> list[object]:
-    """``--data ANN --images DIR``, the folder beside the annotations where none is named."""
-    folder = images or annotations.parent / "images"
-    return [f"--{option}", annotations, f"--{'images' if option == 'data' else option + '-images'}", folder]
-
-
 def train(options: argparse.Namespace, recipe: Recipe, seed: int, folder: Path, commands: Commands) -> Path:
     """The weights of one training."""
-    weights = folder / "train" / "model.pth"
-    if weights.is_file():
-        return weights
-    arguments: list[object] = ["train", "--model", options.model, "--aug", recipe.aug, "--seed", seed]
-    arguments += data_options("data", options.train, options.train_images)
-    arguments += data_options("val", options.val, options.val_images)
+    arguments: list[object] = ["--model", options.model, "--aug", recipe.aug, "--seed", seed]
+    arguments += data_options(options, "train", "val")
     arguments += ["--epochs", options.epochs, "--batch-size", options.batch_size, "--lr", options.lr]
-    arguments += ["--decay", "cosine", "--init", options.init, "--workers", options.workers, "--resume"]
+    arguments += ["--decay", "cosine", "--init", options.init, "--workers", options.workers]
     arguments += ["--decoys", options.decoys] if recipe.decoys else []
     arguments += ["--freeze-stages", options.freeze_stages] if options.freeze_stages >= 0 else []
     arguments += ["--bf16"] if options.bf16 else []
-    commands.run([*arguments, "--out", folder / "train"], folder / "log.txt")
-    for kept in ("epoch_*.pth", "best_*.pth"):
-        for checkpoint in (folder / "train").glob(kept):  # three times the weights, and nobody goes on from them
-            checkpoint.unlink()
-    return weights
-
-
-def attack(
-    options: argparse.Namespace, weights: Path, run: Path, what: Sequence[object], log: Path, commands: Commands
-) -> None:
-    """One run folder."""
-    if is_finished(run):
-        return
-    arguments: list[object] = ["attack", "--model", options.model, "--checkpoint", weights, *what]
-    arguments += data_options("data", options.test, options.test_images)
-    arguments += ["--boxes", "gt", "--bootstrap", options.draws, "--out", run]
-    commands.run([*arguments, *(["--limit", options.limit] if options.limit else [])], log)
+    return commands.train(arguments, folder)
 
 
 def one_model(options: argparse.Namespace, recipe: Recipe, seed: int, commands: Commands) -> None:
@@ -173,57 +99,24 @@ def one_model(options: argparse.Namespace, recipe: Recipe, seed: int, commands: 
     began = time.monotonic()
     weights = train(options, recipe, seed, folder, commands)
     trained = time.monotonic()
-    log = folder / "log.txt"
+    same = ["--model", options.model, "--checkpoint", weights, *data_options(options, "test")]
+    same += ["--boxes", "gt", "--bootstrap", options.draws, *(["--limit", options.limit] if options.limit else [])]
     runs = recipe.runs(options.suite.split(","), options.control_targets)
     if "suite" in runs:
-        attack(options, weights, folder / "suite", ["--kind", options.kind], log, commands)
+        commands.attack([*same, "--kind", options.kind], folder / "suite")
     if "controls" in runs:
         kinds = ",".join(f"keypoint-{fill}" for fill in FILLS)
         placements = f"centred,decoys:{options.decoys},placebo"
         what = ["--kind", kinds, "--target", options.control_targets, "--placement", placements]
-        attack(options, weights, folder / "controls", what, log, commands)
+        commands.attack([*same, *what], folder / "controls")
     done = time.monotonic()
     print(f"{folder.name}: trained in {trained - began:.0f} s, attacked in {done - trained:.0f} s", flush=True)
-
-
-def check_same(options: argparse.Namespace) -> None:
-    """Hold a folder to what it was begun with; recipes, seeds and jobs may change."""
-    names = (
-        "model",
-        "init",
-        "epochs",
-        "batch_size",
-        "lr",
-        "bf16",
-        "freeze_stages",
-        "decoys",
-        "kind",
-        "control_targets",
-        "limit",
-        "draws",
-    )
-    now = {name: getattr(options, name) for name in names}
-    for name in ("train", "val", "test"):
-        now[name] = hashlib.sha256(getattr(options, name).read_bytes()).hexdigest()
-    if options.init != "none":
-        now["init"] = hashlib.sha256(Path(options.init).read_bytes()).hexdigest()
-    record = options.out / "experiment.json"
-    if record.exists():
-        before = json.loads(record.read_text())
-        changed = [name for name in now if before.get(name) != now[name]]
-        if changed:
-            raise SystemExit(
-                f"{options.out} was begun with another --{changed[0].replace('_', '-')}; name another --out"
-            )
-    durable.write(record, (json.dumps(now, indent=2) + "\n").encode())
 
 
 def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, what in (("train", "to train on"), ("val", "to choose the epoch by"), ("test", "to attack")):
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"COCO annotations {what}")
-        parser.add_argument(f"--{name}-images", type=Path, help="photos; by default images/ beside the annotations")
+    add_data(parser)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", default="hrnet-mini")
     parser.add_argument("--init", help="checkpoint to fine-tune, or none; by default that of the zoo")
@@ -256,47 +149,32 @@ def parsed() -> argparse.Namespace:
         parser.error(str(error))
     if options.init != "none" and not Path(options.init).is_file():
         parser.error(f"--init: there is no file {options.init}")
-    for name in ("train", "val", "test"):
-        if not getattr(options, name).is_file():
-            parser.error(f"--{name}: there is no file {getattr(options, name)}")
+    check_data(parser, options)
     return options
 
 
 def main() -> None:
     options = parsed()
-    options.out.mkdir(parents=True, exist_ok=True)
-    check_same(options)
+    init = options.init if options.init == "none" else hashlib.sha256(Path(options.init).read_bytes()).hexdigest()
+    hold_to(options, HELD, init=init)
     recipes = [Recipe(name) for name in options.recipes.split(",")]
     seeds = [int(seed) for seed in options.seeds.split(",")]
     targets = tuple(filter(None, options.control_targets.split(",")))
     placements = ("centred", f"decoys:{options.decoys}", "placebo")
     runs = {r.name: r.runs(options.suite.split(","), options.control_targets) for r in recipes}
     plan = Plan(options.out, runs, tuple(seeds), targets, FILLS, placements)
-    commands, lock, failed = Commands(), threading.Lock(), []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, commands.stop)
+    commands, lock = Commands(), threading.Lock()
 
-    def work(model: tuple[Recipe, int]) -> None:
-        try:
-            one_model(options, *model, commands)
-            with lock:
-                write_summary(plan)
-        except Exception as error:  # the other models go on
-            failed.append(f"{model[0].name}-{model[1]}: {error}")
-            print(failed[-1], file=sys.stderr, flush=True)
+    def work(recipe: Recipe, seed: int) -> None:
+        one_model(options, recipe, seed, commands)
+        with lock:
+            write_summary(plan)
 
-    if not options.summary_only:
-        with ThreadPoolExecutor(options.jobs) as pool:
-            waiting = [pool.submit(work, (recipe, seed)) for seed in seeds for recipe in recipes]
-            try:
-                for future in waiting:
-                    future.result()
-            except SystemExit:
-                pool.shutdown(cancel_futures=True)
-                raise
+    tasks = {f"{r.name}-{seed}": functools.partial(work, r, seed) for seed in seeds for r in recipes}
+    failed = [] if options.summary_only else commands.side_by_side(tasks, options.jobs)
     print(write_summary(plan))
     if failed:
-        raise SystemExit(f"{len(failed)} of {len(recipes) * len(seeds)} models failed; give the same command again")
+        raise SystemExit(f"{len(failed)} of {len(tasks)} models failed; give the same command again")
 
 
 if __name__ == "__main__":

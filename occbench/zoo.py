@@ -160,6 +160,15 @@ _MODELS = (
             *((f"hourglass-prm-{variant}", "", f"the same with PRM-{variant.upper()}") for variant in "abcd"),
         )
     ),
+    *(
+        ZooModel(
+            name, f"{OWN}hourglass_prm/{name}_coco-192x128.py", note=f"{note}; weights are given with --checkpoint"
+        )
+        for name, note in (
+            ("hourglass-mini", "two stacks of 64 features, for CPUs"),
+            ("hourglass-prm-mini", "the same with PRM-B*"),
+        )
+    ),
     ZooModel(
         "ae-hrnet",
         "body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py",

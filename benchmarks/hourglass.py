@@ -1,0 +1,192 @@
+"""Do narrow hourglasses learn, does a pyramid help them, and does the initialisation of Eq. 15 (the paper's Fig. 9)?
+
+    occbench sample people --n 8000 --seed 20 --workers 2
+    occbench sample others --n 250 --seed 22
+    occbench sample test --n 80 --seed 43
+    OMP_NUM_THREADS=1 python benchmarks/hourglass.py --train people/annotations.json --val others/annotations.json \\
+        --test test/annotations.json --out runs/hourglass --jobs 2 --bf16
+
+Trains ``hourglass-mini`` and ``hourglass-prm-mini`` by the same ``occbench train``, from scratch, with several seeds,
+and attacks each with the full suite. Then, for fewer epochs, PRM from the weights of Eq. 15, of Xavier and of MSR.
+
+Stopped, it goes on with the same command. After every model it writes anew, from what is finished: summary.csv and
+summary.md (AP on the test photos and its change, with intervals over photos and seeds), curves.csv and curves.svg
+(validation AP and training loss of every training).
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from retraining_summary import CLEAN, Figures, figures_of, over_seeds
+from trainings import Commands, add_data, check_data, data_options, hold_to
+
+from occbench.models.branches import SCHEMES
+from occbench.reports.style import RUN_COLOURS, WIDTH, new_figure, styled, write_figure
+from occbench.runs import durable
+
+PLAIN, PYRAMID = "hourglass-mini", "hourglass-prm-mini"
+LABELS = {PLAIN: "plain residual units", PYRAMID: "PRM-B*", "branches": "Eq. 15", "xavier": "Xavier", "msr": "MSR"}
+QUESTIONS = {
+    "Pyramid": (PLAIN, (PLAIN, PYRAMID)),
+    "Initialisation": ("branches", tuple(SCHEMES)),
+}
+"""What is compared: with which baseline, and what."""
+
+COLUMNS = ["name", "seed", "quantity", "at"]
+HELD = ("epochs", "init_epochs", "batch_size", "lr", "bf16", "kind", "draws")
+SHORT = ("--kind", "keypoint-meanout", "--target", "nose")
+"""What models are attacked with that are compared by their clean AP alone."""
+
+
+def config_of(options: argparse.Namespace, name: str) -> str | Path:
+    """A model of the zoo; for a scheme of initialisation, the config of PRM with it, written beside the trainings."""
+    if name not in SCHEMES:
+        return name
+    from mmengine.config import Config
+
+    from occbench.zoo import find_model
+
+    path = options.out / f"{PYRAMID}-{name}.py"
+    if not path.is_file():
+        config = Config.fromfile(find_model(PYRAMID).config_path)
+        config.model.backbone.init = name
+        durable.write(path, config.pretty_text.encode())
+    return path
+
+
+def one_model(options: argparse.Namespace, name: str, seed: int, commands: Commands) -> None:
+    """Train and attack one model; finished steps are skipped."""
+    folder = options.out / f"{name}-{seed}"
+    config = config_of(options, name)
+    arguments: list[object] = ["--model", config, "--seed", seed, *data_options(options, "train", "val")]
+    arguments += ["--epochs", options.init_epochs if name in SCHEMES else options.epochs]
+    arguments += ["--batch-size", options.batch_size, "--lr", options.lr, "--decay", "cosine", "--workers", 0]
+    weights = commands.train([*arguments, *(["--bf16"] if options.bf16 else [])], folder)
+    what = SHORT if name in SCHEMES else ("--kind", options.kind)
+    same = ["--model", config, "--checkpoint", weights, *data_options(options, "test"), "--boxes", "gt"]
+    commands.attack([*same, "--bootstrap", options.draws, *what], folder / "suite")
+    print(f"{folder.name}: done", flush=True)
+
+
+def curves(options: argparse.Namespace, seeds: Sequence[int]) -> pd.DataFrame:
+    """What every training has logged so far: ``name``, ``seed``, ``quantity``, ``at``, ``value``.
+
+    The loss, by person, is at an iteration, the validation AP at an epoch.
+    """
+    rows: dict[tuple[str, int, str, int], float] = {}
+    for name in LABELS:
+        for seed in seeds:
+            for file in sorted((options.out / f"{name}-{seed}" / "train").glob("*/vis_data/scalars.json")):
+                for line in map(json.loads, file.read_text().splitlines()):  # a resumed training's replace the first's
+                    if "coco/AP" in line:
+                        rows[name, seed, "AP", line["step"]] = line["coco/AP"]
+                    elif "loss" in line:
+                        rows[name, seed, "loss", line["iter"]] = line["loss"] / options.batch_size
+    table = pd.DataFrame([(*key, value) for key, value in rows.items()], columns=[*COLUMNS, "value"])
+    return table.sort_values(COLUMNS, kind="stable", ignore_index=True)
+
+
+def draw(table: pd.DataFrame, stem: Path) -> None:
+    """Each seed thin, their mean thick; one row for each question, loss beside AP."""
+    with styled():
+        figure = new_figure(WIDTH, 5.6)
+        panels = figure.subplots(len(QUESTIONS), 2, squeeze=False)
+        for row, (question, (_, names)) in zip(panels, QUESTIONS.items(), strict=True):
+            for axes, quantity in zip(row, ("loss", "AP"), strict=True):
+                for name, colour in zip(names, RUN_COLOURS, strict=False):
+                    found = table[(table["name"] == name) & (table["quantity"] == quantity)]
+                    wide = found.pivot(index="at", columns="seed", values="value")
+                    axes.plot(wide.index, wide, color=colour, lw=0.6, alpha=0.5)
+                    mean = wide.dropna().mean(axis=1)  # where every seed has arrived
+                    axes.plot(mean.index, mean, color=colour, lw=1.8, label=LABELS[name])
+                axes.set_xlabel("iteration" if quantity == "loss" else "epoch")
+                axes.set_title(f"{question}: {'training loss' if quantity == 'loss' else 'validation AP'}")
+            row[0].set_yscale("log")
+            row[0].yaxis.set_major_formatter("{x:g}")
+            row[0].yaxis.set_minor_formatter("")
+            row[1].set_ylim(bottom=0)
+            row[1].legend(loc="lower right")
+        write_figure(figure, stem)
+
+
+def rows_of(models: Mapping[tuple[str, int], Figures], images: int) -> Iterator[dict[str, object]]:
+    """Clean AP of each kind of model, and its change against the baseline of its question, seed by seed."""
+    for question, (baseline, names) in QUESTIONS.items():
+        for name in names:
+            seeds = [seed for other, seed in models if other == name]
+            if not seeds:
+                continue
+            value = over_seeds([models[name, seed][CLEAN] for seed in seeds], images)
+            row = {"question": question, "model": LABELS[name], "seeds": len(seeds)}
+            row |= {"AP": value.value, "lo": value.lo, "hi": value.hi}
+            paired = [seed for seed in seeds if (baseline, seed) in models]
+            if name != baseline and paired:
+                tracks = [models[name, seed][CLEAN] - models[baseline, seed][CLEAN] for seed in paired]
+                change = over_seeds(tracks, images)
+                row |= {"change": change.value, "change_lo": change.lo, "change_hi": change.hi}
+                row |= {"se_photos": change.se_photos, "se_seeds": change.se_replicates}
+            yield row
+
+
+def write_summary(options: argparse.Namespace, seeds: Sequence[int]) -> Path:
+    """Write tables and curves of what there is so far."""
+    found = {(name, seed): figures_of(options.out / f"{name}-{seed}", ["suite"]) for name in LABELS for seed in seeds}
+    models = {model: figures[0] for model, figures in found.items() if figures is not None}
+    images = next((figures[1] for figures in found.values() if figures is not None), 0)
+    columns = ["question", "model", "seeds", "AP", "lo", "hi", "change", "change_lo", "change_hi"]
+    table = pd.DataFrame(rows_of(models, images)).reindex(columns=[*columns, "se_photos", "se_seeds"])
+    durable.write(options.out / "summary.csv", table.to_csv(index=False, float_format="%.6g").encode())
+    logged = curves(options, seeds)
+    durable.write(options.out / "curves.csv", logged.to_csv(index=False, float_format="%.6g").encode())
+    draw(logged, options.out / "curves")
+    lines = [f"AP x 100 on {images} photos; 95 % intervals over photos and seeds, changes paired by both.\n"]
+    lines += ["| | seeds | AP | change |", "|---|---|---|---|"]
+    for row in table.itertuples():
+        change = "–" if pd.isna(row.change) else f"{row.change:+.1f} [{row.change_lo:+.1f}, {row.change_hi:+.1f}]"
+        lines.append(f"| {row.model} | {row.seeds} | {row.AP:.1f} [{row.lo:.1f}, {row.hi:.1f}] | {change} |")
+    path: Path = options.out / "summary.md"
+    durable.write(path, ("\n".join(lines) + "\n").encode())
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data(parser)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--init-epochs", type=int, default=2)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=1e-3, help="Adam's at its highest; it falls as a cosine")
+    parser.add_argument("--bf16", action="store_true", help="convolutions of the training in bfloat16")
+    parser.add_argument("--kind", default="all", help="what the first two are attacked with, as of occbench attack")
+    parser.add_argument("--draws", type=int, default=1000, help="of the bootstrap")
+    parser.add_argument("--jobs", type=int, default=1, help="models made side by side")
+    parser.add_argument("--summary-only", action="store_true", help="write the summary of what is finished")
+    options = parser.parse_args()
+    check_data(parser, options)
+    hold_to(options, HELD)
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    commands, lock = Commands(), threading.Lock()
+
+    def work(name: str, seed: int) -> None:
+        one_model(options, name, seed, commands)
+        with lock:
+            write_summary(options, seeds)
+
+    tasks = {f"{name}-{seed}": functools.partial(work, name, seed) for seed in seeds for name in LABELS}
+    failed = [] if options.summary_only else commands.side_by_side(tasks, options.jobs)
+    print(write_summary(options, seeds))
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(tasks)} models failed; give the same command again")
+
+
+if __name__ == "__main__":
+    main()
