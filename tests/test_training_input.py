@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from occbench.errors import OccbenchError
 from occbench.training import (
@@ -83,6 +84,19 @@ def test_an_error_of_a_worker_is_one_clear_line(tmp_path: Path) -> None:
     assert raised(OccbenchError("PartMix needs more")) == "PartMix needs more"
     lost = FileNotFoundError("`gone` occurs when loading `/data/a b.jpg`.Please check whether the file exists.")
     assert raised(lost) == "photo '/data/a b.jpg' cannot be read or decoded"
+
+
+def test_what_has_no_deterministic_form_is_one_clear_line(tmp_path: Path) -> None:
+    """As torch refuses it: here what it refuses on a CPU, on a GPU the gradient of fractional max-pooling."""
+    from occbench.training.run import one_line
+
+    torch.use_deterministic_algorithms(True)
+    try:
+        refused = pytest.raises(OccbenchError, match=r"--deterministic .* torch's put_ has no deterministic form")
+        with refused, one_line(tmp_path):
+            torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2))
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def test_partmix_needs_parts_to_mix(tiny: Path, people: TrainingData, tmp_path: Path) -> None:

@@ -170,6 +170,12 @@ def one_line(out: Path) -> Iterator[None]:
             ) from error
         if photo is not None:
             raise OccbenchError(f"photo {photo[1]!r} cannot be read or decoded") from error
+        undetermined = re.search(r"^(\w+) does not have a deterministic implementation", str(error))
+        if undetermined is not None:
+            raise OccbenchError(
+                f"this model cannot be trained with --deterministic on this device: torch's {undetermined[1]} has no "
+                "deterministic form; leave the option out (a resumed training is then not exact)"
+            ) from error
         if isinstance(error, OccbenchError) and "Original Traceback" in str(error):  # it comes from a worker
             raise OccbenchError(str(error).strip().splitlines()[-1].partition("OccbenchError: ")[2]) from error
         raise
