@@ -45,7 +45,7 @@ def said(answer: Answer, place: Place) -> str:
     """The answer without what differs from machine to machine."""
     line = normalised(answer.err.splitlines()[-1], [place.folder]).replace(platform.node(), "HOST")
     line = re.sub(r"process \d+", "process 123", line)
-    return re.sub(r"sha256 \w+|\b[0-9a-f]{8,64}\b", "81c58e40", line)
+    return re.sub(r"\b[0-9a-f]{8,64}\b", "81c58e40", line)
 
 
 def files(run: Path) -> dict[str, bytes]:
