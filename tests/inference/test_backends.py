@@ -11,125 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from occbench.compat import setup_mmpose
 from occbench.errors import OccbenchError
-from occbench.inference.backends import BACKENDS, Backend, Raw, make_backend
+from occbench.inference.backends import BACKENDS, Raw
 
-SIZE = (64, 48)  # height, width of the crops
-EXPORTED = ("openvino", "onnxruntime")
-PREPROCESSOR = {
-    "type": "PoseDataPreprocessor",
-    "mean": [123.675, 116.28, 103.53],
-    "std": [58.395, 57.12, 57.375],
-    "bgr_to_rgb": True,
-}
-HEADS: dict[str, dict[str, Any]] = {
-    "heatmap": {
-        "type": "HeatmapHead",
-        "in_channels": 16,
-        "out_channels": 17,
-        "deconv_out_channels": None,
-        "decoder": {"type": "MSRAHeatmap", "input_size": (48, 64), "heatmap_size": (12, 16), "sigma": 1},
-    },
-    "simcc": {
-        "type": "SimCCHead",
-        "in_channels": 16,
-        "out_channels": 17,
-        "input_size": (48, 64),
-        "in_featuremap_size": (12, 16),
-        "simcc_split_ratio": 2.0,
-        "deconv_out_channels": None,
-        "decoder": {"type": "SimCCLabel", "input_size": (48, 64), "sigma": 6.0, "simcc_split_ratio": 2.0},
-    },
-    "regression": {
-        "type": "RLEHead",
-        "in_channels": 16,
-        "num_joints": 17,
-        "decoder": {"type": "RegressionLabel", "input_size": (48, 64)},
-    },
-}
-
-
-def build(head: str = "heatmap", seed: int = 0, **preprocessor: Any) -> Any:
-    """A ResNet of one stage with batch norms that do something, random weights, in evaluation mode."""
-    setup_mmpose()
-    from mmpose.models import build_pose_estimator
-
-    config: dict[str, Any] = {
-        "type": "TopdownPoseEstimator",
-        "data_preprocessor": {**PREPROCESSOR, **preprocessor},
-        "backbone": {
-            "type": "ResNet",
-            "depth": 18,
-            "num_stages": 1,
-            "strides": (1,),
-            "dilations": (1,),
-            "out_indices": (0,),
-            "stem_channels": 16,
-            "base_channels": 16,
-        },
-        "head": HEADS[head],
-        "test_cfg": {"flip_test": True},
-    }
-    if head == "regression":
-        config["neck"] = {"type": "GlobalAveragePooling"}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = build_pose_estimator(config).eval()
-        for module in model.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                for tensor, low, high in (
-                    (module.weight.data, 0.5, 1.5),
-                    (module.bias.data, -0.5, 0.5),
-                    (module.running_mean, -0.5, 0.5),
-                    (module.running_var, 0.5, 1.5),
-                ):
-                    tensor.uniform_(low, high)
-    return model
-
-
-def crops(count: int, seed: int = 0) -> np.ndarray:
-    """Noise, smooth enough to be an image."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (count, SIZE[0] // 8, SIZE[1] // 8, 3), dtype=np.uint8)
-    return coarse.repeat(8, axis=1).repeat(8, axis=2)
-
-
-def oracle(estimator: Any, images: np.ndarray, flip: bool = False) -> Raw:
-    """MMPose's own preprocessing of single crops and its forward pass, eager."""
-    from mmpose.structures import PoseDataSample
-
-    single = [torch.from_numpy(image.transpose(2, 0, 1).copy()) for image in images]
-    with torch.inference_mode():
-        inputs = estimator.data_preprocessor({"inputs": single, "data_samples": [PoseDataSample() for _ in single]})
-        output = estimator(inputs["inputs"].flip(-1) if flip else inputs["inputs"], None, mode="tensor")
-    return output if isinstance(output, tuple) else (output,)
-
-
-def assert_close(found: Raw | None, expected: Raw, tolerance: float = 1e-5) -> None:
-    """Within a part of the range of each tensor."""
-    assert found is not None
-    assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert ours.dtype == torch.float32
-        assert ours.shape == theirs.shape
-        assert float((ours - theirs).abs().max()) <= tolerance * float(theirs.max() - theirs.min())
+from .small_models import HEADS, assert_close, build, crops, make, oracle
 
 
 @pytest.fixture(scope="module")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Exports that several tests use."""
     return tmp_path_factory.mktemp("exports")
-
-
-def make(name: str, estimator: Any, cache: Path, weights: str = "0", **options: Any) -> Backend:
-    """A backend with what does not matter filled in."""
-    settings = {"precision": "fp32", "device": "cpu", "sample": crops(4), "config_sha256": "c", **options}
-    return make_backend(name, estimator, weights_sha256=weights, cache=cache, **settings)
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -241,132 +136,6 @@ def test_missing_package(name: str, package: str, tmp_path: Path, monkeypatch: p
         make(name, build(), tmp_path)
 
 
-def counted_exports(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """A list that grows with every export."""
-    from occbench.inference.backends import exports
-
-    made: list[Any] = []
-    real = exports._export
-
-    def export(*arguments: Any) -> bytes:
-        made.append(arguments)
-        return real(*arguments)
-
-    monkeypatch.setattr(exports, "_export", export)
-    return made
-
-
-def test_exports_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = counted_exports(monkeypatch)
-    estimator = build()
-    said: list[str] = []
-    for name in (*EXPORTED, *EXPORTED):
-        assert_close(make(name, estimator, tmp_path, say=said.append)(crops(2), False)[0], oracle(estimator, crops(2)))
-    assert len(made) == len(said) == 1
-    make("openvino", estimator, tmp_path, weights="1")
-    make("openvino", estimator, tmp_path, config_sha256="d")
-    assert len(made) == 3
-    assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_exports_lie_in_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OCCBENCH_CACHE", str(tmp_path))
-    make_backend(
-        "onnxruntime",
-        build(),
-        precision="fp32",
-        device="cpu",
-        weights_sha256="w",
-        config_sha256="c",
-        sample=crops(3),
-    )
-    assert len(list((tmp_path / "exports").iterdir())) == 1
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        pytest.param(lambda content: b"", id="empty"),
-        pytest.param(lambda content: content[:-100], id="truncated"),
-        pytest.param(lambda content: content[:500] + bytes([content[500] ^ 1]) + content[501:], id="one bit"),
-    ],
-)
-def test_damaged_export_is_made_again(
-    spoil: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = counted_exports(monkeypatch)
-    estimator = build()
-    make("onnxruntime", estimator, tmp_path)
-    (file,) = tmp_path.iterdir()
-    whole = file.read_bytes()
-    file.write_bytes(spoil(whole))
-    make("onnxruntime", estimator, tmp_path)
-    assert len(made) == 2
-    assert len(file.read_bytes()) == len(whole)
-    make("onnxruntime", estimator, tmp_path)
-    assert len(made) == 2
-
-
-@pytest.mark.parametrize("name", EXPORTED)
-def test_wrong_export_is_refused(name: str, tmp_path: Path) -> None:
-    make(name, build(seed=1), tmp_path)
-    with pytest.raises(OccbenchError, match=f"--backend {name} does not compute what MMPose computes"):
-        make(name, build(), tmp_path)
-
-
-def test_wrong_export_is_refused_in_any_precision(tmp_path: Path) -> None:
-    import openvino
-
-    wrong = build()
-    wrong.head.final_layer.weight.data.mul_(1.001)  # less than bf16 rounds
-    make("openvino", wrong, tmp_path)
-    expected = "does not compute what MMPose computes"
-    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        expected = "on this processor, not in bf16"
-    with pytest.raises(OccbenchError, match=expected):
-        make("openvino", build(), tmp_path, precision="bf16")
-
-
-def test_export_of_other_outputs_is_refused(tmp_path: Path) -> None:
-    make("onnxruntime", build("simcc"), tmp_path)
-    with pytest.raises(OccbenchError, match="does not compute what MMPose computes"):
-        make("onnxruntime", build("heatmap"), tmp_path)
-
-
-@pytest.mark.parametrize("name", EXPORTED)
-def test_model_that_a_runtime_refuses(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("occbench.inference.backends.exports._export", lambda *arguments: b"no model")
-    with pytest.raises(OccbenchError, match=f"--backend {name} cannot run this model.*use --backend torch"):
-        make(name, build(), tmp_path)
-
-
-def test_model_that_cannot_be_exported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    estimator = build()
-    estimator.head.final_layer.register_forward_hook(lambda module, inputs, output: torch.special.i0(output))
-    with pytest.raises(
-        OccbenchError, match=r"openvino cannot run this model: its export to ONNX failed.*--backend torch"
-    ):
-        make("openvino", estimator, tmp_path)
-    assert not list(tmp_path.iterdir())
-    assert capfd.readouterr() == ("", "")
-    assert_close(make("torch", estimator, tmp_path)(crops(2), False)[0], oracle(estimator, crops(2)))
-
-
-def test_batch_size_that_is_baked_into_a_graph_is_found(tmp_path: Path) -> None:
-    estimator = build()
-    last: Any = estimator.head.final_layer
-    last.register_forward_hook(lambda module, inputs, output: output * (2.0 if len(output) == 2 else 1.0))
-    said: list[str] = []
-    backend = make("torch", estimator, tmp_path, say=said.append)
-    assert backend.describe()["graph"] == "eager"
-    assert len(said) == 1
-    assert "untraced" in said[0]
-    for count in (1, 2, 3):
-        assert_close(backend(crops(count), False)[0], oracle(estimator, crops(count)))
-    with pytest.raises(OccbenchError, match="does not compute what MMPose computes"):
-        make("openvino", estimator, tmp_path)
-
-
 def test_output_that_is_not_finite(tmp_path: Path) -> None:
     estimator = build()
     estimator.head.final_layer.weight.data[0, 0] = float("nan")
@@ -391,12 +160,6 @@ def test_head_of_stages_is_refused(tmp_path: Path) -> None:
     estimator.register_forward_hook(lambda module, inputs, output: [[output], [output]])
     with pytest.raises(OccbenchError, match="gives a list of list, list where a tensor or several were expected"):
         make("torch", estimator, tmp_path)
-
-
-def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OccbenchError, match=r"cannot write .*OCCBENCH_CACHE"):
-        make("onnxruntime", build(), tmp_path / "file")
 
 
 @pytest.mark.parametrize(
