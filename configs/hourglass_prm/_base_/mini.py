@@ -1,4 +1,4 @@
-# Two narrow stacks at 192x128, for CPUs: broader targets and the milder augmentation of hrnet_mini.py, for a short training.
+# Two narrow stacks at 192x128, for CPUs and a short training: broader targets and the augmentation of hrnet_mini.py.
 _base_ = ['./coco.py']
 
 codec = dict(type='MSRAHeatmap', input_size=(128, 192), heatmap_size=(32, 48), sigma=2, unbiased=True)
