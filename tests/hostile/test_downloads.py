@@ -11,7 +11,7 @@ from occbench.download import download
 from occbench.errors import OccbenchError
 
 from ..cli.conftest import Occbench, assert_refused
-from ..test_checkpoints import CONTENT, DIGEST, Server, server
+from ..test_fetched_weights import CONTENT, DIGEST, Server, server
 from .case import Place, Record, Row, normalised
 
 __all__ = ["server"]
