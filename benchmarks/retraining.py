@@ -125,7 +125,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--lr", type=float, default=3e-4, help="at its highest; it falls as a cosine")
-    parser.add_argument("--freeze-stages", type=int, default=-1, help="as of occbench train; with 1 hrnet-mini trains 1.5 times as fast")
+    parser.add_argument(
+        "--freeze-stages", type=int, default=-1, help="as of occbench train; with 1 hrnet-mini trains 1.5 times as fast"
+    )
     parser.add_argument("--bf16", action="store_true", help="convolutions of the training in bfloat16")
     parser.add_argument("--workers", type=int, default=0, help="processes that decode photos, for each training")
     parser.add_argument("--decoys", type=int, default=6, help="in training (+decoys) and in the controls")
