@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,125 +9,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from occbench.compat import setup_mmpose
 from occbench.inference import decoding, heatmaps
 from occbench.inference.decoding import Raw, find_decoder
 
-CROPS, MIRROR = 6, [0, 2, 1, 4, 3]
-KEYPOINTS = len(MIRROR)
-INPUT_SIZE, MAP_SIZE = (96, 128), (24, 32)  # width, height
-HEATMAPS = {"input_size": INPUT_SIZE, "heatmap_size": MAP_SIZE}
-LENGTHS = (192, 256)  # of SimCC's vectors
-
-FLIPS: dict[str, dict[str, Any]] = {
-    "no-flip": {"flip_test": False},
-    "flip": {"flip_test": True, "flip_mode": "heatmap"},
-    "shift": {"flip_test": True, "shift_heatmap": True, "shift_coords": False},
-}
-
-
-def build(head: dict[str, Any], codec: dict[str, Any]) -> Any:
-    """A head whose ``forward`` returns what it is given: raw outputs instead of features."""
-    setup_mmpose()
-    from mmpose.registry import MODELS
-
-    built = MODELS.build({**copy.deepcopy(head), "decoder": copy.deepcopy(codec)})
-    built.forward = lambda raw: raw
-    return built
-
-
-def heatmap_head(codec: dict[str, Any], kind: str = "HeatmapHead", channels: int = KEYPOINTS) -> Any:
-    head: dict[str, Any] = {"type": kind, "in_channels": 8, "out_channels": channels, "deconv_out_channels": None}
-    if kind == "CPMHead":
-        head["num_stages"] = 2
-    return build(head, codec)
-
-
-def simcc_head(codec: dict[str, Any], kind: str = "SimCCHead") -> Any:
-    head: dict[str, Any] = {"type": kind, "in_channels": 8, "out_channels": KEYPOINTS, "input_size": INPUT_SIZE}
-    head["in_featuremap_size"] = (3, 4)
-    if kind == "SimCCHead":
-        head["deconv_out_channels"] = None
-    else:
-        head["gau_cfg"] = {
-            "hidden_dims": 16,
-            "s": 8,
-            "expansion_factor": 2,
-            "dropout_rate": 0.0,
-            "drop_path": 0.0,
-            "act_fn": "SiLU",
-            "use_rel_bias": False,
-            "pos_enc": False,
-        }
-    return build(head, codec)
-
-
-def regression_head(kind: str, codec: dict[str, Any] | None = None) -> Any:
-    head = {"type": kind, "in_channels": 8, "num_joints": KEYPOINTS}
-    return build(head, codec or {"type": "RegressionLabel", "input_size": INPUT_SIZE})
-
-
-def oracle(head: Any, test_cfg: dict[str, Any], raw: Raw, flipped: Raw | None) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (B, K, 2) and scores (B, K) of ``head.predict``, which may write into what it is given."""
-    from mmpose.structures import PoseDataSample
-
-    sample = PoseDataSample(metainfo={"flip_indices": MIRROR, "input_size": INPUT_SIZE})
-
-    def output(tensors: Raw) -> Any:
-        clones = tuple(tensor.clone() for tensor in tensors)
-        return clones if len(clones) > 1 else clones[0]
-
-    features = output(raw) if flipped is None else [output(raw), output(flipped)]
-    with np.errstate(all="ignore"):
-        found = head.predict(features, [sample] * len(raw[0]), test_cfg)
-    found = found[0] if isinstance(found, tuple) else found
-    return np.concatenate([f.keypoints for f in found]), np.concatenate([f.keypoint_scores for f in found])
-
-
-def compare(
-    head: Any,
-    test_cfg: dict[str, Any],
-    make: Callable[[np.random.Generator], Raw],
-    atol: float = 1e-5,
-    seed: int = 7,
-) -> None:
-    """Decode made-up outputs both ways."""
-    rng = np.random.default_rng(seed)
-    raw, flipped = make(rng), make(rng) if test_cfg.get("flip_test") else None
-    given = [tensor.clone() for tensor in (*raw, *(flipped or ()))]
-    decoder = find_decoder(head, test_cfg, MIRROR)
-    assert decoder is not None
-    keypoints, scores = decoder(raw, flipped)
-    assert keypoints.shape == (CROPS, KEYPOINTS, 2)
-    assert keypoints.dtype == scores.dtype == np.float32
-    for before, after in zip(given, (*raw, *(flipped or ())), strict=True):
-        np.testing.assert_array_equal(before, after)  # a backend may own them
-    wanted_keypoints, wanted_scores = oracle(head, test_cfg, raw, flipped)
-    np.testing.assert_allclose(keypoints, wanted_keypoints, atol=atol, rtol=1e-6)
-    np.testing.assert_allclose(scores, wanted_scores, atol=1e-7, rtol=0)
-
-
-def to_raw(*arrays: np.ndarray) -> Raw:
-    import torch
-
-    return tuple(torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)) for array in arrays)
-
-
-# Heatmaps, (CROPS, KEYPOINTS, height, width)
-
-SHAPE = (CROPS, KEYPOINTS, MAP_SIZE[1], MAP_SIZE[0])
-
-
-def bumps(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, sigma: float = 2.0) -> np.ndarray:
-    """Gaussians of random height around points (CROPS, KEYPOINTS), with noise, as networks put them out."""
-    height = rng.uniform(0.02, 1, SHAPE[:2])[..., None, None]
-    rows, columns = np.arange(SHAPE[2])[:, None], np.arange(SHAPE[3])
-    distances = (columns - x[..., None, None]) ** 2 + (rows - y[..., None, None]) ** 2
-    return height * np.exp(-distances / (2 * sigma**2)) + rng.normal(0, 0.01, SHAPE) * height
-
-
-def peaked(rng: np.random.Generator) -> np.ndarray:
-    return bumps(rng, rng.uniform(-1, SHAPE[3], SHAPE[:2]), rng.uniform(-1, SHAPE[2], SHAPE[:2]))
+from .decoded_heads import (
+    CODECS,
+    COMBINED,
+    CROPS,
+    FLIPS,
+    KEYPOINTS,
+    LENGTHS,
+    MIRROR,
+    SHAPE,
+    SIMCC,
+    compare,
+    heatmap_head,
+    oracle,
+    peaked,
+    regression_head,
+    simcc_head,
+    to_raw,
+)
 
 
 def at_borders(rng: np.random.Generator) -> np.ndarray:
@@ -170,15 +71,6 @@ MAPS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "ties": ties,
     "mixed": mixed,
 }
-
-CODECS: dict[str, dict[str, Any]] = {
-    "msra": {"type": "MSRAHeatmap", "sigma": 2, **HEATMAPS},
-    "dark": {"type": "MSRAHeatmap", "sigma": 2, "unbiased": True, **HEATMAPS},
-    "dark-17": {"type": "MSRAHeatmap", "sigma": 3, "unbiased": True, "blur_kernel_size": 17, **HEATMAPS},
-    "udp": {"type": "UDPHeatmap", **HEATMAPS},
-    "udp-3": {"type": "UDPHeatmap", "blur_kernel_size": 3, **HEATMAPS},
-}
-COMBINED = {"type": "UDPHeatmap", "heatmap_type": "combined", **HEATMAPS}
 
 
 @pytest.mark.parametrize("maps", MAPS.values(), ids=MAPS.keys())
@@ -328,14 +220,6 @@ def vectors(rng: np.random.Generator, kind: str) -> Raw:
     return to_raw(*found)
 
 
-SIMCC: dict[str, dict[str, Any]] = {
-    "plain": {"type": "SimCCLabel", "input_size": INPUT_SIZE},
-    "rtmpose": {"type": "SimCCLabel", "input_size": INPUT_SIZE, "sigma": (4.9, 5.66), "normalize": False},
-    "dark": {"type": "SimCCLabel", "input_size": INPUT_SIZE, "sigma": (4.9, 5.66), "use_dark": True},
-    "dark-ratio-3": {"type": "SimCCLabel", "input_size": INPUT_SIZE, "simcc_split_ratio": 3.0, "use_dark": True},
-}
-
-
 @pytest.mark.parametrize(
     "kind", ["peaked", "borders", "noise", "negative", "flat", "plateaus", "ties", "mixed", "one-axis"]
 )
@@ -363,71 +247,3 @@ def coordinates(rng: np.random.Generator, numbers: int) -> Raw:
 def test_regression(kind: str, numbers: int, flip: bool, shift: dict[str, Any]) -> None:
     make = partial(coordinates, numbers=numbers)
     compare(regression_head(kind), {"flip_test": flip, **shift}, make)
-
-
-# What is not decoded here
-
-
-def refused() -> dict[str, tuple[Any, dict[str, Any], list[int]]]:
-    """By reason a head, its test_cfg and flip indices that only MMPose decodes."""
-    setup_mmpose()
-    from mmpose.codecs import MSRAHeatmap
-    from mmpose.models.heads import HeatmapHead
-
-    class OtherHead(HeatmapHead):
-        """Whatever it does."""
-
-    class OtherCodec(MSRAHeatmap):
-        """Whatever it does."""
-
-    msra, flip = CODECS["msra"], {"flip_test": True}
-    subclass = OtherHead(8, KEYPOINTS, deconv_out_channels=None, decoder=dict(msra))
-    with_subclass = heatmap_head(msra)
-    with_subclass.decoder = OtherCodec(INPUT_SIZE, MAP_SIZE, sigma=2)
-    without = heatmap_head(msra)
-    without.decoder = None
-    megvii = {"type": "MegviiHeatmap", "kernel_size": 11, **HEATMAPS}
-    integral = {"type": "IntegralRegressionLabel", "sigma": 2, **HEATMAPS}
-    dsnt = build(
-        {"type": "DSNTHead", "in_channels": 8, "in_featuremap_size": (3, 4), "num_joints": KEYPOINTS}, integral
-    )
-    return {
-        "a subclass of a head": (subclass, {}, MIRROR),
-        "a subclass of a codec": (with_subclass, {}, MIRROR),
-        "no codec": (without, {}, MIRROR),
-        "another codec": (heatmap_head(megvii), {}, MIRROR),
-        "another head": (dsnt, {}, MIRROR),
-        "a head with the codec of another": (heatmap_head(SIMCC["plain"]), {}, MIRROR),
-        "regression with the codec of heatmaps": (regression_head("RLEHead", msra), {}, MIRROR),
-        "an option that nobody reads": (heatmap_head(msra), {"rescale": True}, MIRROR),
-        "some of the keypoints": (heatmap_head(msra), {"output_keypoint_indices": [0, 1]}, MIRROR),
-        "a flip of offsets": (heatmap_head(msra), {**flip, "flip_mode": "offset"}, MIRROR),
-        "a flip of labels with offsets": (heatmap_head(CODECS["udp"]), {**flip, "flip_mode": "udp_combined"}, MIRROR),
-        "a plain flip of offsets": (heatmap_head(COMBINED, channels=3 * KEYPOINTS), flip, MIRROR),
-        "the mirror of other keypoints": (heatmap_head(msra), flip, [0, 2, 1]),
-        "the mirror of other vectors": (simcc_head(SIMCC["plain"]), flip, [0, 2, 1]),
-        "the mirror of other joints": (regression_head("RLEHead"), flip, [0, 2, 1]),
-        "a blur that MMPose refuses": (heatmap_head({**CODECS["dark"], "blur_kernel_size": 10}), {}, MIRROR),
-        "a blur of one px": (heatmap_head({**CODECS["udp"], "blur_kernel_size": 1}), {}, MIRROR),
-        "a blur of one bin": (simcc_head({**SIMCC["dark"], "sigma": 0.5}), {}, MIRROR),
-        "visibility": (simcc_head({**SIMCC["plain"], "decode_visibility": True}), {}, MIRROR),
-    }
-
-
-def test_refuses_what_it_does_not_know() -> None:
-    for reason, (head, test_cfg, mirror) in refused().items():
-        assert find_decoder(head, test_cfg, mirror) is None, reason
-
-
-def test_heatmaps_that_are_put_out_as_well_change_nothing() -> None:
-    cfg = {"flip_test": True, "output_heatmaps": True}
-    compare(heatmap_head(CODECS["msra"]), cfg, lambda rng: to_raw(peaked(rng)))
-
-
-def test_refuses_a_flip_test_that_is_none() -> None:
-    raw = to_raw(peaked(np.random.default_rng(0)))
-    for flip, flipped in ((True, None), (False, raw)):
-        decoder = find_decoder(heatmap_head(CODECS["msra"]), {"flip_test": flip}, MIRROR)
-        assert decoder is not None
-        with pytest.raises(ValueError, match="flip test"):
-            decoder(raw, flipped)
