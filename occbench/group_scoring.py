@@ -18,7 +18,7 @@ from .evaluation.levels import LevelDraws, LevelFigures
 from .evaluation.pck import Hits
 from .evaluation.rates import METRICS, RateTable, resample_rates
 from .evaluation.types import GroundTruth
-from .scoring import COLUMNS, Row, ScoredCell, Scoring, cell_columns
+from .scoring import COLUMNS, Row, ScoredCell, Scoring, cell_columns, typed
 
 GROUP_COLUMNS = (
     *COLUMNS[: COLUMNS.index("keypoint")],
@@ -225,9 +225,6 @@ def _figures(found: Resampled, clean: Resampled | None) -> list[tuple[Key, Row]]
 
 def as_group_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Rows with :data:`GROUP_COLUMNS` from ``level`` on; p adjusted over all drops of the table (Holm)."""
-    columns = list(GROUP_COLUMNS[GROUP_COLUMNS.index("level") :])
-    table = pd.DataFrame(rows, columns=columns)
-    numbers = [name for name in columns if name not in GROUP_TEXT]
-    table[numbers] = table[numbers].astype(np.float64)
+    table = typed(rows, GROUP_COLUMNS, GROUP_TEXT)
     table["p_adjusted"] = holm(table["p"].to_numpy(dtype=np.float64))
     return table

@@ -19,7 +19,7 @@ from .evaluation.intervals import intervals
 from .figures import figures_of
 from .group_scoring import metric_name
 from .inference.predictions import CellPredictions
-from .scoring import Row, Scoring
+from .scoring import Row, Scoring, typed
 
 EFFECTS = ("marker", "gain", "placebo", "corrected")
 """Points (x 100), each with ``_lo`` and ``_hi``: own figure centred - among decoys; centred - clean; clean - placebo;
@@ -80,11 +80,7 @@ def control_rows(
 
 def as_control_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Rows with :data:`CONTROL_COLUMNS` from ``level`` on."""
-    columns = list(CONTROL_COLUMNS[CONTROL_COLUMNS.index("level") :])
-    table = pd.DataFrame(rows, columns=columns)
-    numbers = [name for name in columns if name not in CONTROL_TEXT]
-    table[numbers] = table[numbers].astype(np.float64)
-    return table
+    return typed(rows, CONTROL_COLUMNS, CONTROL_TEXT)
 
 
 def _suites(attacks: Sequence[Attack | None]) -> dict[tuple[str, str, float], dict[str, dict[str, Attack]]]:

@@ -19,7 +19,7 @@ from .evaluation.types import GroundTruth
 from .figures import figures_of
 from .group_scoring import metric_name
 from .inference.predictions import CellPredictions
-from .scoring import Row, Scoring
+from .scoring import Row, Scoring, typed
 
 NATURAL_COLUMNS = (
     *("model", "dataset", "boxes", "protocol", "fill", "radius", "keypoint", "metric"),
@@ -80,11 +80,7 @@ def natural_rows(
 
 def as_natural_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Rows with :data:`NATURAL_COLUMNS` from ``fill`` on."""
-    columns = list(NATURAL_COLUMNS[NATURAL_COLUMNS.index("fill") :])
-    table = pd.DataFrame(rows, columns=columns)
-    numbers = [name for name in columns if name not in NATURAL_TEXT]
-    table[numbers] = table[numbers].astype(np.float64)
-    return table
+    return typed(rows, NATURAL_COLUMNS, NATURAL_TEXT)
 
 
 def _suites(attacks: Sequence[Attack | None]) -> dict[tuple[str, float], dict[str, Attack]]:

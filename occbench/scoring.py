@@ -17,6 +17,9 @@ from .evaluation.intervals import holm
 from .evaluation.oks import keypoint_similarity
 from .evaluation.types import Detections, Figures, GroundTruth
 
+RUN_COLUMNS = 4
+"""The first columns of every table name the run: model, dataset, boxes, protocol."""
+
 COLUMNS = (
     *("model", "dataset", "boxes", "protocol", "level", "fill", "target", "radius", "placement", "keypoint"),
     *("n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop", "drop_lo", "drop_hi", "drop_se", "p", "p_adjusted"),
@@ -127,11 +130,18 @@ class Scorer:
         return rows
 
 
+def typed(rows: Sequence[Row], columns: Sequence[str], text: Sequence[str]) -> pd.DataFrame:
+    """Rows as a table of ``columns`` without those that name the run; what is not ``text`` is float64, else NaN."""
+    kept = list(columns[RUN_COLUMNS:])
+    table = pd.DataFrame(rows, columns=kept)
+    numbers = [name for name in kept if name not in text]
+    table[numbers] = table[numbers].astype(np.float64)
+    return table
+
+
 def as_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Rows with :data:`COLUMNS` from ``level`` on; p adjusted over all drops of the table (Holm)."""
-    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS[4:]))
-    numbers = [name for name in COLUMNS[4:] if name not in TEXT]
-    table[numbers] = table[numbers].astype(np.float64)
+    table = typed(rows, COLUMNS, TEXT)
     table["p_adjusted"] = holm(table["p"].to_numpy(dtype=np.float64))
     return table
 

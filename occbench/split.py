@@ -29,7 +29,7 @@ from .inference.predictions import GEOMETRY, CellPredictions
 from .inference.results import to_detections
 from .runs.parquet import read_cell
 from .runs.store import DETECTIONS, PREDICTIONS, read_geometry
-from .scoring import Row, Scoring, cell_columns
+from .scoring import Row, Scoring, cell_columns, typed
 
 REDETECT = "redetect"
 """The folder in a run with a folder for each attack: boxes found in the attacked photos, and predictions in them."""
@@ -213,8 +213,4 @@ def split_rows(
 
 def as_split_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Rows with :data:`SPLIT_COLUMNS` from ``level`` on."""
-    columns = list(SPLIT_COLUMNS[SPLIT_COLUMNS.index("level") :])
-    table = pd.DataFrame(rows, columns=columns)
-    numbers = [name for name in columns if name not in SPLIT_TEXT]
-    table[numbers] = table[numbers].astype(np.float64)
-    return table
+    return typed(rows, SPLIT_COLUMNS, SPLIT_TEXT)
