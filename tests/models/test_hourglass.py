@@ -123,6 +123,15 @@ def test_variance_is_controlled() -> None:
     assert last["msr"] > 20 * last["branches"]
 
 
+def test_heatmaps_can_begin_near_nothing() -> None:
+    usual, near = narrow(), narrow(heatmap_std=1e-3)
+    changed = {name for name, value in near.state_dict().items() if not torch.equal(value, usual.state_dict()[name])}
+    assert changed == {"heatmaps.0.weight", "heatmaps.1.weight"}
+    x = torch.randn(2, 3, 64, 64)
+    for first, second in zip(usual(x), near(x), strict=True):
+        assert second.std() < 0.01 < 0.1 < first.std()
+
+
 def test_weights_load_without_unpickling(tmp_path: Path) -> None:
     net = narrow(placement="code")
     net(torch.randn(2, 3, 64, 64))  # moves the statistics
