@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from retraining_summary import CLEAN, Figures, figures_of, over_seeds
 from trainings import Commands, add_data, check_data, data_options, hold_to
 
@@ -99,18 +100,22 @@ def draw(table: pd.DataFrame, stem: Path) -> None:
         figure = new_figure(WIDTH, 5.6)
         panels = figure.subplots(len(QUESTIONS), 2, squeeze=False)
         for row, (question, (_, names)) in zip(panels, QUESTIONS.items(), strict=True):
-            for axes, quantity in zip(row, ("loss", "AP"), strict=True):
+            for axes, quantity, marker in zip(row, ("loss", "AP"), ("", "o"), strict=True):
                 for name, colour in zip(names, RUN_COLOURS, strict=False):
                     found = table[(table["name"] == name) & (table["quantity"] == quantity)]
                     wide = found.pivot(index="at", columns="seed", values="value")
-                    axes.plot(wide.index, wide, color=colour, lw=0.6, alpha=0.5)
+                    axes.plot(wide.index, wide, color=colour, lw=0.6, alpha=0.5, marker=marker, ms=2)
                     mean = wide.dropna().mean(axis=1)  # where every seed has arrived
-                    axes.plot(mean.index, mean, color=colour, lw=1.8, label=LABELS[name])
+                    axes.plot(mean.index, mean, color=colour, lw=1.8, marker=marker, ms=4, label=LABELS[name])
                 axes.set_xlabel("iteration" if quantity == "loss" else "epoch")
-                axes.set_title(f"{question}: {'training loss' if quantity == 'loss' else 'validation AP'}")
+                axes.set_title(f"{question}: {'training loss of a person' if quantity == 'loss' else 'validation AP'}")
             row[0].set_yscale("log")
+            row[0].yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
             row[0].yaxis.set_major_formatter("{x:g}")
-            row[0].yaxis.set_minor_formatter("")
+            row[0].yaxis.set_minor_locator(NullLocator())
+            epochs = table.loc[table["name"].isin(names) & (table["quantity"] == "AP"), "at"]
+            row[1].set_xlim(0, max(epochs, default=1) + 0.5)
+            row[1].xaxis.set_major_locator(MaxNLocator(integer=True))
             row[1].set_ylim(bottom=0)
             row[1].legend(loc="lower right")
         write_figure(figure, stem)
