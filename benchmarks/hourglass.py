@@ -2,12 +2,13 @@
 
     occbench sample people --n 8000 --seed 20 --workers 2
     occbench sample others --n 250 --seed 22
-    occbench sample test --n 80 --seed 43
+    occbench sample test
     OMP_NUM_THREADS=1 python benchmarks/hourglass.py --train people/annotations.json --val others/annotations.json \\
-        --test test/annotations.json --out runs/hourglass --jobs 2 --bf16
+        --test test/annotations.json --out runs/hourglass --jobs 2 --bf16 --kind part-meanout
 
 Trains ``hourglass-mini`` and ``hourglass-prm-mini`` by the same ``occbench train``, from scratch, with several seeds,
-and attacks each with the full suite. Then, for fewer epochs, PRM from the weights of Eq. 15, of Xavier and of MSR.
+and attacks each (without --kind, with the full suite). Then, for fewer epochs, PRM from the weights of Eq. 15, of Xavier
+and of MSR.
 
 Stopped, it goes on with the same command. After every model it writes anew, from what is finished: summary.csv and
 summary.md (AP on the test photos and its change, with intervals over photos and seeds), curves.csv and curves.svg
