@@ -7,8 +7,8 @@
         --test test/annotations.json --out runs/hourglass --jobs 2 --bf16 --kind part-meanout
 
 Trains ``hourglass-mini`` and ``hourglass-prm-mini`` by the same ``occbench train``, from scratch, with several seeds,
-and attacks each (without --kind, with the full suite). Then, for fewer epochs, PRM from the weights of Eq. 15, of Xavier
-and of MSR.
+and attacks each (without --kind, with the full suite). Then, for fewer epochs, PRM from the weights of Eq. 15, of
+Xavier and of MSR.
 
 Stopped, it goes on with the same command. After every model it writes anew, from what is finished: summary.csv and
 summary.md (AP on the test photos and its change, with intervals over photos and seeds), curves.csv and curves.svg
