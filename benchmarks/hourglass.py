@@ -11,14 +11,15 @@ and attacks each (without --kind, with the full suite). Then, for fewer epochs, 
 Xavier and of MSR.
 
 Stopped, it goes on with the same command. After every model it writes anew, from what is finished: summary.csv and
-summary.md (AP on the test photos and its change, with intervals over photos and seeds), curves.csv and curves.svg
-(validation AP and training loss of every training).
+summary.md (AP on the test photos, mean drops and their changes, with intervals over photos and seeds), curves.csv and
+curves.svg (validation AP and training loss of every training).
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -123,19 +124,24 @@ def draw(table: pd.DataFrame, stem: Path) -> None:
 
 
 def rows_of(models: Mapping[tuple[str, int], Figures], images: int) -> Iterator[dict[str, object]]:
-    """Clean AP of each kind of model, and its change against the baseline of its question, seed by seed."""
+    """Clean AP of each kind of model, and its change against the baseline of its question, seed by seed.
+
+    For the pyramids also the mean drop under every kind of attack.
+    """
     for question, (baseline, names) in QUESTIONS.items():
-        for name in names:
-            seeds = [seed for other, seed in models if other == name]
-            if not seeds:
+        measured = dict.fromkeys(quantity for (name, _), found in models.items() if name in names for quantity in found)
+        for quantity, name in itertools.product(measured if baseline == PLAIN else [CLEAN], names):
+            tracks = {seed: found[quantity] for (other, seed), found in models.items() if other == name}
+            if not tracks:
                 continue
-            value = over_seeds([models[name, seed][CLEAN] for seed in seeds], images)
-            row = {"question": question, "model": LABELS[name], "seeds": len(seeds)}
-            row |= {"AP": value.value, "lo": value.lo, "hi": value.hi}
-            paired = [seed for seed in seeds if (baseline, seed) in models]
+            value = over_seeds(list(tracks.values()), images)
+            row = {"question": question, "quantity": " ".join(filter(None, quantity)), "model": LABELS[name]}
+            row |= {"seeds": len(tracks), "value": value.value, "lo": value.lo, "hi": value.hi}
+            paired = [
+                track - models[baseline, seed][quantity] for seed, track in tracks.items() if (baseline, seed) in models
+            ]
             if name != baseline and paired:
-                tracks = [models[name, seed][CLEAN] - models[baseline, seed][CLEAN] for seed in paired]
-                change = over_seeds(tracks, images)
+                change = over_seeds(paired, images)
                 row |= {"change": change.value, "change_lo": change.lo, "change_hi": change.hi}
                 row |= {"se_photos": change.se_photos, "se_seeds": change.se_replicates}
             yield row
@@ -146,17 +152,18 @@ def write_summary(options: argparse.Namespace, seeds: Sequence[int]) -> Path:
     found = {(name, seed): figures_of(options.out / f"{name}-{seed}", ["suite"]) for name in LABELS for seed in seeds}
     models = {model: figures[0] for model, figures in found.items() if figures is not None}
     images = next((figures[1] for figures in found.values() if figures is not None), 0)
-    columns = ["question", "model", "seeds", "AP", "lo", "hi", "change", "change_lo", "change_hi"]
+    columns = ["question", "quantity", "model", "seeds", "value", "lo", "hi", "change", "change_lo", "change_hi"]
     table = pd.DataFrame(rows_of(models, images)).reindex(columns=[*columns, "se_photos", "se_seeds"])
     durable.write(options.out / "summary.csv", table.to_csv(index=False, float_format="%.6g").encode())
     logged = curves(options, seeds)
     durable.write(options.out / "curves.csv", logged.to_csv(index=False, float_format="%.6g").encode())
     draw(logged, options.out / "curves")
     lines = [f"AP x 100 on {images} photos; 95 % intervals over photos and seeds, changes paired by both.\n"]
-    lines += ["| | seeds | AP | change |", "|---|---|---|---|"]
+    lines += ["| | | seeds | value | change |", "|---|---|---|---|---|"]
     for row in table.itertuples():
         change = "–" if pd.isna(row.change) else f"{row.change:+.1f} [{row.change_lo:+.1f}, {row.change_hi:+.1f}]"
-        lines.append(f"| {row.model} | {row.seeds} | {row.AP:.1f} [{row.lo:.1f}, {row.hi:.1f}] | {change} |")
+        what = f"{row.quantity.replace('_', ' ')} | {row.model} | {row.seeds}"
+        lines.append(f"| {what} | {row.value:.1f} [{row.lo:.1f}, {row.hi:.1f}] | {change} |")
     path: Path = options.out / "summary.md"
     durable.write(path, ("\n".join(lines) + "\n").encode())
     return path

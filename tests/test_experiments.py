@@ -65,11 +65,19 @@ def test_hourglasses_are_compared_within_their_question(benchmarks: Any) -> None
         (name, seed): {hourglass.CLEAN: track + value + seed} for name, value in values.items() for seed in (0, 1)
     }
     del models["branches", 1]
-    rows = {row["model"]: row for row in hourglass.rows_of(models, 30)}
-    assert list(rows) == ["plain residual units", "PRM-B*", "Eq. 15", "MSR"]
-    assert rows["PRM-B*"]["change"] == 4
-    assert (rows["MSR"]["AP"], rows["MSR"]["change"]) == (45.5, -5)  # of the seed that both have
-    assert "change" not in rows["plain residual units"]
+    for (name, _), found in models.items():
+        found["mean_drop", "part", "blur", ""] = track + values[name] / 10
+    rows = {(row["quantity"], row["model"]): row for row in hourglass.rows_of(models, 30)}
+    plain, pyramid = "plain residual units", "PRM-B*"
+    assert list(rows) == [
+        *(("clean_ap", plain), ("clean_ap", pyramid), ("mean_drop part blur", plain), ("mean_drop part blur", pyramid)),
+        *(("clean_ap", "Eq. 15"), ("clean_ap", "MSR")),
+    ]
+    assert rows["clean_ap", pyramid]["change"] == 4
+    assert rows["mean_drop part blur", pyramid]["change"] == pytest.approx(0.4)
+    assert rows["clean_ap", "MSR"]["value"] == 45.5
+    assert rows["clean_ap", "MSR"]["change"] == -5  # of the seed that both have
+    assert "change" not in rows["clean_ap", plain]
 
 
 def test_curves_of_a_resumed_training(benchmarks: Any, tmp_path: Path) -> None:
