@@ -4,7 +4,7 @@ In an MMPose config: ``custom_imports = dict(imports=['occbench.augmentations'])
 ``BottomupRandomAffine``) and ``GenerateTarget``, for instance ``dict(type='PartMix', p=0.5)``.
 """
 
-from ..compat import setup_mmpose
+from ..system.compat import setup_mmpose
 
 setup_mmpose()  # a config that names this package may be the first to need MMPose
 

@@ -10,7 +10,7 @@ from mmpose.registry import TRANSFORMS
 from ..attacks import DEFAULT_RADIUS, Attack, Occluders, place
 from ..attacks.fills import paint
 from ..attacks.regions import Region
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from .occlusion import Image, Occlusion, Person, check_chance, check_positive, placement
 from .targeted import TargetedBlur, TargetedCutout, blur_of
 

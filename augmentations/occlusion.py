@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 from ..attacks import COCO, SKELETONS, Occluders, Placement, Skeleton
 from ..attacks.attack import MAX_DECOYS
 from ..attacks.regions import Region, Size
-from ..errors import OccbenchError, unknown_name
+from ..system.errors import OccbenchError, unknown_name
 
 SMALL_PARTS = ("left_arm", "right_arm", "hip", "left_leg", "right_leg")
 """What the thesis' code draws from: the small parts other than the head."""

@@ -8,7 +8,7 @@ import numpy as np
 from mmpose.registry import TRANSFORMS
 
 from ..attacks import DEFAULT_RADIUS, Attack, Occluders, place
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from .bank import CROP, DonorBank, paste, person_ids, whole_parts
 from .occlusion import Image, Occlusion, Person, check_chance, check_parts, check_positive, placement
 

@@ -11,7 +11,7 @@ from ..attacks import DEFAULT_RADIUS, LEVELS, Occluders
 from ..attacks.fills import PART_BLUR, paint
 from ..attacks.placement import moved
 from ..attacks.regions import Region, disc, part_box, rectangle
-from ..errors import unknown_name
+from ..system.errors import unknown_name
 from .occlusion import SMALL_PARTS, Image, Occlusion, Person, check_chance, check_parts, check_positive
 
 

@@ -16,7 +16,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.dataset import DefaultSampler
 from mmpose.registry import DATA_SAMPLERS, TRANSFORMS
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 
 
 class Draw(int):

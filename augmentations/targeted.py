@@ -9,7 +9,7 @@ from mmpose.registry import TRANSFORMS
 
 from ..attacks import DEFAULT_RADIUS, LEVELS, Attack, Occluders, has_target, place
 from ..attacks.fills import PART_BLUR, keypoint_blur, paint
-from ..errors import OccbenchError, unknown_name
+from ..system.errors import OccbenchError, unknown_name
 from .occlusion import SMALL_PARTS, Image, Occlusion, Person, check_chance, check_parts, check_positive, placement
 
 KEYPOINT_KERNEL = 9

@@ -31,7 +31,7 @@ from retraining_summary import CLEAN, Figures, figures_of, over_seeds
 from trainings import Commands, add_data, check_data, data_options, hold_to
 
 from occbench.models.branches import SCHEMES
-from occbench.reports.style import RUN_COLOURS, WIDTH, new_figure, styled, write_figure
+from occbench.reports.figures.style import RUN_COLOURS, WIDTH, new_figure, styled, write_figure
 from occbench.runs import durable
 
 PLAIN, PYRAMID = "hourglass-mini", "hourglass-prm-mini"
@@ -54,7 +54,7 @@ def config_of(options: argparse.Namespace, name: str) -> str | Path:
         return name
     from mmengine.config import Config
 
-    from occbench.zoo import find_model
+    from occbench.weights.zoo import find_model
 
     path = options.out / f"{PYRAMID}-{name}.py"
     if not path.is_file():

@@ -33,9 +33,9 @@ from pathlib import Path
 from retraining_summary import Plan, write_summary
 from trainings import Commands, add_data, check_data, data_options, hold_to
 
-from occbench.errors import OccbenchError
+from occbench.system.errors import OccbenchError
 from occbench.training import AUGMENTATIONS, Augmentation
-from occbench.zoo import find_model
+from occbench.weights.zoo import find_model
 
 RECIPES = (
     *("none", "blur-keypoint", "cutout-part", "partmix", "cutout-keypoint"),

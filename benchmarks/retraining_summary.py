@@ -12,10 +12,10 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from occbench.errors import OccbenchError
 from occbench.evaluation.replicates import Replicated, over_replicates
-from occbench.paired import Measured
+from occbench.jobs.paired import Measured
 from occbench.runs import durable
+from occbench.system.errors import OccbenchError
 
 Quantity: TypeAlias = tuple[str, str, str, str]
 """What is measured, level, fill, placement; the last three are empty where they do not apply."""

@@ -24,10 +24,10 @@ import torch
 from occbench.attacks import COCO, make_suite
 from occbench.data.coco import read_coco
 from occbench.data.persons import Person
+from occbench.estimators.pose_model import PoseModel
 from occbench.inference.engine import Settings, run_cells
-from occbench.inference.model import PoseModel
 from occbench.runs.store import Store
-from occbench.zoo import find_model
+from occbench.weights.zoo import find_model
 
 
 def times(persons: tuple[Person, ...], n: int) -> list[Person]:

@@ -40,14 +40,14 @@ import numpy as np
 import torch
 
 from occbench.attacks import COCO, Attack, make_suite
-from occbench.compat import setup_mmpose
 from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset
-from occbench.inference.crops import Crop
+from occbench.estimators.crops import Crop
+from occbench.estimators.pose_model import PoseModel, read_config
 from occbench.inference.engine import BATCHES_PER_CHUNK, Settings, attack_crop, chunks, run_cells
-from occbench.inference.model import PoseModel, read_config
 from occbench.runs.store import Store
-from occbench.zoo import find_model
+from occbench.system.compat import setup_mmpose
+from occbench.weights.zoo import find_model
 
 Poses = dict[int, np.ndarray]
 

@@ -1,0 +1,1 @@
+"""MMPose configs: models that MMPose lacks, and the recipes of the thesis."""

@@ -1,6 +1,6 @@
 """From run folders to tables, plots and one self-contained page. Never touches a model."""
 
-from .build import build_report
-from .load import Run, load_run
+from .page.build import build_report
+from .reading.load import Run, load_run
 
 __all__ = ["Run", "build_report", "load_run"]

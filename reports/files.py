@@ -7,7 +7,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from occbench.errors import OccbenchError
+from occbench.system.errors import OccbenchError
 
 
 def write_atomically(path: Path, content: bytes) -> None:

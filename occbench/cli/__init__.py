@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from . import attack, compare, doctor, evaluate, export, fetch, ls, preview, report, sample, train, verify, view
 
 app = typer.Typer(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import OccbenchError, unknown_name
+from ..system.errors import OccbenchError, unknown_name
 
 if TYPE_CHECKING:
     from ..attacks import Attack, Placement, Skeleton
@@ -119,9 +119,9 @@ def attack(
 
     occbench attack --model rle --data my.json --kind keypoint-all --radius 6,12,18 --placement centred,decoys:6
     """
-    from ..distributed import LAUNCHERS, joined
-    from ..inference.scales import parse_scales
-    from ..zoo import find_model
+    from ..estimators.scales import parse_scales
+    from ..system.distributed import LAUNCHERS, joined
+    from ..weights.zoo import find_model
 
     kinds, targets = _values(kind), _values(target)
     _check_kinds(kinds)
@@ -151,8 +151,8 @@ def attack(
 
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
-    from ..progress import Progress
     from ..runs import check_out
+    from ..system.progress import Progress
 
     out = out or _default_out(chosen.name, data, boxes, scope)
     check_out(out, overwrite)
@@ -165,14 +165,14 @@ def attack(
     suite = _suite(dataset.skeleton, kinds, targets, radii, placements)
     dataset = check_photos(dataset, skip_unreadable, every=detector is not None)
 
-    from ..about import ModelFiles
-    from ..checkpoints import resolve
-    from ..detections import Finder, with_detector
+    from ..estimators.pose_model import PoseModel, pick_device
     from ..inference.engine import Settings
-    from ..inference.model import PoseModel, pick_device
-    from ..measure import Job, measure
+    from ..jobs.detections import Finder, with_detector
+    from ..jobs.measure import Job, measure
     from ..reports import build_report
-    from ..scoring import Scoring
+    from ..runs.about import ModelFiles
+    from ..tables.scoring import Scoring
+    from ..weights.checkpoints import resolve
 
     with joined(launcher) as ranks:
         progress = Progress(None if ranks.first else False)
@@ -238,7 +238,7 @@ def _detector(boxes: str, checkpoint: str | None, score: float | None) -> str | 
         OccbenchError: There is no such detector, or options of one are given for other boxes.
     """
     from ..data.sources import detector_of
-    from ..detectors import find_detector
+    from ..weights.detectors import find_detector
 
     name = detector_of(boxes)
     if name is not None:

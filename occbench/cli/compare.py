@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import unknown_name
+from ..system.errors import unknown_name
 
 if TYPE_CHECKING:
     from ..evaluation.changes import Change, Compared
@@ -51,18 +51,18 @@ def compare(
     `occbench compare runs/none runs/partmix --out runs/compared`,
     `occbench compare runs/* --baseline runs/none --fail-if-drop-over 0.5`.
     """
-    from ..reports.build import HTML
-    from ..reports.formats import FORMATS
+    from ..reports.page.build import HTML
+    from ..reports.tables.formats import FORMATS
 
     if kind not in (HTML, *FORMATS):
         raise unknown_name("format", kind, [HTML, *FORMATS])
     folders = [*([baseline] if baseline is not None else []), *runs]
     folders = list({folder.resolve(): folder for folder in folders}.values())
 
-    from ..comparison import compare_runs
-    from ..progress import Progress
+    from ..jobs.comparison import compare_runs
     from ..reports import build_report, load_run
-    from ..reports.compare import run_labels
+    from ..reports.findings.compare import run_labels
+    from ..system.progress import Progress
 
     progress = Progress()
     labels = run_labels([load_run(folder) for folder in folders])

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ..doctor import Check
+    from ..jobs.doctor import Check
 
 
 def doctor(
@@ -22,7 +22,7 @@ def doctor(
 
     Exits with 0 if `occbench attack` can run and with 2 if not.
     """
-    from ..doctor import checks, works
+    from ..jobs.doctor import checks, works
 
     found = checks()
     if as_json:
@@ -42,7 +42,7 @@ def render(found: list[Check]) -> list[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
-    from ..doctor import works
+    from ..jobs.doctor import works
 
     parts: list[RenderableType] = []
     for group, members in groupby(found, key=lambda check: check.group):

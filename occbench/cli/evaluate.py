@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import OccbenchError, unknown_name
+from ..system.errors import OccbenchError, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +46,8 @@ def evaluate(
         raise unknown_name("evaluator", evaluator, ("exact", "pycocotools"))
 
     from ..data.sources import open_dataset
-    from ..results_scoring import score_results
-    from ..scoring import Scoring
+    from ..tables.results import score_results
+    from ..tables.scoring import Scoring
 
     dataset = open_dataset(data, images)
     scoring = Scoring(protocol, evaluator, bootstrap, seed)  # type: ignore[arg-type]  # checked above

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import unknown_name
+from ..system.errors import unknown_name
 
 
 def export(
@@ -38,15 +38,15 @@ def export(
     occbench export runs/demo-image --attacked-images attacked
     """
     if attacked_images is not None:
-        from ..attacked_photos import export_attacked
-        from ..progress import Progress
+        from ..jobs.attacked_photos import export_attacked
+        from ..system.progress import Progress
 
         with Progress().counted("photos") as advance:
             cells = export_attacked(run, attacked_images, model, data, images, trust_config, advance)
         print(f"{len(cells)} cells in {attacked_images}: images, masks and annotations.json of each")
         return
-    from ..export import FORMATS
-    from ..export import export as write
+    from ..jobs.export import FORMATS
+    from ..jobs.export import export as write
 
     if form not in FORMATS:
         raise unknown_name("format", form, FORMATS)

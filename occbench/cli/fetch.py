@@ -31,7 +31,7 @@ def fetch(
     """
     from ..data.fetch import fetch as bring
     from ..data.fetch import find
-    from ..paths import data_dir
+    from ..system.paths import data_dir
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import OccbenchError, unknown_name
+from ..system.errors import OccbenchError, unknown_name
 
 Row = Mapping[str, Any]
 
@@ -42,7 +42,7 @@ def ls(
 
 def models() -> list[Row]:
     """Name, aliases, config, published figures (as MMPose's metafiles give them) and weights of every model."""
-    from ..zoo import list_models
+    from ..weights.zoo import list_models
 
     rows: list[Row] = []
     for model in list_models():
@@ -70,7 +70,7 @@ def models() -> list[Row]:
 def models_by_complexity() -> list[Row]:
     """Width and height of every model's input (px), its parameters (millions) and its operations (GFLOPs)."""
     from ..models.complexity import config_complexity
-    from ..zoo import list_models
+    from ..weights.zoo import list_models
 
     rows: list[Row] = []
     for model in list_models():
@@ -88,7 +88,7 @@ def models_by_complexity() -> list[Row]:
 
 def _weights(source: str | None) -> tuple[str, str]:
     """How one comes by the weights, and the file or address."""
-    from ..checkpoints import cached
+    from ..weights.checkpoints import cached
 
     if source is None:
         return "--checkpoint", ""
@@ -128,8 +128,8 @@ def kinds() -> list[Row]:
 def datasets() -> list[Row]:
     """The data sets that have a name, where they are looked for, and what is not there."""
     from ..data.known import KNOWN_SETS
-    from ..doctor import sample_place
-    from ..paths import data_dir
+    from ..jobs.doctor import sample_place
+    from ..system.paths import data_dir
 
     annotations, images = sample_place()
     there = annotations.is_file() and images.is_dir()
@@ -157,7 +157,7 @@ def datasets() -> list[Row]:
 
 def detectors() -> list[Row]:
     """The detectors that have a name for ``--boxes detector:NAME``; box AP as MMDet's metafiles give it."""
-    from ..detectors import list_detectors
+    from ..weights.detectors import list_detectors
 
     rows: list[Row] = []
     for detector in list_detectors():

@@ -31,9 +31,9 @@ def preview(
 
     Example: `occbench preview-aug --data people/annotations.json --aug cutout-part,partmix --removal --out sheet.png`.
     """
-    from ..configs_trust import check_config
     from ..training import Augmentation, find_config, training_data
     from ..training.preview import SHOWN, augmented, draw_sheet
+    from ..weights.trust import check_config
 
     names = SHOWN if aug is None else Augmentation.parse(aug).names
     removable = [name == "partmix" or (name.endswith("-part") and not name.startswith("random")) for name in names]

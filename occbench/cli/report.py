@@ -26,8 +26,8 @@ def report(
 
     occbench report runs/hrnet --format latex --out paper
     """
-    from ..progress import Progress
     from ..reports import build_report
+    from ..system.progress import Progress
 
     whole = out is None and _is_sealed(runs[0])
     written = build_report(runs, out, Progress().say, kind)
@@ -44,8 +44,8 @@ def report(
 
 def _is_sealed(run: Path) -> bool:
     """Whether a run is as it was sealed, but perhaps for its report: only then may it be sealed with the new one."""
-    from ..errors import OccbenchError
     from ..runs.manifest import broken_seal
+    from ..system.errors import OccbenchError
 
     try:
         wrong = broken_seal(run)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 
 
 def train(
@@ -79,11 +79,11 @@ def train(
     `occbench train --model hrnet --aug partmix --data coco/annotations/person_keypoints_train2017.json
     --images coco/train2017 --dry-run`, `torchrun --nproc-per-node 4 -m occbench train ...`.
     """
-    from ..configs_trust import check_config
-    from ..distributed import LAUNCHERS
-    from ..errors import unknown_name
+    from ..system.distributed import LAUNCHERS
+    from ..system.errors import unknown_name
     from ..training import Augmentation, Settings, find_config, training_data
     from ..training import train as run
+    from ..weights.trust import check_config
 
     if launcher not in LAUNCHERS:
         raise unknown_name("launcher", launcher, LAUNCHERS)
@@ -115,7 +115,7 @@ def train(
         print("\n".join(plan.lines()))
         return
     out = out or _default_out(config.stem, str(augmentation), seed)
-    from ..progress import Progress
+    from ..system.progress import Progress
 
     weights = run(
         config,

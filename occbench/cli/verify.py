@@ -23,9 +23,9 @@ def verify(
 
     occbench verify runs/demo
     """
-    from ..progress import Progress
+    from ..jobs.verify import verify as check
     from ..runs.manifest import read_manifest
-    from ..verify import verify as check
+    from ..system.progress import Progress
 
     cells = len(read_manifest(run).get("cells", []))
     with Progress().stage("scoring", cells) as advance:

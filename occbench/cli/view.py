@@ -19,7 +19,7 @@ def view(
 
     Example: `occbench view runs`.
     """
-    from ..reports.serve import make_server
+    from ..reports.page.serve import make_server
 
     with make_server(folder, port) as server:
         address = f"http://localhost:{server.server_address[1]}/"

@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ..attacks import COCO, Skeleton
-from ..errors import OccbenchError, quoted
 from ..evaluation.types import GroundTruth
+from ..system.errors import OccbenchError, quoted
 from .persons import Dataset, Person, Photo
 
 SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000

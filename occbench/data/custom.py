@@ -21,7 +21,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..attacks import Skeleton
-from ..errors import OccbenchError, quoted, unknown_name
+from ..system.errors import OccbenchError, quoted, unknown_name
 from .coco import first_fault, read_coco
 from .persons import Dataset
 from .records import require_folder

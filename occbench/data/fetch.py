@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..archives import unpack
-from ..download import download
-from ..errors import OccbenchError, unknown_name
-from ..turns import turn
+from ..system.archives import unpack
+from ..system.download import download
+from ..system.errors import OccbenchError, unknown_name
+from ..system.turns import turn
 from .known import BY_NAME, count_files
 
 WORK = ".fetch"

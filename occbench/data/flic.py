@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..attacks import FLIC
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from .matfile import fields, laid_out, number, read_mat, text, variable
 from .persons import Dataset, Photo
 from .records import Record, assemble, box_around, inside, require_folder, size_of, torso

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..paths import data_dir
+from ..system.paths import data_dir
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..attacks import LSP
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from .matfile import laid_out, read_mat, variable
 from .persons import Dataset, Photo
 from .records import Record, assemble, box_around, count_pictures, require_folder, size_of, torso

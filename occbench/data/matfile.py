@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from ..errors import OccbenchError, quoted
+from ..system.errors import OccbenchError, quoted
 from .matcheck import check_mat
 from .persons import Dataset
 

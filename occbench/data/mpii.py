@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from ..attacks import MPII
-from ..errors import OccbenchError, quoted
+from ..system.errors import OccbenchError, quoted
 from .coco import Coordinate, first_fault, read_json
 from .matfile import read_mat, variable
 from .persons import Dataset, Photo

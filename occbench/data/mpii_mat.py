@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..attacks import MPII
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from .matfile import fields, laid_out, number, read_mat, text, variable
 from .mpii import HEAD, JOINTS, photo_of, to_record
 from .persons import Dataset, Photo

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..errors import OccbenchError, quoted
+from ..system.errors import OccbenchError, quoted
 from .persons import Dataset, Photo
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ..attacks import Skeleton
-from ..errors import OccbenchError, quoted
 from ..evaluation.types import GroundTruth
+from ..system.errors import OccbenchError, quoted
 from .persons import Dataset, Person, Photo
 
 MARGIN = 0.1

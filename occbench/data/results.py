@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
-from ..errors import OccbenchError, quoted
 from ..evaluation.types import Detections
+from ..system.errors import OccbenchError, quoted
 from .coco import first_fault, in_memory, read_json
 from .persons import Dataset
 

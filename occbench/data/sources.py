@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import OccbenchError, unknown_name
-from ..paths import data_dir
+from ..system.errors import OccbenchError, unknown_name
+from ..system.paths import data_dir
 from .known import BY_NAME, KnownSet
 from .persons import Dataset
 from .records import require_folder

@@ -1,0 +1,1 @@
+"""OKS, AP, PCK, bootstrap: arrays in, arrays out; knows no model and no file."""

@@ -1,0 +1,1 @@
+"""Persons x attacks -> estimators -> predictions: the engine, attacked photos, detectors."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..checkpoints import load_checkpoint, load_into
-from ..compat import setup_mmpose
-from ..configs_trust import check_config
-from ..download import sha256
-from ..errors import OccbenchError, quoted
-from .model import first_line, hash_of_config, load_config
+from ..estimators.pose_model import first_line, hash_of_config, load_config
+from ..system.compat import setup_mmpose
+from ..system.download import sha256
+from ..system.errors import OccbenchError, quoted
+from ..weights.checkpoints import load_checkpoint, load_into
+from ..weights.trust import check_config
 
 PERSON = "person"
 

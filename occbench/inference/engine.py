@@ -23,8 +23,8 @@ import torch
 
 from ..attacks import Attack, Occluders, Skeleton, occlude, person_rng, place
 from ..data.persons import Person
-from .crops import Crop, CropPipeline
-from .model import PoseModel
+from ..estimators.crops import Crop, CropPipeline
+from ..estimators.pose_model import PoseModel
 from .predictions import GEOMETRY, CellPredictions
 from .scenes import People, Seen, cut_scenes, hide_in_photo
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..compat import setup_mmpose
 from ..data.persons import Person
 from ..evaluation.types import Detections
+from ..system.compat import setup_mmpose
 
 MIN_KEYPOINT_SCORE = 0.2
 NMS_OKS = 0.9

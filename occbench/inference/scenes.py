@@ -11,7 +11,7 @@ import numpy as np
 from ..attacks import Attack, Occluders, Skeleton, Subject, mean_colour, occlude_photo, place_in_photo
 from ..data.persons import Person, Photo
 from ..data.photos import decode
-from .crops import Crop, CropPipeline
+from ..estimators.crops import Crop, CropPipeline
 
 People = Mapping[int, Sequence[Person]]
 """By image id the labelled persons of a photo, each in the box that they are seen through."""

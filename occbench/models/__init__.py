@@ -4,7 +4,7 @@ In an MMPose config: ``custom_imports = dict(imports=['occbench.models'])``, the
 ``HalfSquaredError`` as loss. Paper: "Learning Feature Pyramids for Human Pose Estimation" (Yang et al., ICCV 2017).
 """
 
-from ..compat import setup_mmpose
+from ..system.compat import setup_mmpose
 
 setup_mmpose()  # a config that names this package may be the first to need MMPose
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.fx import Graph, Node, Tracer
 
-from ..errors import unknown_name
+from ..system.errors import unknown_name
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm)

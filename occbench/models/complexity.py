@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..compat import setup_mmpose
-from ..errors import OccbenchError
+from ..system.compat import setup_mmpose
+from ..system.errors import OccbenchError
 
 
 @dataclass(frozen=True)

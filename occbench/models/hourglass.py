@@ -11,7 +11,7 @@ from mmpose.models.backbones.base_backbone import BaseBackbone
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ..errors import OccbenchError, unknown_name
+from ..system.errors import OccbenchError, unknown_name
 from .branches import initialise
 from .pooling import sizes_are_constants
 from .pyramid import bn_relu

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import unknown_name
+from ..system.errors import unknown_name
 from . import pooling  # by its module, which is how torch.fx finds what it has wrapped
 
 VARIANTS = ("A", "B", "B*", "C", "D")

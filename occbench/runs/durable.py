@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 
 TEMPORARY = ".occbench-"
 """What the names of unfinished files begin with; one that is left behind by a kill is nobody's."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from .durable import explained
 from .lock import NAME as LOCK
 from .lock import locked

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 
 NAME = ".lock"
 

@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..data.coco import first_fault
-from ..download import sha256
-from ..errors import OccbenchError
+from ..system.download import sha256
+from ..system.errors import OccbenchError
 from . import durable
 from .lock import NAME as LOCK
 from .shape import Begun, Sealed

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from ..attacks import Attack, Placement
 from ..data.persons import Dataset
-from ..errors import OccbenchError
 from ..inference.predictions import GEOMETRY, CellPredictions
+from ..system.errors import OccbenchError
 from .durable import write
 
 _IDENTITY = b"occbench"

@@ -19,9 +19,9 @@ import numpy as np
 
 from ..attacks import Attack, Skeleton
 from ..data.persons import Dataset
-from ..errors import OccbenchError
 from ..inference.engine import Chunk
 from ..inference.predictions import ARRAYS, GEOMETRY, CellPredictions, cell_slug
+from ..system.errors import OccbenchError
 from .durable import TEMPORARY, explained, write
 from .identity import Identity, cell_identity, changes, key_of
 from .parquet import persons_table, read_cell, read_identity, read_table, write_cell, write_table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ..errors import OccbenchError, unknown_name
+from ..system.errors import OccbenchError, unknown_name
 from .data import TrainingData, whole_parts
 
 Transform = dict[str, Any]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..attacks import MPII
-from ..errors import OccbenchError
-from ..zoo import find_model
+from ..system.errors import OccbenchError
+from ..weights.zoo import find_model
 from .augment import check_donors
 from .data import TrainingData
 from .settings import Settings
@@ -156,7 +156,7 @@ def _pretrained(part: Any) -> Iterator[Any]:
 
 def _fetched(address: str) -> str:
     """The local file of pretrained weights; read once here, since MMEngine itself may run what a file holds."""
-    from ..checkpoints import BY_HAND, load_state_dict, resolve
+    from ..weights.checkpoints import BY_HAND, load_state_dict, resolve
 
     scheme, _, name = address.partition("://")
     if scheme == "torchvision":

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..attacks import COCO, MPII, Skeleton
 from ..data.coco import read_json
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 
 EXPORTED = "model.pth"
 

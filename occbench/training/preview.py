@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from .augment import AUGMENTATIONS, Augmentation, check_donors
 from .config import build_config
 from .data import TrainingData

@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from .augment import augmentations_of
 from .config import build_config, prepare_init
 from .data import TrainingData
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
     from mmengine.runner import Runner
 
-    from ..progress import Progress
+    from ..system.progress import Progress
 
 _UNPICKLE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -74,7 +74,7 @@ def train(
     import torch
 
     from .. import augmentations  # noqa: F401 (registers the transforms)
-    from ..distributed import joined
+    from ..system.distributed import joined
 
     settings = settings or Settings()
     if not resume and (out / "last_checkpoint").exists():
@@ -130,7 +130,7 @@ def load_initial(runner: Runner, weights: Path) -> None:
     """Load the weights that a training starts from, the way that every other checkpoint is loaded."""
     from mmengine.model import is_model_wrapper
 
-    from ..checkpoints import load_into, load_state_dict
+    from ..weights.checkpoints import load_into, load_state_dict
 
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     model.init_weights()  # else the Runner would do it later, over what is loaded here

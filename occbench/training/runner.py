@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OccbenchError
+from ..system.errors import OccbenchError
 from .settings import Settings
 
 if TYPE_CHECKING:

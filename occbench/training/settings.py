@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OccbenchError, unknown_name
+from ..system.errors import OccbenchError, unknown_name
 from .augment import Augmentation
 from .data import TrainingData
 from .export import Meta

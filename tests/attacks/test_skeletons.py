@@ -20,7 +20,7 @@ SIZE = (256, 256)
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_names_flips_sigmas_and_edges_are_mmposes(name: str) -> None:
-    from occbench.compat import setup_mmpose
+    from occbench.system.compat import setup_mmpose
 
     setup_mmpose()
     from mmpose.datasets import datasets
@@ -39,7 +39,7 @@ def test_names_flips_sigmas_and_edges_are_mmposes(name: str) -> None:
 
 
 def test_ochuman_has_cocos_keypoints() -> None:
-    from occbench.compat import setup_mmpose
+    from occbench.system.compat import setup_mmpose
 
     setup_mmpose()
     from mmpose.datasets.datasets import OCHumanDataset

@@ -12,7 +12,7 @@ from . import oracle
 
 
 def test_keypoints_stand_in_mmposes_order() -> None:
-    from occbench.compat import setup_mmpose
+    from occbench.system.compat import setup_mmpose
 
     setup_mmpose()
     from mmpose.datasets.datasets import CocoDataset

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from occbench.attacks import COCO, MPII
-from occbench.compat import setup_mmpose
 from occbench.data.synthetic import generate
+from occbench.system.compat import setup_mmpose
 from occbench.training import TrainingData, training_data
 
 setup_mmpose()

@@ -79,8 +79,8 @@ def augmented(name: str) -> np.ndarray:
 
 def _draw_people() -> None:
     """Two well labelled synthetic people, cut out at 96x72."""
-    from occbench.compat import setup_mmpose
     from occbench.data.synthetic import photo
+    from occbench.system.compat import setup_mmpose
 
     setup_mmpose()
     from mmpose.datasets.transforms import TopdownAffine

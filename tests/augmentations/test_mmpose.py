@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from occbench.system.openmmlab import mmpose_configs
 from occbench.training import TrainingData
-from occbench.zoo import mmpose_configs
 
 from .conftest import TINY
 

@@ -13,7 +13,7 @@ from occbench.attacks import COCO, Attack, Occluders, place
 from occbench.augmentations import PartMix
 from occbench.augmentations.bank import Donor, DonorBank
 from occbench.augmentations.partmix import PARTS
-from occbench.errors import OccbenchError
+from occbench.system.errors import OccbenchError
 
 from ..attacks.people import EVERYTHING, SIZE, STANDING, person
 from .samples import Crowd, apply, changed, only, photo, sample

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from occbench.training import Settings, TrainingData, build_config, build_loader, build_runner, find_config
-from occbench.zoo import find_model
+from occbench.weights.zoo import find_model
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "thesis").glob("*.py"))
 TABLE_1 = {

@@ -11,7 +11,7 @@ import pytest
 
 from occbench.augmentations import EpochSampler, SeedSample
 from occbench.augmentations.seeding import Draw
-from occbench.errors import OccbenchError
+from occbench.system.errors import OccbenchError
 from occbench.training import Augmentation, Settings, TrainingData, build_config
 
 EVERYTHING = Augmentation(("blur-keypoint", "cutout-part", "multi-keypoint", "partmix", "random-cutout"), p=0.7)

@@ -18,7 +18,7 @@ from occbench.augmentations import (
     TargetedCutoutBlur,
 )
 from occbench.augmentations.occlusion import SMALL_PARTS
-from occbench.errors import OccbenchError
+from occbench.system.errors import OccbenchError
 
 from ..attacks import oracle
 from ..attacks.people import EVERYTHING, SIZE, STANDING, person

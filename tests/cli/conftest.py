@@ -97,10 +97,10 @@ def tiny(shared_people: People, tmp_path_factory: pytest.TempPathFactory) -> Tin
     """A few convolutions, fitted to the crops of the people in about a second."""
     import torch
 
-    from occbench.compat import setup_mmpose
     from occbench.data.coco import read_coco
-    from occbench.inference.crops import CropPipeline
-    from occbench.inference.model import read_config
+    from occbench.estimators.crops import CropPipeline
+    from occbench.estimators.pose_model import read_config
+    from occbench.system.compat import setup_mmpose
 
     folder = tmp_path_factory.mktemp("tiny")
     config_file = folder / "tiny.py"
@@ -197,4 +197,4 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def loaded(*_: object, **__: object) -> None:
         raise AssertionError("the weights were looked for")
 
-    monkeypatch.setattr("occbench.checkpoints.resolve", loaded)
+    monkeypatch.setattr("occbench.weights.checkpoints.resolve", loaded)

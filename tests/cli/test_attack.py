@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occbench import measure
-from occbench.inference import crops as crops_module
-from occbench.inference.model import PoseModel
-from occbench.scoring import COLUMNS
+from occbench.estimators import crops as crops_module
+from occbench.estimators.pose_model import PoseModel
+from occbench.jobs import measure
+from occbench.tables.scoring import COLUMNS
 
 from .conftest import Answer, Occbench, People, TinyModel, assert_refused
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from occbench.attacks import COCO
-from occbench.inference.model import PoseModel
+from occbench.estimators.pose_model import PoseModel
 from occbench.runs.parquet import read_cell
-from occbench.zoo import find_model
+from occbench.weights.zoo import find_model
 
 from ..conftest import Real
 from ..inference.mmpose_loop import run_mmpose

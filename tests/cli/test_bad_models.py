@@ -62,7 +62,7 @@ def test_an_unexpected_fault_is_one_line_and_leaves_nothing(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a\nb")
 
-    monkeypatch.setattr("occbench.measure.run_cells", broken)
+    monkeypatch.setattr("occbench.jobs.measure.run_cells", broken)
     answer = occbench(*attack())
     assert (answer.code, answer.out) == (1, "")
     line = "occbench: unexpected fault: ZeroDivisionError: a (`occbench --debug ...` shows where)\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from occbench import zoo
 from occbench.runs import check_out
+from occbench.weights import zoo
 
 from .conftest import Occbench, People, Refusal
 

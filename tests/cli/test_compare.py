@@ -14,7 +14,7 @@ import pytest
 from occbench.evaluation import reference
 from occbench.evaluation.bootstrap import Weights
 from occbench.evaluation.intervals import intervals
-from occbench.paired import Measured
+from occbench.jobs.paired import Measured
 
 from ..evaluation.test_resampling import replicate
 from .conftest import Occbench, People, Refusal, TinyModel, assert_refused

@@ -13,7 +13,7 @@ from scipy.io import savemat
 from occbench.data.sources import open_dataset
 
 from ..conftest import Real
-from ..datasets import builders
+from ..data import set_builders as builders
 from .conftest import CONFIG, Answer, Occbench, assert_refused
 
 
@@ -21,8 +21,8 @@ def model_of(folder: Path, dataset: str, keypoints: int) -> tuple[Path, Path]:
     """A few convolutions with random weights for another data set's keypoints."""
     import torch
 
-    from occbench.compat import setup_mmpose
-    from occbench.inference.model import read_config
+    from occbench.estimators.pose_model import read_config
+    from occbench.system.compat import setup_mmpose
 
     config_file = folder / f"{dataset}.py"
     config_file.write_text(
@@ -194,9 +194,9 @@ def test_mpii_hrnet_on_real_photos(
     """MMPose's own MPII HRNet with random weights on the real photos; head boxes made from the head joints."""
     import torch
 
-    from occbench.compat import setup_mmpose
-    from occbench.inference.model import read_config
-    from occbench.zoo import find_model
+    from occbench.estimators.pose_model import read_config
+    from occbench.system.compat import setup_mmpose
+    from occbench.weights.zoo import find_model
 
     setup_mmpose()
     from mmpose.models import build_pose_estimator

@@ -14,10 +14,10 @@ from occbench.attacks import COCO, Attack
 from occbench.data.coco import read_coco
 from occbench.data.matching import box_iou, with_detections
 from occbench.data.persons import Dataset, Person
-from occbench.inference.crops import Crop, CropPipeline
+from occbench.estimators.crops import Crop, CropPipeline
+from occbench.estimators.pose_model import read_config
 from occbench.inference.engine import attack_crop
-from occbench.inference.model import read_config
-from occbench.zoo import find_model
+from occbench.weights.zoo import find_model
 
 from ..conftest import Real
 from .conftest import Occbench

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occbench import detections
 from occbench.data.coco import read_coco
 from occbench.data.matching import match_boxes
 from occbench.data.persons import Photo
 from occbench.evaluation.boxes import box_figures
 from occbench.inference.detector import Detector
+from occbench.jobs import detections
 
 from ..detectors.conftest import CONFIG, WEIGHTS
 from .conftest import Answer, Occbench, People, Refusal, TinyModel, assert_refused

@@ -23,16 +23,16 @@ import pytest
 from occbench.attacks import COCO, Attack
 from occbench.data.coco import read_coco
 from occbench.data.persons import DetectorFiles
-from occbench.distributed import Ranks
+from occbench.estimators.pose_model import PoseModel
 from occbench.evaluation.bootstrap import Weights, compare, prepare, resample
 from occbench.inference import detector as detector_module
 from occbench.inference.engine import Settings, predict_cells
-from occbench.inference.model import PoseModel
 from occbench.inference.results import to_detections
-from occbench.progress import Progress
-from occbench.redetect import Redetection
+from occbench.jobs.redetect import Redetection
 from occbench.runs.parquet import read_cell
-from occbench.split import with_boxes
+from occbench.system.distributed import Ranks
+from occbench.system.progress import Progress
+from occbench.tables.split import with_boxes
 
 from ..detectors.conftest import CONFIG, WEIGHTS
 from .conftest import Answer, Occbench, People, Refusal, TinyModel
@@ -213,7 +213,7 @@ def test_processes_share_the_detector_and_give_the_bytes_of_one(
     count: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("occbench.redetect.PHOTOS_PER_PIECE", 1)
+    monkeypatch.setattr("occbench.jobs.redetect.PHOTOS_PER_PIECE", 1)
     attack(occbench, shared_people, tiny)
     expected = {k: v for k, v in files(tmp_path / "run").items() if k.startswith("redetect")}
     dataset = with_boxes(read_coco(shared_people.annotations, shared_people.images), tmp_path / "run/detections.json")
@@ -255,7 +255,7 @@ def test_an_interrupted_detector_goes_on(
 ) -> None:
     """Three photos clean, then three of each of two attacks, in pieces of one photo."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("occbench.redetect.PHOTOS_PER_PIECE", 1)
+        patch.setattr("occbench.jobs.redetect.PHOTOS_PER_PIECE", 1)
         assert attack(occbench, shared_people, tiny).code == 0
         whole, Stub.seen = Stub.seen, 3  # the clean photos are in the cache
         Stub.stop_after = after

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from occbench.data.persons import Photo
-from occbench.errors import OccbenchError
-from occbench.inference import crops
-from occbench.inference.model import PoseModel
+from occbench.estimators import crops
+from occbench.estimators.pose_model import PoseModel
+from occbench.system.errors import OccbenchError
 
 from .conftest import Answer, Occbench, People, TinyModel, assert_refused
 

@@ -14,13 +14,13 @@ import pytest
 from mmcv.transforms import Compose
 
 from occbench.attacks import COCO, Attack, Placement
-from occbench.compat import setup_mmpose
 from occbench.data.coco import read_coco
 from occbench.data.matching import with_detections
 from occbench.data.persons import Dataset, Person
+from occbench.estimators.pose_model import PoseModel
 from occbench.inference import engine, scenes
 from occbench.inference.engine import Settings, chunks, plan, predict_cells
-from occbench.inference.model import PoseModel
+from occbench.system.compat import setup_mmpose
 
 from .conftest import Answer, Occbench, People, Refusal, TinyModel
 from .test_resume import files

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from occbench.attacks import COCO
-from occbench.compat import setup_mmpose
 from occbench.data.coco import EDGES, SIGMAS, read_coco
 from occbench.data.matching import with_detections
 from occbench.data.persons import Person
 from occbench.data.synthetic import generate
+from occbench.system.compat import setup_mmpose
 
 from ..conftest import Real
 

@@ -15,7 +15,7 @@ import pytest
 from occbench.data import coco
 from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset
-from occbench.errors import OccbenchError
+from occbench.system.errors import OccbenchError
 
 from .builders import Content, annotation, keypoints, people, write
 

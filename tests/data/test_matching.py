@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from occbench.data.coco import read_coco
 from occbench.data.matching import match_boxes, with_detections
 from occbench.data.persons import Dataset
-from occbench.errors import OccbenchError
+from occbench.system.errors import OccbenchError
 
 from .builders import people, write
 

@@ -12,7 +12,7 @@ from PIL import Image
 from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset, Photo
 from occbench.data.photos import check_photos, decode, fault
-from occbench.errors import OccbenchError
+from occbench.system.errors import OccbenchError
 
 from .builders import HEIGHT, WIDTH, people, write, write_photos
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from occbench.compat import setup_mmpose
 from occbench.data.coco import read_coco
 from occbench.data.matching import match_boxes
 from occbench.data.photos import decode
-from occbench.detectors import list_detectors
-from occbench.errors import OccbenchError
+from occbench.estimators.pose_model import load_config
 from occbench.inference.detector import Detector, build_detector
-from occbench.inference.model import load_config
-from occbench.zoo import find_model
+from occbench.system.compat import setup_mmpose
+from occbench.system.errors import OccbenchError
+from occbench.weights.detectors import list_detectors
+from occbench.weights.zoo import find_model
 
 from .conftest import CONFIG, WEIGHTS
 

@@ -15,12 +15,12 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from occbench.compat import setup_mmpose
 from occbench.data.coco import read_coco
 from occbench.data.photos import decode
 from occbench.data.synthetic.generate import generate
 from occbench.evaluation.boxes import BoxFigures, box_figures
 from occbench.inference.detector import Detector
+from occbench.system.compat import setup_mmpose
 
 CONFIG = Path(__file__).with_name("rtmdet_mini.py")
 PHOTOS, SEED = 400, 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from occbench.compat import setup_mmpose
 from occbench.evaluation import pck
+from occbench.system.compat import setup_mmpose
 
 setup_mmpose()
 

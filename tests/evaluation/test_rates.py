@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from occbench.attacks import FLIC, LSP, MPII, Skeleton
-from occbench.compat import setup_mmpose
 from occbench.evaluation import pck
 from occbench.evaluation.bootstrap import Resampled, Weights, ap_intervals, compare
 from occbench.evaluation.rates import METRICS, Group, RateTable, resample_rates
+from occbench.system.compat import setup_mmpose
 
 from .test_pck import samples
 

@@ -30,12 +30,12 @@ from occbench.data.mpii_mat import read_mpii_mat
 from occbench.data.persons import Dataset, Photo
 from occbench.data.photos import decode, fault
 from occbench.data.results import read_results
-from occbench.errors import OccbenchError
-from occbench.results_scoring import score_results
-from occbench.scoring import Scoring
+from occbench.system.errors import OccbenchError
+from occbench.tables.results import score_results
+from occbench.tables.scoring import Scoring
 
+from ..data import set_builders as builders
 from ..data.builders import Content, keypoints, people
-from ..datasets import builders
 from .nonsense import files, hurt, text
 
 SHORTEST, LONGEST = 10, 1000

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from occbench import archives, download
 from occbench.data import coco, matfile, photos
+from occbench.system import archives, download
 
 from .case import ROWS, Row
 

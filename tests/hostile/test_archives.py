@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from occbench import archives
-from occbench.archives import unpack
-from occbench.errors import OccbenchError
+from occbench.system import archives
+from occbench.system.archives import unpack
+from occbench.system.errors import OccbenchError
 
 from .case import Record, Row, normalised
 

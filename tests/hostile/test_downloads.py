@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from occbench.download import download
-from occbench.errors import OccbenchError
+from occbench.system.download import download
+from occbench.system.errors import OccbenchError
 
 from ..cli.conftest import Occbench, assert_refused
-from ..test_fetched_weights import CONTENT, DIGEST, Server, server
+from ..weights.test_fetched_weights import CONTENT, DIGEST, Server, server
 from .case import Place, Record, Row, normalised
 
 __all__ = ["server"]

@@ -14,9 +14,9 @@ from scipy.io import savemat
 from occbench.data.matcheck import check_mat
 from occbench.data.matfile import read_mat
 from occbench.data.mpii_mat import read_mpii_mat
-from occbench.errors import OccbenchError
+from occbench.system.errors import OccbenchError
 
-from ..datasets import builders
+from ..data import set_builders as builders
 
 LIMIT = 10**7
 CONTENT: dict[str, Any] = {

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from occbench.compat import setup_mmpose
 from occbench.data.coco import read_coco
 from occbench.data.photos import decode
+from occbench.system.compat import setup_mmpose
 
 from ..cli.conftest import Occbench
 from .case import Content, Place, Record, Row

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from occbench.configs_trust import check_config
-from occbench.errors import OccbenchError
-from occbench.zoo import list_models
+from occbench.system.errors import OccbenchError
+from occbench.weights.trust import check_config
+from occbench.weights.zoo import list_models
 
 from ..cli.conftest import CONFIG, Occbench, assert_refused
 from .case import Place, Record, Row, normalised

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from occbench.attacks import COCO
-from occbench.compat import setup_mmpose
+from occbench.system.compat import setup_mmpose
 
 
 def run_mmpose(

@@ -12,11 +12,11 @@ from occbench.attacks import COCO, FILLS, Attack
 from occbench.data.coco import read_coco
 from occbench.data.matching import with_detections
 from occbench.data.persons import Dataset
+from occbench.estimators.pose_model import PoseModel
 from occbench.evaluation.cells import evaluate_cell
 from occbench.inference.engine import predict_cells
-from occbench.inference.model import PoseModel
 from occbench.inference.results import to_detections
-from occbench.zoo import find_model
+from occbench.weights.zoo import find_model
 
 from ..conftest import Real
 from .mmpose_loop import run_mmpose

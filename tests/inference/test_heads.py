@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from occbench.attacks import COCO, Attack
-from occbench.compat import setup_mmpose
 from occbench.data.coco import read_coco
 from occbench.data.synthetic import generate
+from occbench.estimators.pose_model import PoseModel, read_config
 from occbench.inference.engine import predict_cells
-from occbench.inference.model import PoseModel, read_config
-from occbench.zoo import find_model
+from occbench.system.compat import setup_mmpose
+from occbench.weights.zoo import find_model
 
 from .mmpose_loop import run_mmpose
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from occbench.compat import setup_mmpose
-from occbench.errors import OccbenchError
 from occbench.models import Branches, PyramidResidualModule, StackedHourglass, count_branches, initialise
+from occbench.system.compat import setup_mmpose
+from occbench.system.errors import OccbenchError
 
 ONE = Branches(1, 1)
 

@@ -13,10 +13,10 @@ from torch import nn
 from typer.testing import CliRunner
 
 from occbench.cli import app
-from occbench.errors import OccbenchError
 from occbench.models import VARIANTS, PyramidResNeXt, PyramidWideResNet, StackedHourglass
 from occbench.models.complexity import Complexity, config_complexity, measure_complexity
-from occbench.zoo import find_model
+from occbench.system.errors import OccbenchError
+from occbench.weights.zoo import find_model
 
 
 def build(**options: Any) -> StackedHourglass:
@@ -98,7 +98,7 @@ def test_a_model_of_mmpose() -> None:
 def test_listed_by_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("model = dict(type='NoSuchThing')\n")
     models = [find_model("mpii-hourglass-2"), find_model(str(tmp_path / "broken.py"))]
-    monkeypatch.setattr("occbench.zoo.list_models", lambda: models)
+    monkeypatch.setattr("occbench.weights.zoo.list_models", lambda: models)
     result = CliRunner().invoke(app, ["ls", "models", "--complexity", "--json"])
     first, second = json.loads(result.output)
     assert (first["name"], first["input"]) == ("mpii-hourglass-2", "256x256")

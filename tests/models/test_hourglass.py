@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from occbench.errors import OccbenchError
-from occbench.inference.model import read_config
+from occbench.estimators.pose_model import read_config
 from occbench.models import HalfSquaredError, Placement, PyramidResidualModule, ResidualUnit, StackedHourglass
 from occbench.models.variance import response_variances
-from occbench.zoo import find_model
+from occbench.system.errors import OccbenchError
+from occbench.weights.zoo import find_model
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "hourglass_prm"
 NARROW = {"channels": 16, "stacks": 2, "placement": "paper", "variance_control": True}
@@ -248,8 +248,8 @@ def test_attacks_run_over_it_as_over_any_other(tmp_path: Path) -> None:
     from occbench.attacks import COCO, Attack
     from occbench.data.coco import read_coco
     from occbench.data.synthetic import generate
+    from occbench.estimators.pose_model import PoseModel
     from occbench.inference.engine import predict_cells
-    from occbench.inference.model import PoseModel
 
     people = generate(2, 3, tmp_path / "set")
     path = narrow_config(tmp_path)

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from occbench.errors import OccbenchError
 from occbench.models import VARIANTS, PyramidBranch, PyramidResidualModule, ResidualUnit, fractional_max_pool, pooling
 from occbench.models.pooling import pooled_size
+from occbench.system.errors import OccbenchError
 
 RATIOS = [2 ** (-c / 4) for c in range(1, 5)]
 GOLDEN_ROWS = (0, 1, 3, 4, 5, 7, 8, 10, 11, 12, 14)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from occbench.reports import build_report, load_run
-from occbench.reports.compare import compare_level, run_labels
-from occbench.reports.drops import Drop
-from occbench.reports.load import Run
-from occbench.reports.published import TABLE_1, comparable_losses, comparable_table, detector
-from occbench.reports.training import training_tables
+from occbench.reports.findings.compare import compare_level, run_labels
+from occbench.reports.reading.drops import Drop
+from occbench.reports.reading.load import Run
+from occbench.reports.reading.published import TABLE_1, comparable_losses, comparable_table, detector
+from occbench.reports.tables.training import training_tables
 
 from .fake_run import Cell, default_cells, plain_loss, write_fake_run
 from .reading import Page

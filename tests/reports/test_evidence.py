@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from occbench.confidence import confidence_rows
 from occbench.reports import load_run
-from occbench.reports.calibration import level_confidence, pooled
-from occbench.reports.controls import control_rows, marker_effects
-from occbench.reports.drops import Drop
-from occbench.reports.load import Run
-from occbench.reports.slices import main_slice
+from occbench.reports.findings.calibration import level_confidence, pooled
+from occbench.reports.findings.controls import control_rows, marker_effects
+from occbench.reports.reading.drops import Drop
+from occbench.reports.reading.load import Run
+from occbench.reports.reading.slices import main_slice
+from occbench.tables.confidence import confidence_rows
 
 from .fake_run import Cell, write_fake_run
 from .reading import Page

@@ -6,10 +6,10 @@ import csv
 import io
 import math
 
-from occbench.reports.controls import Estimate
-from occbench.reports.drops import Drop
-from occbench.reports.formats import to_csv, to_latex, to_markdown
-from occbench.reports.table import Column, Radius, Row, Table, shown
+from occbench.reports.findings.controls import Estimate
+from occbench.reports.reading.drops import Drop
+from occbench.reports.tables.formats import to_csv, to_latex, to_markdown
+from occbench.reports.tables.table import Column, Radius, Row, Table, shown
 
 COLUMNS = (
     Column("target", "hidden"),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from occbench.errors import OccbenchError
 from occbench.reports import build_report
+from occbench.system.errors import OccbenchError
 
 from .fake_run import FULL, Cell, default_cells, plain_loss, write_fake_run
 from .reading import Page
@@ -103,7 +103,7 @@ def test_five_hundred_targets(tmp_path: Path) -> None:
 
 
 def test_pictures_past_the_budget_stay_beside_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("occbench.reports.build.BUDGET", 100_000)
+    monkeypatch.setattr("occbench.reports.page.build.BUDGET", 100_000)
     run = write_fake_run(tmp_path, default_cells()[::4])
     page = Page(build_report([run]))
     assert 0 < page.tags.count("img") < 2 * 6

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from occbench.errors import OccbenchError
 from occbench.reports import load_run
+from occbench.system.errors import OccbenchError
 
 from .fake_run import default_cells, fake_rows, plain_loss, write_fake_run, write_rows
 

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from occbench.errors import OccbenchError
 from occbench.reports import build_report, load_run
-from occbench.reports.answer import run_facts
-from occbench.reports.compare import boxes_label
-from occbench.reports.natural import correlation_sentences, natural_table
+from occbench.reports.findings.compare import boxes_label
+from occbench.reports.page.answer import run_facts
+from occbench.reports.tables.natural import correlation_sentences, natural_table
+from occbench.system.errors import OccbenchError
 
 from .fake_run import KEYPOINTS, write_fake_run
 

@@ -10,12 +10,12 @@ import pytest
 
 from occbench.evaluation.intervals import holm
 from occbench.reports import load_run
-from occbench.reports.dose import Curve, dose_response, first_above
-from occbench.reports.drops import NO_DROP, Drop, mean_of, minus
-from occbench.reports.matrix import matrix, most_affected
-from occbench.reports.names import brackets, hiding, listed, number, spoken
-from occbench.reports.overall import clean_figures, mean_drops, overall_drops, worst_targets
-from occbench.reports.slices import main_slice
+from occbench.reports.findings.dose import Curve, dose_response, first_above
+from occbench.reports.findings.matrix import matrix, most_affected
+from occbench.reports.findings.overall import clean_figures, mean_drops, overall_drops, worst_targets
+from occbench.reports.reading.drops import NO_DROP, Drop, mean_of, minus
+from occbench.reports.reading.names import brackets, hiding, listed, number, spoken
+from occbench.reports.reading.slices import main_slice
 
 from .fake_run import KEYPOINTS, Cell, default_cells, plain_loss, write_fake_run
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from occbench.reports import load_run
-from occbench.reports.pictures import ATTACKED_COLOUR, CLEAN_COLOUR, HEIGHT, galleries
+from occbench.reports.figures.pictures import ATTACKED_COLOUR, CLEAN_COLOUR, HEIGHT, galleries
 
 from .fake_run import default_cells, write_fake_run
 

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from occbench.reports.calibration import Calibration, LevelConfidence
-from occbench.reports.compare import LevelComparison
-from occbench.reports.controls import MarkerEffect
-from occbench.reports.dose import Curve, Dose
-from occbench.reports.drops import Drop
-from occbench.reports.matrix import MatrixRow
-from occbench.reports.overall import MeanDrop, TargetRow
-from occbench.reports.sentences import (
+from occbench.reports.findings.calibration import Calibration, LevelConfidence
+from occbench.reports.findings.compare import LevelComparison
+from occbench.reports.findings.controls import MarkerEffect
+from occbench.reports.findings.dose import Curve, Dose
+from occbench.reports.findings.matrix import MatrixRow
+from occbench.reports.findings.overall import MeanDrop, TargetRow
+from occbench.reports.findings.sentences import (
     comparison_sentences,
     confidence_sentences,
     dose_sentences,
@@ -24,6 +23,7 @@ from occbench.reports.sentences import (
     marker_verdicts,
     own_gain_sentence,
 )
+from occbench.reports.reading.drops import Drop
 
 
 def sure(value: float, half: float = 0.5) -> Drop:

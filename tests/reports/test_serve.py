@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from occbench.errors import OccbenchError
-from occbench.reports.serve import HOST, make_server
+from occbench.reports.page.serve import HOST, make_server
+from occbench.system.errors import OccbenchError
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from occbench.errors import OccbenchError
 from occbench.reports import build_report, load_run
-from occbench.reports.answer import run_facts
-from occbench.reports.drops import Drop
-from occbench.reports.split import has_split, split_sentence, split_table
+from occbench.reports.page.answer import run_facts
+from occbench.reports.reading.drops import Drop
+from occbench.reports.tables.split import has_split, split_sentence, split_table
+from occbench.system.errors import OccbenchError
 
 from .fake_run import write_fake_run
 

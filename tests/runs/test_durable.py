@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from occbench.errors import OccbenchError
 from occbench.runs.durable import explained, write
+from occbench.system.errors import OccbenchError
 
 
 def test_a_file_is_written_with_its_folder_and_replaced(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from occbench.errors import OccbenchError
 from occbench.runs.lock import NAME, describe, locked
+from occbench.system.errors import OccbenchError
 
 HOLD = """
 import sys, time

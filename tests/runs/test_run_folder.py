@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from occbench.attacks import Attack, Placement
-from occbench.errors import OccbenchError
 from occbench.inference.predictions import CellPredictions
 from occbench.runs.manifest import SCHEMA, broken_seal, files_of, read_manifest, reseal
 from occbench.runs.parquet import read_cell, read_identity, write_cell
+from occbench.system.errors import OccbenchError
 
 from ..cli.conftest import Occbench, People, TinyModel, assert_refused
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ...errors import OccbenchError
-from ...paths import cache_dir
+from ...system.errors import OccbenchError
+from ...system.paths import cache_dir
 from .generate import ANNOTATIONS, IMAGES, generate, photo
 
 __all__ = ["SAMPLE_PHOTOS", "SAMPLE_SEED", "embedded_sample", "generate", "photo"]

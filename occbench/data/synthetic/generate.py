@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import OccbenchError
+from ...system.errors import OccbenchError
 from .scene import annotate, render_scene, sample_scene
 from .skeleton import KEYPOINTS
 

@@ -1,0 +1,1 @@
+"""What turns crops into poses: models with their crops, backends and decoding."""

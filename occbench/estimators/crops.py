@@ -1,0 +1,173 @@
+"""Persons become crops, through the model's own MMPose pipeline (PROTOCOL section 1)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..attacks import Skeleton
+from ..data.persons import Person, Photo
+from ..data.photos import decode
+from ..system.compat import setup_mmpose
+from ..system.errors import OccbenchError
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """One person as the network sees it.
+
+    Attributes:
+        person: Who.
+        image: Shape (h, w, 3), uint8, BGR: the network's input before normalisation.
+        keypoints: Shape (K, 2), float64: the person's keypoints in crop px (where they are not labelled: anything).
+        sample: MMPose's packed PoseDataSample.
+        center: Shape (2,): of the box that was cut out, image px.
+        scale: Shape (2,): width and height of that box, image px.
+    """
+
+    person: Person
+    image: np.ndarray
+    keypoints: np.ndarray
+    sample: Any
+    center: np.ndarray
+    scale: np.ndarray
+
+    def to_crop(self, points: np.ndarray) -> np.ndarray:
+        """Predicted points (K, 2) from image px to crop px: the inverse of what MMPose does after decoding."""
+        size = np.array([self.image.shape[1], self.image.shape[0]])
+        return (points - self.center + 0.5 * self.scale) / self.scale * size
+
+
+class CropPipeline:
+    """The test pipeline of an MMPose top-down config, taken apart at the affine.
+
+    MMPose's transforms do all the work, so a crop here has the bytes that it has in MMPose's test loop.
+
+    Args:
+        config: An MMEngine config with a test (or validation) dataloader.
+
+    Raises:
+        OccbenchError: The pipeline is not top-down.
+    """
+
+    def __init__(self, config: Any) -> None:
+        setup_mmpose()
+        from mmpose.registry import TRANSFORMS
+
+        self._dataset = _dataset_of(config)
+        steps = list(self._dataset["pipeline"])
+        types = [str(step.get("type", "?")).rsplit(".", 1)[-1] for step in steps]
+        if types.count("TopdownAffine") != 1 or types[-1] != "PackPoseInputs":
+            raise OccbenchError(
+                f"this config is not top-down: its test pipeline is {' > '.join(types) or 'empty'}, "
+                "but needs one TopdownAffine and PackPoseInputs at its end"
+            )
+        self._affine = types.index("TopdownAffine")
+        try:
+            transforms = [TRANSFORMS.build(step) for step in steps]
+        except (KeyError, TypeError, ValueError, AssertionError) as error:
+            raise OccbenchError(f"MMPose cannot build the test pipeline of this config: {error}") from error
+        self._transforms: list[Callable[[dict[str, Any]], dict[str, Any]]] = transforms
+        # MMPose says so for every data set that annotates a box's middle and size, which is as it should be.
+        warnings.filterwarnings("ignore", message='Use the existing "bbox_center"')
+
+        size = steps[self._affine]["input_size"]
+        self.input_size: tuple[int, int] = (int(size[0]), int(size[1]))  # width, height
+
+    @cached_property
+    def _description(self) -> dict[str, Any]:
+        """MMPose's description of the data set that the config was made for."""
+        from mmpose.datasets.datasets.utils import parse_pose_metainfo
+        from mmpose.registry import DATASETS
+
+        given = self._dataset.get("metainfo")
+        kind = self._dataset.get("type", "CocoDataset")
+        known = DATASETS.get(kind) if isinstance(kind, str) else kind
+        if not given and not getattr(known, "METAINFO", None):
+            raise OccbenchError(
+                f"this config is made for the data set {str(kind)!r}, which MMPose does not describe: give its dataset "
+                "a metainfo=dict(from_file=...)"
+            )
+        try:
+            info: dict[str, Any] = parse_pose_metainfo(dict(given or known.METAINFO))
+        except (AssertionError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+            raise OccbenchError(f"the metainfo of this config's data set cannot be read: {error}") from error
+        return info
+
+    @property
+    def keypoints(self) -> tuple[str, ...]:
+        """The keypoints that the model was made for, by their names in MMPose, in the order of its predictions."""
+        return tuple(self._description["keypoint_id2name"].values())
+
+    @property
+    def flip_indices(self) -> tuple[int, ...]:
+        """Which keypoint of the mirrored crop each keypoint is."""
+        return tuple(int(i) for i in self._description["flip_indices"])
+
+    def require(self, skeleton: Skeleton) -> None:
+        """Refuse a data set of other keypoints than the model's.
+
+        Their number and which of them change places in a mirrored picture decide: names are spelled in several ways.
+
+        Raises:
+            OccbenchError: The keypoints are others.
+        """
+        if self.flip_indices != skeleton.flip_indices:
+            raise OccbenchError(
+                f"the model is made for the {len(self.keypoints)} keypoints of {self._description['dataset_name']!r} "
+                f"({', '.join(self.keypoints[:3])}, ...), but the data have the {len(skeleton.keypoints)} of "
+                f"{skeleton.name!r} ({', '.join(skeleton.keypoints[:3])}, ...)"
+            )
+
+    @cached_property
+    def _metainfo(self) -> dict[str, Any]:
+        """What MMPose's dataset adds to every sample."""
+        keys = ("dataset_name", "upper_body_ids", "lower_body_ids", "flip_pairs", "dataset_keypoint_weights")
+        return {key: self._description[key] for key in (*keys, "flip_indices", "skeleton_links")}
+
+    def cut(self, person: Person, picture: np.ndarray) -> Crop:
+        """Cut a person out of a decoded photo (H, W, 3; uint8, BGR)."""
+        results: dict[str, Any] = {
+            "img": picture,
+            "img_path": str(person.photo.path),
+            "img_id": person.photo.id,
+            "id": person.id,
+            "bbox": person.box[None],
+            "bbox_score": np.array([person.score], dtype=np.float32),
+            "keypoints": person.keypoints[None],
+            "keypoints_visible": np.minimum(1, person.visibility[None]).astype(np.float32),
+            "category_id": 1,
+            **self._metainfo,
+        }
+        if person.center is not None and person.scale is not None:
+            results |= {"bbox_center": person.center[None], "bbox_scale": person.scale[None]}
+        for transform in self._transforms[: self._affine + 1]:
+            results = transform(results)
+        image = results["img"]
+        keypoints = np.asarray(results["transformed_keypoints"][0], dtype=np.float64)[:, :2]
+        for transform in self._transforms[self._affine + 1 :]:
+            results = transform(results)
+        sample = results["data_samples"]
+        return Crop(person, image, keypoints, sample, np.array(sample.input_center), np.array(sample.input_scale))
+
+    def cut_all(self, persons: Iterable[Person]) -> Iterator[Crop]:
+        """Crops of all persons in order; a photo that several persons in a row share is decoded once."""
+        photo: Photo | None = None
+        picture = np.empty(0)
+        for person in persons:
+            if person.photo is not photo:
+                photo, picture = person.photo, decode(person.photo)
+            yield self.cut(person, picture)
+
+
+def _dataset_of(config: Any) -> Any:
+    for loader in ("test_dataloader", "val_dataloader"):
+        dataset = config.get(loader, {}).get("dataset", {})
+        if dataset.get("pipeline"):
+            return dataset
+    raise OccbenchError("this config has no test_dataloader.dataset.pipeline: occbench reads its crops from there")

@@ -1,0 +1,277 @@
+"""A pose model: an MMPose config, its weights, and prediction of crops on one of the backends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..system.compat import setup_mmpose
+from ..system.download import sha256
+from ..system.errors import OccbenchError
+from ..weights.checkpoints import load_checkpoint, load_into
+from ..weights.trust import check_config
+from .crops import Crop, CropPipeline
+from .decoding import Decoder, find_decoder
+from .scales import averaged, rescaled
+
+if TYPE_CHECKING:
+    from .backends import Backend
+
+
+class PoseModel:
+    """A top-down pose estimator of MMPose, ready to predict.
+
+    Args:
+        config_file: An MMPose config.
+        checkpoint: Its weights; they must fit exactly.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``...
+        flip: Whether to average with the mirrored crop; None for what the config says.
+        trust: Unpickle the checkpoint even where that can run code.
+        trust_config: Let the config run code from elsewhere.
+        scales: Of an image pyramid (see :mod:`.scales`); empty for scale 1 alone.
+
+    Attributes:
+        meta: What the checkpoint says about itself.
+        from_elsewhere: What of the config's code is from elsewhere, and was trusted.
+
+    Raises:
+        OccbenchError: The config or the weights are not what they should be.
+    """
+
+    def __init__(
+        self,
+        config_file: Path,
+        checkpoint: Path,
+        device: str = "cpu",
+        flip: bool | None = None,
+        trust: bool = False,
+        trust_config: bool = False,
+        scales: Sequence[float] = (),
+    ) -> None:
+        setup_mmpose()
+        import torch
+        from mmpose.models import build_pose_estimator
+
+        self.from_elsewhere = check_config(config_file, trust_config)
+        self.config = read_config(config_file)
+        if flip is not None:
+            self.config.model.setdefault("test_cfg", {})["flip_test"] = flip
+        self.crops = CropPipeline(self.config)
+        # MMPose would fetch the backbone's ImageNet weights, which the checkpoint replaces anyway.
+        self.config.model.get("backbone", {}).pop("init_cfg", None)
+        try:
+            model = build_pose_estimator(self.config.model)
+        except (KeyError, TypeError, AttributeError, ValueError, AssertionError, ImportError) as error:
+            raise OccbenchError(
+                f"MMPose cannot build the model of {str(config_file)!r}: {first_line(error)}"
+            ) from error
+        weights, self.meta = load_checkpoint(checkpoint, trust=trust)
+        load_into(model, weights, str(checkpoint))
+        try:
+            self._model = model.to(torch.device(device)).eval()
+        except (RuntimeError, AssertionError) as error:
+            raise OccbenchError(f"device {device!r} cannot be used: {first_line(error)}") from error
+        self._checkpoint = checkpoint
+        self._device = device
+        codec = getattr(model.head, "decoder", None)
+        self._decoder: Decoder | None = None
+        if tuple(getattr(codec, "input_size", ())) == self.crops.input_size:  # else only MMPose knows what is meant
+            self._decoder = find_decoder(model.head, model.test_cfg, self.crops.flip_indices)
+        self._backend: Backend | None = None
+        self.scales = tuple(scales)
+        if self.scales and (self._decoder is None or self._decoder.factor is None):
+            raise OccbenchError(
+                f"--scales averages heatmaps, but {type(model.head).__name__} of {str(config_file)!r} gives none "
+                "that are decoded here; leave it out"
+            )
+
+    def use(
+        self,
+        backend: str,
+        precision: str = "fp32",
+        sample: Sequence[Crop] = (),
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Choose what computes the forward passes; until then, and for heads that only MMPose decodes, MMPose does.
+
+        Args:
+            backend: ``torch``, ``openvino`` or ``onnxruntime``.
+            precision: ``fp32``, ``bf16`` or ``fp16``.
+            sample: A real batch: the backend is compared on it with torch in fp32 before it is used.
+            say: Told what takes long, and what falls back.
+
+        Raises:
+            OccbenchError: The backend is not installed, cannot run this model, or computes something else.
+        """
+        if self._decoder is None:
+            head = type(self._model.head).__name__
+            if (backend, precision) != ("torch", "fp32"):
+                raise OccbenchError(
+                    f"predictions of {head} with this codec are decoded by MMPose itself, "
+                    "which runs on --backend torch in fp32 only"
+                )
+            say(f"{head} with this codec is decoded by MMPose itself, person by person")
+            return
+        from .backends import make_backend
+
+        self._backend = make_backend(
+            backend,
+            self._model,
+            precision=precision,
+            device=self._device,
+            weights_sha256=self.weights_sha256,
+            config_sha256=self.config_sha256,
+            sample=np.stack([crop.image for crop in sample]),
+            say=say,
+        )
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Of the checkpoint file."""
+        return sha256(self._checkpoint)
+
+    @cached_property
+    def config_sha256(self) -> str:
+        """Of the config's content, with all that it inherits."""
+        return hash_of_config(self.config)
+
+    def about_backend(self) -> dict[str, Any]:
+        """What computes, for the manifest."""
+        if self._backend is not None:
+            return {**self._backend.describe(), "decoding": "batched"}
+        import torch
+
+        plain = {"name": "torch", "version": torch.__version__, "precision": "fp32", "device": self._device}
+        return {**plain, "threads": torch.get_num_threads(), "decoding": "MMPose's test_step"}
+
+    @property
+    def keypoints(self) -> int | None:
+        """How many keypoints the config says it predicts; None where the head does not say."""
+        head = self.config.model.get("head", {})
+        count = head.get("out_channels") or head.get("num_joints")
+        return count if isinstance(count, int) else None
+
+    @property
+    def flip(self) -> bool:
+        """Whether the flip test is on."""
+        return bool(self._model.test_cfg.get("flip_test", False))
+
+    @property
+    def halvings(self) -> int:
+        """How often a batch had to be halved because the GPU's memory ran out."""
+        return 0 if self._backend is None else self._backend.halvings
+
+    def predict(self, images: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
+        """Estimate one pose per crop.
+
+        Args:
+            images: What the network sees, shape (B, h, w, 3), uint8, BGR: the crops' images, attacked or not.
+            crops: Whose they are.
+
+        Returns:
+            Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32.
+        """
+        if self._backend is None or self._decoder is None:
+            if self.scales:
+                raise ValueError("several scales need a backend: call use() first")
+            return self._predict_by_mmpose(images, crops)
+        if self.scales:
+            keypoints, scores = self._predict_pyramid(images, self._backend, self._decoder)
+        else:
+            keypoints, scores = self._decoder(*self._backend(images, self.flip))
+        size = np.array(self.crops.input_size, dtype=np.float64)
+        center = np.stack([crop.center for crop in crops])[:, None]
+        scale = np.stack([crop.scale for crop in crops])[:, None]
+        return (keypoints / size * scale + center - 0.5 * scale).astype(np.float32), scores
+
+    def _predict_pyramid(self, images: np.ndarray, backend: Backend, decoder: Decoder) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints in crop px and scores from the heatmaps of all scales."""
+        import torch
+
+        def maps(scale: float) -> torch.Tensor:
+            return decoder.merged(*backend(rescaled(images, scale), self.flip))[-1]
+
+        assert decoder.factor is not None  # checked at the start
+        with torch.inference_mode():
+            mean = averaged(((s, maps(s)) for s in self.scales), decoder.factor, self.crops.input_size)
+            return decoder.decoded((mean,))
+
+    def _predict_by_mmpose(self, images: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
+        """:meth:`predict` by MMPose's own test step: for every head there is, a Python object per person."""
+        import torch
+        from mmcv.transforms.formatting import to_tensor
+
+        inputs = [to_tensor(np.ascontiguousarray(image.transpose(2, 0, 1))) for image in images]
+        with torch.inference_mode():
+            results = self._model.test_step({"inputs": inputs, "data_samples": [crop.sample for crop in crops]})
+        found = [result.pred_instances for result in results]
+        keypoints = np.concatenate([np.asarray(p.keypoints, dtype=np.float32)[..., :2] for p in found])
+        scores = np.concatenate([np.asarray(p.keypoint_scores, dtype=np.float32) for p in found])
+        return keypoints, scores
+
+
+def hash_of_config(config: Any) -> str:
+    """sha256 of the content of an MMEngine config, with all that it inherits."""
+    return hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what went wrong."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def read_config(path: Path) -> Any:
+    """Read an MMPose config.
+
+    Raises:
+        OccbenchError: It is missing, broken, or no pose model's.
+    """
+    config = load_config(path)
+    if config.model.get("type") != "TopdownPoseEstimator":
+        raise OccbenchError(
+            f"config {str(path)!r} is a {config.model.get('type')}; attacks work in the crop of one person, "
+            "so the model must be a TopdownPoseEstimator"
+        )
+    return config
+
+
+def load_config(path: Path) -> Any:
+    """Read a config of MMPose or MMDet.
+
+    Raises:
+        OccbenchError: It is missing, broken, or defines no model.
+    """
+    setup_mmpose()
+    from mmengine.config import Config
+
+    if not path.is_file():
+        raise OccbenchError(f"config {str(path)!r} does not exist")
+    try:
+        config = Config.fromfile(path)
+    except (Exception, SystemExit) as error:  # a config is Python: anything can go wrong in it
+        raise OccbenchError(f"config {str(path)!r} cannot be read: {type(error).__name__}: {error}") from error
+    if "model" not in config:
+        raise OccbenchError(f"config {str(path)!r} defines no 'model'")
+    if not isinstance(config.model, dict):
+        raise OccbenchError(f"config {str(path)!r} has a 'model' that is no dictionary")
+    return config
+
+
+def pick_device(name: str, local: int = 0) -> str:
+    """The device of a name.
+
+    Args:
+        name: ``cpu``, ``cuda`` (this process' GPU), ``cuda:1``, ...; ``auto``: a GPU where there is one, else the CPU.
+        local: This process' number on its machine.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return f"cuda:{local % max(1, torch.cuda.device_count())}" if name == "cuda" else name

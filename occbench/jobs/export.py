@@ -1,0 +1,143 @@
+"""A run in the formats of others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..inference.predictions import CellPredictions
+from ..inference.results import kept_persons, pose_scores
+from ..runs import durable
+from ..runs.manifest import Manifest, read_manifest
+from ..runs.parquet import read_cell, read_table
+from ..runs.store import PERSONS, PREDICTIONS
+from ..system.errors import OccbenchError
+
+FORMATS = ("coco", "csv", "parquet", "latex")
+
+
+def export(run: Path, form: str, out: Path) -> list[Path]:
+    """Write a run in another format.
+
+    ``coco``: COCO keypoint results of every cell, scored and thinned out by OKS-NMS as they were evaluated, which
+    `occbench evaluate` and pycocotools read; for data that is scored by one pose per annotated person (PCKh, PCK, PDJ)
+    those of every person, with their ``annotation_id``. ``csv``: cells.csv and one predictions.csv with a row per cell
+    and box. ``parquet``: the same two, typed. ``latex``: the drop of AP by target and fill, with its interval
+    (booktabs).
+
+    Args:
+        run: A finished run folder.
+        form: One of :data:`FORMATS`.
+        out: The folder for the files; it is made.
+
+    Returns:
+        The files.
+
+    Raises:
+        OccbenchError: The run is unfinished or damaged, or ``out`` cannot be written.
+    """
+    manifest = read_manifest(run)
+    if not manifest["complete"] or manifest["seal"] is None or not (run / PERSONS).is_file():
+        raise OccbenchError(f"{run} is unfinished or of an old occbench: give its command again, then export it")
+    with durable.explained(out):
+        if form == "coco":
+            return [_write(out / f"{slug}.json", json.dumps(found).encode()) for slug, found in _coco(run, manifest)]
+        cells = pd.read_csv(run / "cells.csv")
+        if form == "latex":
+            return [_write(out / "drops.tex", latex(cells).encode())]
+        poses = _poses(run, manifest)
+        if form == "csv":
+            tables = {"cells.csv": cells, "predictions.csv": poses}
+            return [_write(out / name, table.to_csv(index=False).encode()) for name, table in tables.items()]
+        tables = {"cells.parquet": cells, "predictions.parquet": poses}
+        return [_write(out / name, table.to_parquet(index=False)) for name, table in tables.items()]
+
+
+def _write(path: Path, content: bytes) -> Path:
+    durable.write(path, content)
+    return path
+
+
+def _cells(run: Path, manifest: Manifest) -> Iterator[CellPredictions]:
+    for cell in manifest["cells"]:
+        yield read_cell(run / PREDICTIONS / f"{cell['slug']}.parquet")
+
+
+def _coco(run: Path, manifest: Manifest) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    persons = read_table(run / PERSONS)
+    ids, images = persons["id"].to_numpy(), persons["image_id"].to_numpy()
+    boxes, areas = persons["score"].to_numpy(), persons["area"].to_numpy()
+    sigmas = np.array(manifest["skeleton"]["sigmas"])
+    by_person = manifest.get("metric", "AP") != "AP"  # scored by one pose per annotated person
+    whose = persons["annotation"].tolist()
+    for cell in _cells(run, manifest):
+        scores = pose_scores(boxes, cell.scores)
+        kept = [i for i, person in enumerate(whose) if not pd.isna(person)]
+        if not by_person:
+            kept = kept_persons(ids, images, cell.keypoints, scores, areas, sigmas)
+        triples = np.concatenate([cell.keypoints, cell.scores[..., None]], axis=-1)
+        yield (
+            cell.slug,
+            [
+                {
+                    "image_id": int(images[i]),
+                    "category_id": 1,
+                    # The shortest text that reads back as the same float32.
+                    "keypoints": [float(str(value)) for value in triples[i].ravel()],
+                    "score": float(scores[i]),
+                    **({"annotation_id": int(whose[i])} if by_person else {}),
+                }
+                for i in kept
+            ],
+        )
+
+
+def _poses(run: Path, manifest: Manifest) -> pd.DataFrame:
+    persons = read_table(run / PERSONS)[["id", "annotation", "image_id", "file_name", "score"]]
+    names = manifest["skeleton"]["keypoints"]
+    tables = []
+    for cell in _cells(run, manifest):
+        table = persons.assign(cell=cell.slug, attacked=cell.attacked)
+        values = np.concatenate([cell.keypoints, cell.scores[..., None]], axis=-1).reshape(len(cell), -1)
+        columns = [f"{name}_{what}" for name in names for what in ("x", "y", "score")]
+        tables.append(pd.concat([table, pd.DataFrame(values, columns=columns)], axis=1))
+    return pd.concat(tables, ignore_index=True)
+
+
+def latex(cells: pd.DataFrame) -> str:
+    """The drop of AP over all keypoints, a line per target, size and placement, a column per level and fill."""
+    overall = cells[(cells["keypoint"] == "all") & (cells["level"] != "clean")]
+    clean = cells[(cells["keypoint"] == "all") & (cells["level"] == "clean")].iloc[0]
+    kinds = list(dict.fromkeys(zip(overall["level"], overall["fill"], strict=True)))
+    lines = [
+        f"% {clean['model']} on {clean['dataset']}, boxes {clean['boxes']}, protocol {clean['protocol']}:",
+        f"% clean AP {clean['ap']:.4f}, n = {clean['n']:.0f}; drops in AP points with 95% intervals",
+        r"\begin{tabular}{lrl" + "r" * len(kinds) + "}",
+        r"\toprule",
+        " & ".join(["target", "$r$", "placement", *(f"{level} {fill}" for level, fill in kinds)]) + r" \\",
+        r"\midrule",
+    ]
+    for (target, radius, placement), rows in overall.groupby(["target", "radius", "placement"], sort=False):
+        found = {(row["level"], row["fill"]): row for _, row in rows.iterrows()}
+        drops = [_drop(found[kind]) if kind in found else "--" for kind in kinds]
+        lines.append(" & ".join([_escape(str(target)), f"{radius:g}", _escape(str(placement)), *drops]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _drop(row: pd.Series) -> str:
+    if pd.isna(row["drop"]):
+        return "--"
+    low, high = row["drop_lo"], row["drop_hi"]
+    interval = "" if pd.isna(low) else f" [{low:.1f}, {high:.1f}]"
+    return f"${row['drop']:.1f}$" + interval
+
+
+def _escape(text: str) -> str:
+    for character in "&%$#_{}":
+        text = text.replace(character, "\\" + character)
+    return text

@@ -1,0 +1,135 @@
+"""The one place that makes MMPose importable beside any torch.
+
+``mmpose.models`` imports ``mmcv.ops`` and ``mmdet`` unconditionally, and ``mmcv-lite`` has no compiled operators.
+:func:`setup_mmpose` registers a stand-in for ``mmcv._ext`` where no compiled one is there: ``nms`` and
+``roi_align`` work (they are what top-down pose models and the common MMDet detectors need at inference), every
+other operator says what to install. With a full mmcv it stays out of the way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+import warnings
+from collections.abc import Callable
+from functools import cache, wraps
+from types import ModuleType
+from typing import Any, NoReturn
+
+from .errors import OccbenchError
+from .openmmlab import mmpose_configs
+
+FULL_MMCV = "install a full, compiled mmcv 2.1.0 (see 'A full mmcv' in README.md)"
+
+
+@cache
+def setup_mmpose() -> None:
+    """Make ``mmpose``, ``mmdet`` and this project's own modules importable and registered. Idempotent.
+
+    Raises:
+        OccbenchError: MMPose or one of its parts is not installed or does not fit.
+    """
+    warnings.filterwarnings("ignore", message=".*pkg_resources is deprecated.*")
+    warnings.filterwarnings("ignore", message=".*torch.cuda.amp.autocast.*", category=FutureWarning)  # MMDet's
+    warnings.filterwarnings("ignore", message="torch.meshgrid: in an upcoming release.*")  # MMDet's
+    try:
+        _load_torchvision()
+        if not has_compiled_ops():
+            _register_ops()
+        import mmdet  # noqa: F401
+        import mmpose.datasets
+        import mmpose.evaluation
+        import mmpose.models  # noqa: F401
+        from mmengine.registry import DefaultScope
+
+        _keep_to_own_metainfo()
+    except (ImportError, AssertionError, AttributeError) as error:
+        raise OccbenchError(
+            f"MMPose cannot be imported ({str(error).splitlines()[0]}); `occbench doctor` says what is missing"
+        ) from error
+    if DefaultScope.get_current_instance() is None:
+        DefaultScope.get_instance("occbench", scope_name="mmpose")
+
+
+def has_compiled_ops() -> bool:
+    """Whether the installed mmcv brings its own compiled operators."""
+    loaded = sys.modules.get("mmcv._ext")
+    if loaded is not None:
+        return not isinstance(loaded, _StandIn)
+    return importlib.util.find_spec("mmcv._ext") is not None
+
+
+def _load_torchvision() -> Any | None:
+    """Import torchvision, also where its compiled operators do not fit torch (a CPU torch beside PyPI's torchvision).
+
+    There, torchvision fails at import because it registers fake kernels for operators that never were defined; with
+    their schemas defined it imports and works, but for those operators.
+    """
+    import torch
+
+    try:
+        return importlib.import_module("torchvision")
+    except ImportError:
+        return None
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define(
+        "qnms(Tensor dets, float scale, int zero_point, Tensor scores, float scores_scale, int scores_zero_point,"
+        " float iou_threshold) -> Tensor"
+    )
+    _KEEP.append(library)  # a Library takes its definitions along when it is collected
+    return importlib.import_module("torchvision")
+
+
+_KEEP: list[Any] = []
+
+
+def _keep_to_own_metainfo() -> None:
+    """Make MMPose read what it says of a data set from its own configs.
+
+    Its classes name ``configs/_base_/datasets/coco.py``, which MMPose looks for in the current folder first: a Python
+    file there would run, whoever put it there.
+    """
+    from mmpose.datasets.datasets import utils
+
+    configs, theirs = mmpose_configs(), utils.parse_pose_metainfo
+
+    @wraps(theirs)
+    def parse_pose_metainfo(metainfo: dict[str, Any]) -> dict[str, Any]:
+        own = configs / str(metainfo.get("from_file", "")).removeprefix("configs/")
+        parsed: dict[str, Any] = theirs({"from_file": str(own)} if own.is_file() else metainfo)
+        return parsed
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("mmpose.") and vars(module).get("parse_pose_metainfo") is theirs:
+            module.parse_pose_metainfo = parse_pose_metainfo  # type: ignore[attr-defined]
+
+
+class _StandIn(ModuleType):
+    """``mmcv._ext`` in torch: knows every operator by name, runs two, and is clear about the others."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*args: Any, **kwargs: Any) -> NoReturn:
+            raise OccbenchError(f"this model needs the compiled mmcv operator {name!r}: {FULL_MMCV}")
+
+        return missing
+
+
+def _register_ops() -> None:
+    from . import mmcv_ops
+
+    module = _StandIn("mmcv._ext")
+    module.__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", loader=None)
+    module.nms = mmcv_ops.nms  # type: ignore[attr-defined]
+    module.roi_align_forward = mmcv_ops.roi_align_forward  # type: ignore[attr-defined]
+    sys.modules["mmcv._ext"] = module

@@ -1,0 +1,42 @@
+"""What MMPose and MMDet bring along, found without importing them."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from .errors import OccbenchError
+
+
+def installed_configs(package: str) -> Path:
+    """The folder of the configs that ``mmpose`` or ``mmdet`` brings, found without importing it.
+
+    Raises:
+        OccbenchError: The package is not installed, or without its configs.
+    """
+    name = {"mmpose": "MMPose", "mmdet": "MMDet"}[package]
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise OccbenchError(f"{name} is not installed; `occbench doctor` says how to install it")
+    root = Path(spec.origin).parent
+    for folder in (root / ".mim" / "configs", root.parent / "configs"):  # installed; a source checkout
+        if folder.is_dir():
+            return folder
+    raise OccbenchError(f"{name} at {root} has no configs; install it again (`occbench doctor` says how)")
+
+
+def mmpose_configs() -> Path:
+    """:func:`installed_configs` of MMPose."""
+    return installed_configs("mmpose")
+
+
+def installed_config(package: str, stem: str) -> Path | None:
+    """The only config of that name (without ``.py``) among those of ``mmpose`` or ``mmdet``, if there is one."""
+    if not re.fullmatch(r"[\w.-]+", stem):
+        return None
+    try:
+        found = list(installed_configs(package).rglob(f"{stem}.py"))
+    except OccbenchError:
+        return None
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,1 @@
+"""Predictions become the CSVs of a run: one file a table."""

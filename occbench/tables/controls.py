@@ -1,0 +1,169 @@
+"""controls.csv: is a model robust, or does it read the occluder as a marker? (PROTOCOL section 8)
+
+The figures are differences between cells of the same persons, so their intervals are paired: every bootstrap draw takes
+the same photos for the clean cell and under all placements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..attacks import Attack
+from ..data.persons import Dataset
+from ..evaluation.bootstrap import MIN_PERSONS, Resampled
+from ..evaluation.intervals import intervals
+from ..inference.predictions import CellPredictions
+from .figures import figures_of
+from .groups import metric_name
+from .scoring import Row, Scoring, typed
+
+EFFECTS = ("marker", "gain", "placebo", "corrected")
+"""Points (x 100), each with ``_lo`` and ``_hi``: own figure centred - among decoys; centred - clean; clean - placebo;
+(clean - among n decoys) - n x placebo."""
+
+CONTROL_COLUMNS = (
+    *("model", "dataset", "boxes", "protocol", "level", "fill", "radius", "target", "placement", "metric", "n_targets"),
+    *(name + end for name in EFFECTS for end in ("", "_lo", "_hi")),
+)
+"""Of controls.csv: one row per placement with decoys and target, and one with their mean for the target ``all``."""
+
+CONTROL_TEXT = ("level", "fill", "target", "placement", "metric")
+"""Those from ``level`` on that are no numbers."""
+
+Read = Callable[[Attack | None], CellPredictions]
+
+
+def control_rows(
+    dataset: Dataset, scoring: Scoring, areas: np.ndarray, read: Read, attacks: Sequence[Attack | None]
+) -> list[Row]:
+    """The rows of controls.csv.
+
+    A target's own figure is that of the hidden keypoint; of a part the mean over its keypoints that are measurable
+    under every placement. Intervals need :data:`MIN_PERSONS` persons for each of them.
+
+    Args:
+        dataset: Whose truth and metric.
+        scoring: How; the draws are those of the run's intervals.
+        areas: Of the padded boxes, shape (N,), image px squared.
+        read: Gives the predictions of a cell; None for the clean one.
+        attacks: The run's cells.
+
+    Returns:
+        Rows with :data:`CONTROL_COLUMNS` from ``level`` on; none where nothing was hidden both centred and among
+        decoys.
+    """
+    suites = _suites(attacks)
+    if not suites:
+        return []
+    figures = figures_of(dataset, scoring, areas)
+    clean = figures.by_keypoint(read(None))
+    metric = metric_name(dataset)
+    rows: list[Row] = []
+    for (level, fill, radius), targets in suites.items():
+        found: dict[str, list[_Effects]] = {}
+        for target, by_placement in targets.items():
+            hidden = dataset.skeleton.indices(level, target)
+            cells = {placement: figures.of_keypoints(read(a), hidden) for placement, a in by_placement.items()}
+            for placement, effects in _effects(hidden, clean, cells):
+                found.setdefault(placement, []).append(effects)
+                row = {"level": level, "fill": fill, "radius": radius, "target": target, "placement": placement}
+                rows.append(row | {"metric": metric, "n_targets": 1} | effects.row())
+        for placement, several in found.items():
+            row = {"level": level, "fill": fill, "radius": radius, "target": "all", "placement": placement}
+            rows.append(row | {"metric": metric, "n_targets": len(several)} | _mean(several).row())
+    return rows
+
+
+def as_control_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Rows with :data:`CONTROL_COLUMNS` from ``level`` on."""
+    return typed(rows, CONTROL_COLUMNS, CONTROL_TEXT)
+
+
+def _suites(attacks: Sequence[Attack | None]) -> dict[tuple[str, str, float], dict[str, dict[str, Attack]]]:
+    """By level, fill and radius: of each target that was hidden centred and among decoys, the attack by placement."""
+    suites: dict[tuple[str, str, float], dict[str, dict[str, Attack]]] = {}
+    for attack in attacks:
+        if attack is not None:
+            suite = suites.setdefault((attack.level, attack.fill, attack.radius), {})
+            suite.setdefault(attack.target, {})[str(attack.placement)] = attack
+    known = {
+        key: {
+            target: placed
+            for target, placed in targets.items()
+            if "centred" in placed and any(a.placement.kind == "decoys" for a in placed.values())
+        }
+        for key, targets in suites.items()
+    }
+    return {key: targets for key, targets in known.items() if targets}
+
+
+@dataclass(frozen=True, eq=False)
+class _Effects:
+    """The effects of one target, or their means.
+
+    Attributes:
+        points: By effect, shape (1 + B,), float64, points: in the data, then in every draw.
+        images: Photos with persons that count.
+    """
+
+    points: Mapping[str, np.ndarray]
+    images: int
+
+    def row(self) -> Row:
+        """The columns of the effects."""
+        values = np.stack([self.points[name] for name in EFFECTS], axis=1)
+        found = intervals(values[0], values[1:], clusters=np.full(len(EFFECTS), self.images))
+        return {
+            name + end: float(numbers[i])
+            for i, name in enumerate(EFFECTS)
+            for end, numbers in (("", values[0]), ("_lo", found.lo), ("_hi", found.hi))
+        }
+
+
+def _effects(hidden: Sequence[int], clean: Resampled, cells: Mapping[str, Resampled]) -> Iterator[tuple[str, _Effects]]:
+    """By placement with decoys."""
+    all_own = {placement: _figures(hidden, cell) for placement, cell in cells.items()}
+    all_own["clean"] = _figures(hidden, clean)
+    measured = np.logical_and.reduce([np.isfinite(own[0]) for own in all_own.values()])
+    members = np.array([clean.keys.index(k) for k in hidden])[measured]
+    own = {placement: 100 * _mean_of(figures[:, measured]) for placement, figures in all_own.items()}
+    few = not len(members) or (clean.n[members] < MIN_PERSONS).any()
+    nothing = np.full_like(own["clean"], np.nan)
+    for placement in cells:
+        kind, _, decoys = placement.partition(":")
+        if kind != "decoys":
+            continue
+        placebo = own["clean"] - own["placebo"] if "placebo" in own else nothing
+        points = {
+            "marker": own["centred"] - own[placement],
+            "gain": own["centred"] - own["clean"],
+            "placebo": placebo,
+            "corrected": own["clean"] - own[placement] - int(decoys) * placebo,
+        }
+        for effect in points.values():
+            effect[1:] = np.nan if few else effect[1:]
+        yield placement, _Effects(points, int(clean.images[members].min()) if len(members) else 0)
+
+
+def _figures(hidden: Sequence[int], cell: Resampled) -> np.ndarray:
+    """Of the hidden keypoints, shape (1 + B, M): in the data, then in every draw; fractions."""
+    at = [cell.keys.index(k) for k in hidden]
+    return np.concatenate([cell.ap[None, at], cell.draws[:, at].reshape(-1, len(at))])
+
+
+def _mean_of(figures: np.ndarray) -> np.ndarray:
+    """The mean over the last axis; NaN where it is empty."""
+    return figures.mean(-1) if figures.shape[-1] else np.full(figures.shape[:-1], np.nan)
+
+
+def _mean(several: Sequence[_Effects]) -> _Effects:
+    """The mean over targets, of those that have the effect."""
+    points = {}
+    for name in EFFECTS:
+        known = [effects.points[name] for effects in several if np.isfinite(effects.points[name][0])]
+        points[name] = np.mean(known, axis=0) if known else several[0].points[name]
+    return _Effects(points, min(effects.images for effects in several))

@@ -1,0 +1,240 @@
+"""The models by name: MMPose config, weights, published figures.
+
+What MMPose says about its models (address of the weights, AP, AR) is read from the metafiles that it installs beside
+its configs, when it is asked for; nothing of it is repeated here. Importing this module imports neither torch nor
+MMPose.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import importlib.util
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..system.errors import OccbenchError, quoted, unknown_name
+from ..system.openmmlab import installed_config, mmpose_configs
+
+OWN = "occbench:"  # prefix of a config that lies in this package's configs/
+_TOPDOWN = "body_2d_keypoint/topdown_heatmap"
+_REGRESSION = "body_2d_keypoint/topdown_regression"
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    """A pose model that can be named on the command line.
+
+    Attributes:
+        name: The name, also of result rows.
+        config: A path inside MMPose's installed configs, ``"occbench:FILE"`` for a config of this package, or the
+            path of a user's own config.
+        aliases: Other names for it.
+        dataset: Whose keypoints it predicts: ``"coco"``, ``"mpii"``, or ``"unknown"`` for a user's own config.
+        topdown: Whether it works on one person's crop at a time, as the attacks need.
+        weights: File name of weights that ship in this package, or empty.
+        note: What a user should know before choosing it.
+    """
+
+    name: str
+    config: str
+    aliases: tuple[str, ...] = ()
+    dataset: str = "coco"
+    topdown: bool = True
+    weights: str = ""
+    note: str = ""
+
+    @property
+    def config_path(self) -> Path:
+        """Where the config lies.
+
+        Raises:
+            OccbenchError: MMPose is not installed, or is installed without this config.
+        """
+        if self.config.startswith(OWN):
+            path = Path(str(importlib.resources.files("occbench.configs"))) / self.config.removeprefix(OWN)
+        elif self.dataset == "unknown":
+            path = Path(self.config)
+        else:
+            path = mmpose_configs() / self.config
+        if not path.is_file():
+            raise OccbenchError(f"the config of model {self.name!r} is missing: {path}; `occbench doctor` says more")
+        return path
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """Width and height of the crop in pixels, as the config's name tells them (height first), or None."""
+        sizes = re.findall(r"(\d{2,4})x(\d{2,4})(?!\d)", Path(self.config).stem)
+        return (int(sizes[-1][1]), int(sizes[-1][0])) if sizes else None
+
+    @property
+    def published(self) -> Mapping[str, float]:
+        """Figures of the metafile by its own names (``AP``, ``AR``; ``Mean``, i.e. PCKh, for MPII), or nothing."""
+        results = self._metafile_entry().get("Results") or [{}]
+        metrics = results[0].get("Metrics") or {}
+        return MappingProxyType({str(k): float(v) for k, v in metrics.items() if isinstance(v, (int, float))})
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The weights: a file of this package, or the address that MMPose's metafile gives. None: there are none."""
+        if self.weights:
+            return str(Path(str(importlib.resources.files("occbench"))) / "assets" / self.weights)
+        address = self._metafile_entry().get("Weights")
+        return str(address) if address else None
+
+    def require_attackable(self) -> None:
+        """Refuse a model that the attacks cannot run on.
+
+        Raises:
+            OccbenchError: The model is bottom-up.
+        """
+        reason = self.unattackable
+        if reason:
+            raise OccbenchError(f"model {self.name!r} cannot be attacked: {reason}")
+
+    def require_keypoints_of(self, dataset: str) -> None:
+        """Refuse data with other keypoints, before any weights are fetched.
+
+        Args:
+            dataset: The name of the data's skeleton.
+
+        Raises:
+            OccbenchError: The model is known to predict the keypoints of another data set.
+        """
+        if self.dataset not in (dataset, "unknown"):
+            raise OccbenchError(
+                f"model {self.name!r} predicts the keypoints of {self.dataset.upper()}, but the data has those of "
+                f"{dataset.upper()}; choose a model or data that go together (`occbench ls models`)"
+            )
+
+    @property
+    def unattackable(self) -> str | None:
+        """Why the attacks cannot run on it, or None where they can."""
+        if not self.topdown:
+            return "it is bottom-up, not top-down, and has no crop of one person to attack; choose a top-down model"
+        return None
+
+    def _metafile_entry(self) -> Mapping[str, Any]:
+        return {} if self.config.startswith(OWN) else metafile_entry(self.config_path)
+
+
+_MODELS = (
+    ZooModel(
+        "hrnet-mini",
+        OWN + "hrnet_mini.py",
+        weights="hrnet-mini.pth",
+        note="a narrow HRNet trained on the synthetic people of this project; weights in the package",
+    ),
+    ZooModel("hrnet", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py", ("hrnet-w32",)),
+    ZooModel("hrnet-w32-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-384x288.py"),
+    ZooModel("hrnet-w48", f"{_TOPDOWN}/coco/td-hm_hrnet-w48_8xb32-210e_coco-256x192.py"),
+    ZooModel("simplebaseline", f"{_TOPDOWN}/coco/td-hm_res50_8xb64-210e_coco-256x192.py", ("res50",)),
+    ZooModel(
+        "hourglass", f"{_TOPDOWN}/coco/td-hm_hourglass52_8xb32-210e_coco-256x256.py", note="MMPose's has one stack"
+    ),
+    ZooModel("deeppose", f"{_REGRESSION}/coco/td-reg_res50_8xb64-210e_coco-256x192.py", note="one stage, ResNet-50"),
+    ZooModel("rle", f"{_REGRESSION}/coco/td-reg_res50_rle-8xb64-210e_coco-256x192.py"),
+    ZooModel("rtmpose-m", "body_2d_keypoint/rtmpose/coco/rtmpose-m_8xb256-420e_coco-256x192.py"),
+    ZooModel("vitpose-b", f"{_TOPDOWN}/coco/td-hm_ViTPose-base_8xb64-210e_coco-256x192.py"),
+    ZooModel("tinypose-256x192", OWN + "tinypose_256x192.py", note="weights are given with --checkpoint"),
+    ZooModel("tinypose-128x96", OWN + "tinypose_128x96.py", note="weights are given with --checkpoint"),
+    *(
+        ZooModel(
+            prefix + name,
+            f"{OWN}hourglass_prm/{config or name}_{file}.py",
+            (prefix + config,) if config else (),
+            dataset,
+            note=f"{note}; weights are given with --checkpoint",
+        )
+        for prefix, dataset, file in (("", "coco", "coco-256x192"), ("mpii-", "mpii", "mpii-256x256"))
+        for name, config, note in (
+            ("hourglass-8", "", "eight stacks"),
+            ("hourglass-2", "", "two stacks"),
+            ("hourglass-prm", "hourglass-prm-8", "eight stacks of Pyramid Residual Modules"),
+            ("hourglass-prm-8-controlled", "", "the same with variance control"),
+            ("hourglass-prm-2", "", "two stacks of Pyramid Residual Modules (PRM-B*)"),
+            *((f"hourglass-prm-{variant}", "", f"the same with PRM-{variant.upper()}") for variant in "abcd"),
+        )
+    ),
+    *(
+        ZooModel(
+            name, f"{OWN}hourglass_prm/{name}_coco-192x128.py", note=f"{note}; weights are given with --checkpoint"
+        )
+        for name, note in (
+            ("hourglass-mini", "two stacks of 64 features, for CPUs"),
+            ("hourglass-prm-mini", "the same with PRM-B*"),
+        )
+    ),
+    ZooModel(
+        "ae-hrnet",
+        "body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py",
+        topdown=False,
+        note="bottom-up: cannot be attacked",
+    ),
+    *(
+        ZooModel(
+            f"mpii-{name}",
+            f"{_TOPDOWN}/mpii/td-hm_{backbone}_8xb64-210e_mpii-256x256.py",
+            dataset="mpii",
+            note="MPII keypoints: for --data mpii",
+        )
+        for name, backbone in (("hrnet", "hrnet-w32"), ("res50", "res50"), ("hourglass", "hourglass52"))
+    ),
+)
+
+
+def list_models() -> tuple[ZooModel, ...]:
+    """Every model that has a name, the one that needs no download first."""
+    return _MODELS
+
+
+def find_model(name_or_path: str) -> ZooModel:
+    """The model of that name, or an anonymous one for the path of an MMPose config.
+
+    Args:
+        name_or_path: A name or alias of the zoo, the name of a config that MMPose installs (without ``.py``), or the
+            path of a config file, which must end in ``.py``.
+
+    Raises:
+        OccbenchError: No such model (naming the nearest ones) or no such file.
+    """
+    by_name = {name: model for model in _MODELS for name in (model.name, *model.aliases)}
+    if name_or_path in by_name:
+        return by_name[name_or_path]
+    if name_or_path.endswith(".py"):
+        path = Path(name_or_path).expanduser()
+        if not os.path.isfile(path):  # which, other than Path.is_file, takes any name for an answer
+            raise OccbenchError(
+                f"there is no config file {quoted(name_or_path, 300)}; give a path, or a name of `occbench ls models`"
+            )
+        return ZooModel(path.stem, str(path.resolve()), dataset="unknown")
+    installed = installed_config("mmpose", name_or_path)
+    if installed is not None:
+        return ZooModel(name_or_path, str(installed), dataset="unknown")
+    raise unknown_name("model", name_or_path, by_name)
+
+
+@cache
+def metafile_entry(config: Path) -> Mapping[str, Any]:
+    """What the metafiles beside ``config`` say about it; empty where there are none."""
+    import yaml  # type: ignore[import-untyped]
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for metafile in sorted(config.parent.glob("*.yml")):
+        text = metafile.read_text(encoding="utf-8", errors="replace")
+        if config.name not in text:  # parsing is the slow part
+            continue
+        try:
+            content = yaml.load(text, Loader=loader)
+        except yaml.YAMLError:
+            continue  # a stray file in a user's folder is none of our business
+        models = content.get("Models") if isinstance(content, dict) else None
+        for entry in models or []:
+            if isinstance(entry, dict) and Path(str(entry.get("Config", ""))).name == config.name:
+                return entry
+    return {}

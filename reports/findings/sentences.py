@@ -1,0 +1,253 @@
+"""The numbers in words: a claim only where its interval bears it, and what cannot be told from zero said to be so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from occbench.evaluation.bootstrap import MIN_PERSONS
+
+from ..reading.drops import NO_DROP, Drop
+from ..reading.names import counted, hiding, listed, number, order_fills, plural, span, spoken
+from .calibration import LevelConfidence
+from .compare import LevelComparison
+from .controls import MarkerEffect, decoys_in
+from .dose import THRESHOLDS, Critical, Dose
+from .matrix import MatrixRow
+from .overall import MeanDrop, TargetRow
+
+
+def level_sentences(level: str, rows: Sequence[TargetRow], n: float, resampled: bool) -> list[str]:
+    """What hiding each target costs over all keypoints.
+
+    Args:
+        level: ``keypoint`` or ``part``.
+        rows: One per attacked target.
+        n: Persons that counted.
+        resampled: Whether the run has intervals at all.
+    """
+    drops = [(row.target, fill, drop) for row in rows for fill, drop in row.drops.items() if not math.isnan(drop.value)]
+    if not drops:
+        return [f"No {level}'s drop could be measured."]
+    if not any(drop.has_interval for _, _, drop in drops):
+        return [_unhedged(drops, n, resampled)]
+    losses = sorted((d for d in drops if d[2].clear and d[2].value > 0), key=lambda d: -d[2].value)
+    gains = sorted((d for d in drops if d[2].clear and d[2].value < 0), key=lambda d: d[2].value)
+    targets = list(dict.fromkeys(target for target, _, _ in drops))
+    if not losses and not gains:
+        most = max(drop.high for _, _, drop in drops if drop.has_interval)
+        subject = f"None of the {len(targets)} {plural(level)}" if len(targets) > 1 else spoken(targets[0]).capitalize()
+        verb = "has a drop that can" if len(targets) > 1 else "has no drop that can"
+        return [f"{subject} {verb} be told from zero; the intervals reach up to {number(most, 1)} points."]
+    said = []
+    if losses:
+        said.append(_losses(level, losses, gains, targets))
+    if gains:
+        target, fill, drop = gains[0]
+        among = len({target for target, _, _ in gains})
+        rest = f"; so does hiding {counted(among - 1, 'other')}" if among > 1 else ""
+        said.append(f"{hiding(fill, target)} helps: a gain of {span(-drop.high, -drop.low)} points{rest}.")
+    return said
+
+
+def _losses(
+    level: str, losses: list[tuple[str, str, Drop]], gains: list[tuple[str, str, Drop]], targets: Sequence[str]
+) -> str:
+    target, fill, drop = losses[0]
+    first = f"{hiding(fill, target)} costs {span(drop.low, drop.high)} points"
+    losing = {t for t, _, _ in losses}
+    others = len(targets) - len(losing)
+    if len(targets) == 1:
+        return first + "."
+    if len(losing) == 1:
+        clear = {t for t, _, _ in gains} - losing
+        return first + (f"; no other {level} loses clearly." if clear else f"; no other {level} differs from zero.")
+    rest = "all" if not others else f"{len(losing)} of {len(targets)}"
+    return f"{first}, the most of {len(targets)} {plural(level)}; {rest} lose clearly under at least one fill."
+
+
+def _unhedged(drops: Sequence[tuple[str, str, Drop]], n: float, resampled: bool) -> str:
+    target, fill, drop = max(drops, key=lambda d: d[2].value)
+    why = "The run has no intervals, so chance is not ruled out"
+    if n < MIN_PERSONS:
+        why = f"n = {n:.0f} is too small to say anything: intervals need {MIN_PERSONS} persons"
+    elif resampled:
+        why = "These drops have no intervals, so chance is not ruled out"
+    return f"{why}; the largest measured drop is {number(drop.value, 1)} points ({hiding(fill, target).lower()})."
+
+
+def fill_sentence(level: str, means: Sequence[MeanDrop]) -> str | None:
+    """Which fill costs most on average, where the intervals of the means tell them apart; None elsewhere."""
+    known = sorted((m for m in means if m.mean.has_interval), key=lambda m: -m.mean.value)
+    if len(known) < 2 or known[0].mean.low <= max(m.mean.high for m in known[1:]):
+        return None
+    first = known[0].mean
+    return f"Of the fills, {known[0].fill} costs most: {span(first.low, first.high)} points per {level} on average."
+
+
+def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
+    """Keypoints that are found better when hidden, which is what a marker reader does; None where there are none."""
+    known = [row for row in rows if not math.isnan(row.own_loss.value)]
+    better = sorted(
+        (row for row in known if row.own_loss.clear and row.own_loss.value < 0), key=lambda r: r.own_loss.value
+    )
+    if not better:
+        return None
+    most = better[0].own_loss
+    return (
+        f"Under {fill}, {len(better)} of {counted(len(known), 'keypoint')} {'is' if len(better) == 1 else 'are'} found "
+        f"better when hidden than in the clean crop (up to {span(-most.high, -most.low)} points, "
+        f"{spoken(better[0].target)}): a sign that the model reads the occluder as a marker."
+    )
+
+
+def marker_verdicts(effects: Sequence[MarkerEffect]) -> list[str]:
+    """Whether the model reads the occluders of each fill as markers of what they hide."""
+    unhedged = [e for e in effects if not e.effect.has_interval]
+    unclear = [e for e in effects if e.effect.has_interval and not e.effect.clear]
+    gaining = [e for e in unclear if e.gain.clear and e.gain.value > 0]
+    unseen = [e for e in unclear if e not in gaining]
+    said = [_marker_verdict(e) for e in effects if e.effect.clear]
+    said += [
+        f"What the {e.fill} occluder hides is found {span(e.gain.low, e.gain.high)} points better than in the clean "
+        "crop, as if it were a marker; the difference to the same among decoys is too small to say."
+        for e in gaining
+    ]
+    if unseen:
+        said.append(f"No sign that this model reads {_occluders(unseen)} of what they hide.")
+    if unhedged:
+        said.append(f"Whether the model reads {_occluders(unhedged)} cannot be said without intervals.")
+    return said
+
+
+def _occluders(effects: Sequence[MarkerEffect]) -> str:
+    return f"occluders of {listed(dict.fromkeys(e.fill for e in effects))} as markers"
+
+
+def _marker_verdict(effect: MarkerEffect) -> str:
+    value, gain = effect.effect, effect.gain
+    if value.value < 0:
+        return (
+            f"This model does not read the {effect.fill} occluder as a marker: alone it hides more than among decoys."
+        )
+    if gain.clear and gain.value > 0:
+        return (
+            f"This model reads the {effect.fill} occluder as a marker: what it hides is found "
+            f"{span(gain.low, gain.high)} points better than in the clean crop, so centred {effect.fill} drops say "
+            "little about robustness."
+        )
+    return (
+        f"The lone {effect.fill} occluder helps this model by {span(value.low, value.high)} points over one among "
+        "decoys; nothing is found better than in the clean crop, so some of that may be what the decoys cost."
+    )
+
+
+def marker_evidence(effect: MarkerEffect, level: str) -> str:
+    """The numbers behind the verdict."""
+    value, gain = effect.effect, effect.gain
+
+    def size(drop: Drop) -> str:
+        text = f"{number(drop.value, 1)}"
+        return f"{text} ({span(drop.low, drop.high)})" if drop.has_interval else text
+
+    return (
+        f"{effect.fill.capitalize()}, mean over {counted(effect.n, level)}: marker effect against "
+        f"{counted(decoys_in(effect.placement), 'decoy')} {size(value)} points, clear and positive for "
+        f"{effect.n_clear}; gain over the clean crop {size(gain)}.{_attraction(effect)}"
+    )
+
+
+def _attraction(effect: MarkerEffect) -> str:
+    if math.isnan(effect.attraction) or math.isnan(effect.attraction_decoys):
+        return ""
+
+    def move(px: float) -> str:
+        return f"{number(abs(px), 1)} px {'towards' if px >= 0 else 'away from'}"
+
+    return (
+        f" Among the decoys, predictions move {move(effect.attraction)} the true occluder and "
+        f"{move(effect.attraction_decoys)} a decoy."
+    )
+
+
+def dose_sentences(dose: Dose) -> list[str]:
+    """At which size the mean drop becomes noticeable."""
+    said = []
+    for curve in dose.means:
+        reached = [(t, c) for t in THRESHOLDS if math.isfinite((c := curve.critical(t)).value)]
+        if not reached:
+            last = curve.drops[-1]
+            end = f" ({span(last.low, last.high)})" if last.has_interval else ""
+            said.append(
+                f"{curve.fill.capitalize()}: the mean drop stays below {THRESHOLDS[0]:g} point up to "
+                f"{curve.radii[-1]:g} px; there it is {number(last.value, 1)}{end}."
+            )
+            continue
+        steps = listed(f"{t:g} at {_at(c, curve.radii)}" for t, c in reached)
+        said.append(f"{curve.fill.capitalize()}: the mean drop first exceeds (points) {steps}.")
+    return said
+
+
+def _at(found: Critical, radii: Sequence[float]) -> str:
+    def size(radius: float) -> str:
+        return (
+            f"≤ {radii[0]:g}" if radius <= radii[0] else f"> {radii[-1]:g}" if math.isinf(radius) else number(radius, 1)
+        )
+
+    ends = [size(radius) for radius in (found.low, found.high) if not math.isnan(radius)]
+    says_more = len(ends) == 2 and set(ends) != {size(found.value)}
+    return f"{size(found.value)} px" + (f" ({ends[0]} to {ends[1]})" if says_more else "")
+
+
+def confidence_sentences(found: LevelConfidence) -> list[str]:
+    """What becomes of the scores of hidden keypoints."""
+    said = []
+    for fill in order_fills(found.hidden):
+        hidden = found.hidden[fill]
+        claim = hidden.mean_score - hidden.mean_similarity
+        before = ""
+        if found.clean is not None:
+            before = (
+                f", from {number(found.clean.mean_score, 2)} and {number(found.clean.mean_similarity, 2)} on clean "
+                "crops"
+            )
+        word = "more" if claim >= 0 else "less"
+        said.append(
+            f"Hidden by {fill}, keypoints have a mean score of {number(hidden.mean_score, 2)} at a mean similarity to "
+            f"the truth of {number(hidden.mean_similarity, 2)}{before}: the model claims {number(abs(claim), 2)} "
+            f"{word} than it delivers (n = {hidden.n})."
+        )
+    return said
+
+
+def comparison_sentences(found: LevelComparison, labels: Sequence[str]) -> list[str]:
+    """Which run loses least on average under each fill, as far as the intervals tell."""
+    said: list[str] = []
+    untold: list[str] = []
+    unhedged: list[str] = []
+    for fill in found.fills:
+        known = [(label, drop) for label in labels if not math.isnan((drop := _mean(found, label, fill)).value)]
+        if len(known) < 2:
+            continue
+        (best, least), *rest = sorted(known, key=lambda pair: pair[1].value)
+        if not all(drop.has_interval for _, drop in known):
+            unhedged.append(fill)
+        elif least.high < min(drop.low for _, drop in rest):
+            against = listed(f"{label} {span(drop.low, drop.high)}" for label, drop in rest)
+            said.append(
+                f"{found.level.capitalize()}s under {fill}: {best} loses least, {span(least.low, least.high)} "
+                f"points on average ({against})."
+            )
+        else:
+            untold.append(fill)
+    if untold:
+        said.append(
+            f"{found.level.capitalize()}s under {listed(untold)}: the intervals overlap, no run loses least for sure."
+        )
+    if unhedged:
+        said.append(f"{found.level.capitalize()}s under {listed(unhedged)}: without intervals chance is not ruled out.")
+    return said
+
+
+def _mean(found: LevelComparison, label: str, fill: str) -> Drop:
+    return found.means.get((label, fill), NO_DROP)

@@ -1,0 +1,1 @@
+"""The page: sections in reading order, rendered into one document, and served."""

@@ -1,0 +1,132 @@
+"""Run folders in, one report out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from occbench.evaluation.changes import Compared
+from occbench.system.errors import OccbenchError, unknown_name
+
+from ..files import write_atomically
+from ..findings.compare import run_labels
+from ..reading.load import Run, load_run
+from ..tables.formats import FORMATS
+from .answer import answer as first_screen
+from .html import render
+from .page import Answer, Chapter, Page
+from .plots import BUDGET, PlotFolder
+from .sections import run_sections
+from .sections_compare import ANCHOR, comparison_notes, comparison_reading, comparison_sections
+
+Progress = Callable[[str], None]
+
+HTML = "html"
+
+
+def build_report(
+    run_dirs: Sequence[Path],
+    out: Path | None = None,
+    progress: Progress | None = None,
+    kind: str = HTML,
+    compared: Sequence[Compared] = (),
+) -> Path:
+    """Write report.html, plots/ (SVG and PNG) and tables/ (CSV, Markdown, LaTeX) from finished runs alone.
+
+    The same runs give the same bytes. The page is written last and whole, so a reader never meets half a report.
+
+    Args:
+        run_dirs: One or more run folders; several are compared, then shown one by one.
+        out: Where to write; the run folder itself when there is one run.
+        progress: Called with a short line before each step.
+        kind: ``html`` for everything; ``csv``, ``md`` or ``latex`` for tables/ in that format alone.
+        compared: Changes against a baseline, for the comparison of several runs.
+
+    Returns:
+        Path of report.html, or of tables/.
+
+    Raises:
+        OccbenchError: No run, several without ``out``, a damaged run folder, an unknown ``kind``, or ``out`` cannot be
+            written.
+    """
+    if kind not in (HTML, *FORMATS):
+        raise unknown_name("format", kind, [HTML, *FORMATS])
+    if not run_dirs:
+        raise OccbenchError("no run given; name one or more folders that `occbench attack` wrote")
+    if out is None:
+        if len(run_dirs) > 1:
+            raise OccbenchError("a report of several runs needs a folder of its own; name it with --out")
+        out = Path(run_dirs[0])
+    say: Progress = progress or (lambda line: None)
+    runs = [load_run(Path(folder)) for folder in run_dirs]
+    draws = kind == HTML
+    page, written = _page(runs, out, draws, say, compared)
+    written |= _write_tables(page, out, list(FORMATS) if draws else [kind])
+    if not draws:
+        return out / "tables"
+    say("report.html")
+    file = out / "report.html"
+    write_atomically(file, render(page).encode())
+    if (out / "manifest.json").exists():  # a run's own folder: what an earlier report left there is out of date
+        _drop_others(out, written)
+    return file
+
+
+def _page(
+    runs: Sequence[Run], out: Path, draws: bool, say: Progress, compared: Sequence[Compared]
+) -> tuple[Page, set[Path]]:
+    labels = run_labels(runs)
+    chapters: list[Chapter] = []
+    written: set[Path] = set()
+    if len(runs) > 1:
+        plots = PlotFolder(out, "", 0, draws)
+        sections = []
+        for section in comparison_sections(runs, labels, plots, compared):
+            say(f"comparison: {section.title}")
+            sections.append(section)
+        reading = tuple(comparison_reading(runs, labels, compared))
+        answer = Answer("", reading, (), (), tuple(comparison_notes(runs)))
+        chapters.append(Chapter(ANCHOR, "Comparison", answer, tuple(sections)))
+        written |= plots.written
+    budget = BUDGET
+    for number, (run, label) in enumerate(zip(runs, labels, strict=True), 1):
+        anchor = f"r{number}" if len(runs) > 1 else "run"
+        plots = PlotFolder(out, f"{anchor}_" if len(runs) > 1 else "", budget, draws)
+        sections = []
+        for section in run_sections(run, anchor, plots):
+            say(f"{label}: {section.title}")
+            sections.append(section)
+        budget = plots.budget
+        written |= plots.written
+        chapters.append(Chapter(anchor, label, first_screen(run), tuple(sections)))
+    return Page(_title(labels), _lead(runs), tuple(chapters)), written
+
+
+def _title(labels: Sequence[str]) -> str:
+    return f"{labels[0]} under occlusion" if len(labels) == 1 else f"{len(labels)} runs under occlusion"
+
+
+def _lead(runs: Sequence[Run]) -> str:
+    if len(runs) > 1:
+        return "The same attacks on several runs: first side by side, then one by one."
+    data = runs[0].manifest.data
+    return f"{data.n_persons} persons of {data.name}: what it costs to hide one keypoint or one part at a time."
+
+
+def _write_tables(page: Page, out: Path, kinds: Sequence[str]) -> set[Path]:
+    written = set()
+    for block in page.tables():
+        for kind in kinds:
+            ending, write = FORMATS[kind]
+            file = out / f"{block.file}.{ending}"
+            write_atomically(file, write(block.table).encode())
+            written.add(file)
+    return written
+
+
+def _drop_others(out: Path, written: set[Path]) -> None:
+    """Remove figures and tables that this report does not have."""
+    for folder in (out / "plots", out / "tables"):
+        for file in folder.glob("*"):
+            if file not in written and file.is_file():
+                file.unlink()

@@ -1,0 +1,195 @@
+"""The sections about several runs: what tells them apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from occbench.evaluation.changes import Compared
+
+from ..figures.compare import plot_by_boxes, plot_mean_drops, plot_robustness, plot_targets
+from ..figures.style import MOST
+from ..findings.compare import LevelComparison, boxes_label, compare_level, differences
+from ..findings.controls import Estimate, control_rows, marker_effects
+from ..findings.overall import clean_figures
+from ..findings.sentences import comparison_sentences, marker_evidence, marker_verdicts
+from ..reading.drops import NO_DROP
+from ..reading.load import LEVELS, Run
+from ..reading.names import listed
+from ..reading.published import BY_DETECTOR, detector, is_hrnet_w32, on_val2017
+from ..reading.slices import clean_row
+from ..tables.changes import changes_reading, changes_table, clean_changes
+from ..tables.table import Column, Row, Table, Value
+from ..tables.training import training_tables
+from .page import Block, Heading, Prose, Section, section
+from .plots import PlotFolder
+from .sections import table_block
+
+ANCHOR = "compare"
+
+
+def comparison_sections(
+    runs: Sequence[Run], labels: Sequence[str], plots: PlotFolder, compared: Sequence[Compared] = ()
+) -> Iterator[Section]:
+    """Draw and gather everything about ``runs`` beside each other; ``compared``: changes against a baseline."""
+    levels = [found for level in LEVELS if (found := compare_level(runs, labels, level))]
+    made = (
+        ("changes", "Change against the baseline", _changes(runs, labels, compared, plots)),
+        ("robustness", "Robustness side by side", _robustness(runs, labels, levels, plots)),
+        ("targets", "Target by target", _targets(levels, labels, plots)),
+        ("markers", "Marker effect side by side", _markers(runs, labels)),
+        ("training", "Without occlusion, by training", _training(runs, labels, compared, plots)),
+        ("boxes", "By the source of the boxes", _boxes(runs, plots)),
+    )
+    for name, title, blocks in made:
+        whole = section(ANCHOR, name, title, list(blocks))
+        if whole is not None:
+            yield whole
+
+
+def comparison_reading(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared] = ()) -> list[str]:
+    """What changes against the baseline, and which run loses least, as far as the intervals tell."""
+    said = changes_reading(labels, compared)
+    for level in LEVELS:
+        found = compare_level(runs, labels, level)
+        if found is not None:
+            said += comparison_sentences(found, labels)
+    return said or ["Fewer than two of these runs hid anything of the same level."]
+
+
+def comparison_notes(runs: Sequence[Run]) -> list[str]:
+    """What a reader must keep in mind when comparing ``runs``."""
+    found = differences(runs)
+    return [f"These runs also differ in: {', '.join(found)}. Compare their drops with that in mind."] if found else []
+
+
+def _robustness(
+    runs: Sequence[Run], labels: Sequence[str], levels: Sequence[LevelComparison], plots: PlotFolder
+) -> Iterator[Block]:
+    yield table_block(_overview(runs, labels, levels), plots)
+    if not levels:
+        return
+    counts = listed(f"{len(found.targets)} {found.level}s" for found in levels)
+    caption = f"AP without and under attack, mean over the {counts} that all runs hid."
+    alt = f"Bars: AP clean and under each fill, one bar per run ({listed(labels)})."
+    yield plots.add(partial(plot_robustness, levels, labels), "compare_ap", alt, caption)
+    caption = (
+        f"Mean drop over the same {counts}. Lines are 95 % intervals: those of a mean are too wide rather than too "
+        "narrow."
+    )
+    alt = f"Bars: mean drop in points per fill, one bar per run ({listed(labels)})."
+    yield plots.add(partial(plot_mean_drops, levels, labels), "compare_drop", alt, caption)
+
+
+def _overview(runs: Sequence[Run], labels: Sequence[str], levels: Sequence[LevelComparison]) -> Table:
+    """One row per run; what all of them share stands in the caption."""
+    about = {
+        "data": [run.manifest.data.name for run in runs],
+        "boxes": [boxes_label(run) for run in runs],
+        "protocol": [run.manifest.protocol for run in runs],
+    }
+    differing = [name for name, values in about.items() if len(set(values)) > 1]
+    shared = ", ".join(f"{name} {values[0]}" for name, values in about.items() if name not in differing)
+    columns = [Column("run", "run"), *(Column(name, name) for name in differing), Column("n", "persons", "count")]
+    columns.append(Column("ap", "clean AP", "ap"))
+    for found in levels:
+        group = f"mean drop, {found.level}s"
+        columns += [Column(f"{found.level}_{fill}", fill, "points", fill, group) for fill in found.fills]
+    rows = []
+    for i, (run, label) in enumerate(zip(runs, labels, strict=True)):
+        clean = clean_row(run)
+        assert clean is not None  # load_run refuses a run without it
+        ap = Estimate(float(clean["ap"]), float(clean["ap_lo"]), float(clean["ap_hi"]))
+        values: list[Value] = [label, *(about[name][i] for name in differing), float(clean["n"]), ap]
+        values += [found.means.get((label, fill), NO_DROP) for found in levels for fill in found.fills]
+        rows.append(Row(tuple(values), {"run": label}))
+    caption = "Clean AP, and the mean over the targets that all runs hid of the overall drop, points."
+    return Table("compare", f"{caption} All runs: {shared}." if shared else caption, tuple(columns), tuple(rows))
+
+
+def _targets(levels: Sequence[LevelComparison], labels: Sequence[str], plots: PlotFolder) -> Iterator[Block]:
+    for found in levels:
+        if not found.targets:
+            continue
+        yield Heading(f"{found.level.capitalize()} attacks")
+        caption = f"Overall drop per hidden {found.level}, one dot per run; a hollow dot cannot be told from zero."
+        if len(found.targets) > MOST:
+            caption += f" The first {MOST} of {len(found.targets)}; the table has all."
+        alt = f"Dots: overall drop per hidden {found.level} and fill, one dot per run ({listed(labels)})."
+        yield plots.add(partial(plot_targets, found, labels), f"compare_{found.level}", alt, caption)
+        columns = [Column("target", f"hidden {found.level}")]
+        for fill in found.fills:
+            columns += [Column(f"{fill}_{i + 1}", label, "points", fill, group=fill) for i, label in enumerate(labels)]
+        rows = [
+            Row(
+                (
+                    target,
+                    *(found.drops.get((label, target, fill), NO_DROP) for fill in found.fills for label in labels),
+                ),
+                {"target": target},
+            )
+            for target in found.targets
+        ]
+        caption = f"Overall drop per hidden {found.level}, points. Runs, in order: {listed(labels)}."
+        yield table_block(
+            Table(f"compare_{found.level}", caption, tuple(columns), tuple(rows), folded=True, shown=150), plots
+        )
+
+
+def _markers(runs: Sequence[Run], labels: Sequence[str]) -> Iterator[Block]:
+    for run, label in zip(runs, labels, strict=True):
+        effects = marker_effects(run, control_rows(run, "keypoint"))
+        if effects:
+            yield Heading(label)
+        for sentence in marker_verdicts(effects):
+            yield Prose(sentence, "reading")
+        for effect in effects:
+            yield Prose(marker_evidence(effect, "keypoint"))
+
+
+def _changes(
+    runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared], plots: PlotFolder
+) -> Iterator[Block]:
+    if compared:
+        yield table_block(changes_table(runs, labels, compared), plots)
+
+
+def _training(
+    runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared], plots: PlotFolder
+) -> Iterator[Block]:
+    for table in training_tables(runs, labels, clean_changes(labels, compared)):
+        yield table_block(table, plots)
+
+
+def _boxes(runs: Sequence[Run], plots: PlotFolder) -> Iterator[Block]:
+    """Figs 10, 13 and 14 of the thesis: the same model over several sources of boxes."""
+    boxes = list(dict.fromkeys(boxes_label(run) for run in runs))
+    if len(boxes) < 2:
+        return
+    aps = {(run.manifest.model.name, boxes_label(run)): clean_figures(run)[0].measured for run in runs}
+    models = list(dict.fromkeys(model for model, _ in aps))
+    series = {model: [aps.get((model, source), math.nan) for source in boxes] for model in models}
+    yield plots.add(
+        partial(plot_by_boxes, series, boxes),
+        "compare_boxes",
+        f"Bars: clean AP by the source of the boxes ({listed(boxes)}), one bar per model.",
+        "Clean AP by the source of the boxes.",
+    )
+    columns = [Column("boxes", "boxes"), *(Column(f"ap_{i + 1}", model, "points") for i, model in enumerate(models))]
+    rows = [
+        Row((source, *(100 * aps.get((model, source), math.nan) for model in models)), {"boxes": source})
+        for source in boxes
+    ]
+    caption = "Clean AP × 100 by the source of the boxes."
+    known = [run for run in runs if on_val2017(run) and is_hrnet_w32(run)]
+    found = {name for run in known if (name := detector(run))}
+    if found:
+        columns.append(Column("published", "HRNet-W32, published (thesis)", "points"))
+        by_label = {boxes_label(run): detector(run) for run in known}
+        rows = [
+            Row((*row.values, BY_DETECTOR.get(by_label.get(str(row.values[0])) or "", ("", math.nan))[1]), row.keys)
+            for row in rows
+        ]
+        caption += " Published figures are Fig. 10's of the thesis, not measured here."
+    yield table_block(Table("compare_boxes", caption, tuple(columns), tuple(rows)), plots)

@@ -1,0 +1,1 @@
+"""Run folders as they are read: checked where they enter, and how what is in them is called."""

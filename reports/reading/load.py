@@ -1,0 +1,257 @@
+"""Read a run folder: the manifest, the cells and the examples, checked where they enter."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from occbench.system.errors import OccbenchError
+
+from .manifest import Example, Manifest
+
+SCHEMA = 2
+LEVELS = ("keypoint", "part")
+
+_CELL_KEYS = ["level", "fill", "target", "radius", "placement"]
+_TEXT = ["model", "dataset", "boxes", "protocol", "level", "fill", "target", "placement", "keypoint"]
+_NUMBERS = ["radius", "n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop"]
+_NUMBERS += ["ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"]
+_OPTIONAL = ["drop_lo", "drop_hi", "drop_se", "p", "p_adjusted", "ap_lo", "ap_hi", "attraction", "attraction_decoys"]
+_VALUES = {"ap": "value", "ap_lo": "value_lo", "ap_hi": "value_hi"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, read.
+
+    Attributes:
+        path: The folder.
+        manifest: Its manifest.
+        cells: cells.csv, one row per (cell, keypoint), plus the columns ``n_attacked`` and ``n_short`` of the
+            manifest's cells. Text columns hold "" and number columns NaN where the file is empty.
+        groups: groups.csv in the same manner; empty when the run has none.
+        confidence: confidence.csv likewise.
+        natural: natural.csv likewise.
+        split: split.csv likewise.
+        controls: controls.csv likewise.
+        torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
+        examples: The examples, in file order; empty when the run has none.
+        notes: What was left out and why, in words for the reader.
+    """
+
+    path: Path
+    manifest: Manifest
+    cells: pd.DataFrame
+    groups: pd.DataFrame
+    confidence: pd.DataFrame
+    natural: pd.DataFrame
+    split: pd.DataFrame
+    controls: pd.DataFrame
+    torso: np.ndarray
+    examples: tuple[Example, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def metric(self) -> str:
+        """What the data set is scored with, and drops are of: ``AP``, ``PCKh@0.5``, ..."""
+        return next((name for name in self.cells["metric"] if name), "AP")
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether any drop comes with a 95 % interval."""
+        return bool((self.cells["drop_lo"].notna() & self.cells["drop_hi"].notna()).any())
+
+
+def load_run(path: Path) -> Run:
+    """Read the run folder ``path``.
+
+    Raises:
+        OccbenchError: The folder is no run folder, is damaged, or was written by a newer occbench.
+    """
+    manifest = _read_manifest(path)
+    cells, lost = _join_manifest(_read_cells(path / "cells.csv"), manifest)
+    groups = _read_more(path / "groups.csv", _GROUPS_TEXT, _GROUPS_NUMBERS)
+    confidence = _read_more(path / "confidence.csv", _CONFIDENCE_TEXT, _CONFIDENCE_NUMBERS)
+    natural = _read_more(path / "natural.csv", _NATURAL_TEXT, _NATURAL_NUMBERS)
+    split = _read_more(path / "split.csv", _SPLIT_TEXT, _SPLIT_NUMBERS)
+    controls = _read_more(path / "controls.csv", _CONTROLS_TEXT, _CONTROLS_NUMBERS)
+    examples, notes = _read_examples(path)
+    notes = (*lost, *_metric_note(cells), *notes)
+    torso = _read_torso(path / "persons.parquet")
+    return Run(path, manifest, cells, groups, confidence, natural, split, controls, torso, examples, notes)
+
+
+def _metric_note(cells: pd.DataFrame) -> tuple[str, ...]:
+    """Says what AP stands for where the data set is scored with something else."""
+    others = sorted(set(cells["metric"]) - {"", "AP"})
+    return (f"This data set is scored by {others[0]}: what is called AP here is {others[0]}.",) if others else ()
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise OccbenchError(f"{file} cannot be read as JSON ({error}); write the run anew") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(step) for step in problem["loc"])
+    return f"{where}: {problem['msg']}"
+
+
+def _read_manifest(path: Path) -> Manifest:
+    file = path / "manifest.json"
+    if not file.is_file():
+        raise OccbenchError(f"{path} is no run folder: it has no manifest.json; name the --out of `occbench attack`")
+    content = _read_json(file)
+    if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+        raise OccbenchError(f"{file} is no manifest of a run: it has no schema number")
+    if content["schema"] > SCHEMA:
+        raise OccbenchError(
+            f"{file} has schema {content['schema']}, this occbench knows up to {SCHEMA};"
+            f" use occbench {content.get('occbench', 'of the run')} or newer"
+        )
+    if content.get("complete") is False:
+        command = shlex.join(str(word) for word in content.get("command") or ()) or "the command that began it"
+        raise OccbenchError(f"{path} is unfinished; finish it by giving its command again: {command}")
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise OccbenchError(f"{file} is damaged: {_first_problem(error)}; write the run anew") from None
+
+
+def _read_cells(file: Path) -> pd.DataFrame:
+    if not file.is_file():
+        raise OccbenchError(f"{file} is missing; finish the run by giving the same `occbench attack` command again")
+    try:
+        cells = pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        raise OccbenchError(f"{file} cannot be read as CSV ({error}); write the run anew") from None
+    missing = [name for name in _TEXT + _NUMBERS if name not in cells.columns]
+    if missing:
+        raise OccbenchError(f"{file} lacks the column {', '.join(missing)}; write the run anew with this occbench")
+    for name in [*_OPTIONAL, *_VALUES.values(), "metric"]:
+        if name not in cells.columns:
+            cells[name] = ""
+    for name in [*_NUMBERS, *_OPTIONAL, *_VALUES.values()]:
+        cells[name] = _numbers(cells[name], file)
+    for name, value in _VALUES.items():  # a data set that is not scored by AP has its own figure there
+        cells[name] = cells[name].fillna(cells[value])
+    _check_rows(cells, file)
+    return cells
+
+
+def _numbers(text: pd.Series, file: Path) -> pd.Series:
+    values = pd.to_numeric(text.where(text != "", "nan"), errors="coerce").astype(float)
+    bad = text[values.isna() & ~text.str.lower().isin(["", "nan"])]
+    if len(bad):
+        raise OccbenchError(
+            f"{file}, line {bad.index[0] + 2}: column {text.name} holds {bad.iloc[0]!r}, no number; write the run anew"
+        )
+    return values.where(np.isfinite(values))
+
+
+def _check_rows(cells: pd.DataFrame, file: Path) -> None:
+    if not ((cells["level"] == "clean") & (cells["keypoint"] == "all")).any():
+        raise OccbenchError(
+            f"{file} has no row of the clean cell (level clean, keypoint all);"
+            " finish the run by giving the same `occbench attack` command again"
+        )
+    unsized = (cells["level"] != "clean") & cells["radius"].isna()
+    if unsized.any():
+        line = int(unsized.to_numpy().argmax()) + 2
+        raise OccbenchError(f"{file}, line {line}: the attack has no radius; write the run anew")
+    repeated = cells.duplicated([*_CELL_KEYS, "keypoint"])
+    if repeated.any():
+        row = cells[repeated].iloc[0]
+        raise OccbenchError(
+            f"{file} has two rows for {_cell_name(row[_CELL_KEYS])}, keypoint {row['keypoint']}; write the run anew"
+        )
+
+
+def _cell_name(keys: Iterable[Any]) -> str:
+    level, fill, target, radius, placement = keys
+    return f"{level}-{fill}:{target} r={radius:g} {placement}" if level != "clean" else "the clean cell"
+
+
+def _join_manifest(cells: pd.DataFrame, manifest: Manifest) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Add how many persons each attack changed; a note about every cell that the manifest lists and the table lacks."""
+    listed = pd.DataFrame(
+        [
+            (c.level, c.fill or "", c.target or "", c.radius, c.placement or "", c.n_attacked, c.n_short)
+            for c in manifest.cells
+            if c.level not in (None, "clean")
+        ],
+        columns=[*_CELL_KEYS, "n_attacked", "n_short"],
+    ).astype({"radius": float, "n_attacked": float, "n_short": float})
+    listed = listed.drop_duplicates(_CELL_KEYS)
+    present = cells.loc[cells["keypoint"] == "all", _CELL_KEYS].assign(present=True)
+    absent = listed.merge(present, how="left", on=_CELL_KEYS)
+    absent = absent[absent["present"].isna()]
+    joined = cells.merge(listed, how="left", on=_CELL_KEYS, validate="many_to_one")
+    if not len(absent):
+        return joined, ()
+    first = _cell_name(absent.iloc[0][_CELL_KEYS])
+    others = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+    return joined, (f"The run lists cells that cells.csv has no rows for, so they are not shown: {first}{others}.",)
+
+
+_CONFIDENCE_TEXT = ["level", "fill", "target", "placement", "keypoints"]
+_CONFIDENCE_NUMBERS = ["radius", "score_lo", "score_hi", "n", "score", "similarity", "error"]
+_GROUPS_TEXT = ["level", "fill", "target", "placement", "metric", "group"]
+_GROUPS_NUMBERS = ["radius", "n", "value", "value_lo", "value_hi", "drop", "drop_lo", "drop_hi", "p"]
+
+_NATURAL_TEXT = ["fill", "keypoint", "metric"]
+_NATURAL_NUMBERS = ["radius", "n_visible", "n_occluded", "visible", "occluded", "n_keypoints"]
+_NATURAL_NUMBERS += [f"{name}{end}" for name in ("natural", "synthetic", "rho") for end in ("", "_lo", "_hi")]
+_CONTROLS_TEXT = ["level", "fill", "target", "placement", "metric"]
+_CONTROLS_NUMBERS = ["radius", "n_targets"]
+_CONTROLS_NUMBERS += [f"{n}{end}" for n in ("marker", "gain", "placebo", "corrected") for end in ("", "_lo", "_hi")]
+_SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
+_SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
+_SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]
+_SPLIT_NUMBERS += [f"{n}_{when}" for when in ("clean", "attacked") for n in ("matched", "missed", "unmatched")]
+
+
+def _read_more(file: Path, text: list[str], numbers: list[str]) -> pd.DataFrame:
+    """A table that not every run has; without rows where there is none."""
+    columns = text + numbers
+    found = pd.DataFrame(columns=columns, dtype=str)
+    if file.is_file() and file.stat().st_size > 2:  # pandas writes a table without columns as a line without text
+        try:
+            found = pd.read_csv(file, dtype=str, keep_default_na=False)[columns]
+        except (ValueError, OSError, KeyError) as error:
+            raise OccbenchError(f"{file} cannot be read ({error}); write the run anew") from None
+    return found.assign(**{name: _numbers(found[name], file) for name in numbers})
+
+
+def _read_torso(file: Path) -> np.ndarray:
+    try:
+        torso = pd.read_parquet(file, columns=["torso"])["torso"].to_numpy(dtype=np.float64)
+    except (OSError, ValueError, KeyError):  # no such file, no such column, no Parquet file
+        return np.empty(0)
+    return torso[np.isfinite(torso) & (torso > 0)]
+
+
+def _read_examples(path: Path) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    """Examples whose crops are all there; the rest is named in a note, for a report without pictures is a report."""
+    file = path / "examples" / "examples.json"
+    if not file.is_file():
+        return (), ("The run has no examples (examples/examples.json), so no pictures are shown.",)
+    try:
+        entries = [Example.model_validate(entry) for entry in _read_json(file)]
+    except (ValidationError, TypeError, OccbenchError):
+        return (), ("examples/examples.json is damaged, so no pictures are shown.",)
+    found = tuple(e for e in entries if all((file.parent / Path(n).name).is_file() for n in (e.clean, e.attacked)))
+    lost = len(entries) - len(found)
+    notes = (f"{lost} of {len(entries)} examples are not shown: their crops are missing.",) if lost else ()
+    return found, notes

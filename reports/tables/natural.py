@@ -1,0 +1,88 @@
+"""Natural beside synthetic occlusion: a table of both losses by keypoint, and how far their ranks agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..findings.controls import Estimate
+from ..reading.drops import Record, records
+from ..reading.load import Run
+from ..reading.names import listed, number
+from .table import Column, Row, Table
+
+READING = (
+    "Of the keypoints that something hides in the photo itself, and of those that were hidden here. The natural loss "
+    "is between different persons, and who is occluded is also smaller, more crowded, or turned away; the synthetic "
+    "loss is of the same persons. So only their ranks are compared."
+)
+
+
+def has_natural(run: Run) -> bool:
+    """Whether the run's data set says which keypoints are occluded, and a keypoint was hidden."""
+    return not run.natural.empty
+
+
+def natural_fills(run: Run) -> list[tuple[str, float]]:
+    """The fills of the table, each with the radius (crop px) of its attacks."""
+    rows = records(run.natural)
+    return list(dict.fromkeys((str(r["fill"]), float(r["radius"])) for r in rows))
+
+
+def correlation_sentences(run: Run) -> list[str]:
+    """Per fill Spearman's rank correlation with its interval, in words."""
+    said = []
+    for row in records(run.natural[run.natural["keypoint"] == "all"]):
+        n, fill = row["n_keypoints"], row["fill"].capitalize()
+        if math.isnan(row["rho"]):
+            said.append(f"{fill}: {n:.0f} keypoints have both losses, too few for a rank correlation.")
+            continue
+        sentence = f"{fill}: Spearman's ρ = {number(row['rho'], 2)} over {n:.0f} keypoints"
+        if math.isnan(row["rho_lo"]):
+            said.append(f"{sentence}, without an interval.")
+            continue
+        sentence += f", 95 % interval {number(row['rho_lo'], 2)} to {number(row['rho_hi'], 2)}"
+        zero = row["rho_lo"] <= 0 <= row["rho_hi"]
+        said.append(f"{sentence}{': it cannot be told from none' if zero else ''}.")
+    return said
+
+
+def natural_table(run: Run) -> Table:
+    """Both losses by keypoint; the natural one does not depend on the fill."""
+    fills = natural_fills(run)
+    rows = records(run.natural[run.natural["keypoint"] != "all"])
+    first = [r for r in rows if r["fill"] == fills[0][0]]
+    synthetic = {(r["keypoint"], r["fill"]): _loss(r, "synthetic") for r in rows}
+    columns = [
+        Column("keypoint", "keypoint"),
+        Column("n_visible", "n visible", "count"),
+        Column("n_occluded", "n occluded", "count"),
+        Column("visible", f"{run.metric} visible", "ap"),
+        Column("occluded", f"{run.metric} occluded", "ap"),
+        Column("natural", "natural loss", "points"),
+        *(Column(f"synthetic_{fill}", fill, "points", fill, "synthetic loss") for fill, _ in fills),
+    ]
+    found = [
+        Row(
+            (
+                *(r["keypoint"], r["n_visible"], r["n_occluded"], r["visible"], r["occluded"], _loss(r, "natural")),
+                *(synthetic[r["keypoint"], fill] for fill, _ in fills),
+            ),
+            {"keypoint": r["keypoint"]},
+        )
+        for r in first
+    ]
+    return Table("natural", _caption(run, fills), tuple(columns), tuple(found))
+
+
+def _caption(run: Run, fills: Sequence[tuple[str, float]]) -> str:
+    sizes = listed(dict.fromkeys(f"{radius:g}" for _, radius in fills))
+    return (
+        f"Natural loss: clean {run.metric} where the keypoint is annotated as visible minus where it is annotated as "
+        f"occluded. Synthetic loss: drop of the keypoint's own {run.metric} when it is hidden (centred, r = {sizes} "
+        "px). Both in points (× 100) [95 % interval]; a dash: fewer than 10 persons."
+    )
+
+
+def _loss(row: Record, name: str) -> Estimate:
+    return Estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"])

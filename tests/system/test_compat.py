@@ -1,0 +1,97 @@
+"""The stand-ins for mmcv's compiled operators, against plain loops written from their definitions."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from occbench.system import mmcv_ops as _mmcv_ops
+from occbench.system.compat import has_compiled_ops, setup_mmpose
+from occbench.system.errors import OccbenchError
+
+setup_mmpose()
+stand_in = pytest.mark.skipif(has_compiled_ops(), reason="a full mmcv is installed: its own operators are used")
+
+
+def plain_nms(boxes: np.ndarray, scores: np.ndarray, threshold: float, offset: int) -> list[int]:
+    def iou(a: np.ndarray, b: np.ndarray) -> float:
+        w = max(0.0, min(a[2], b[2]) - max(a[0], b[0]) + offset)
+        h = max(0.0, min(a[3], b[3]) - max(a[1], b[1]) + offset)
+        area = [(c[2] - c[0] + offset) * (c[3] - c[1] + offset) for c in (a, b)]
+        return w * h / (area[0] + area[1] - w * h)
+
+    kept: list[int] = []
+    for i in np.argsort(-scores, kind="stable"):
+        if all(iou(boxes[i], boxes[j]) <= threshold for j in kept):
+            kept.append(int(i))
+    return kept
+
+
+def plain_roi_align(
+    feature: np.ndarray, box: np.ndarray, size: tuple[int, int], scale: float, ratio: int, aligned: bool
+) -> np.ndarray:
+    channels, height, width = feature.shape
+    x1, y1, x2, y2 = box * scale - (0.5 if aligned else 0)
+    w, h = x2 - x1, y2 - y1
+    if not aligned:
+        w, h = max(w, 1), max(h, 1)
+    ny = ratio or math.ceil(h / size[0])
+    nx = ratio or math.ceil(w / size[1])
+
+    def at(y: float, x: float) -> np.ndarray:
+        if y < -1 or y > height or x < -1 or x > width:
+            return np.zeros(channels)
+        y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+        y0, x0 = int(y), int(x)
+        y9, x9 = min(y0 + 1, height - 1), min(x0 + 1, width - 1)
+        top = feature[:, y0, x0] * (1 - x + x0) + feature[:, y0, x9] * (x - x0)
+        bottom = feature[:, y9, x0] * (1 - x + x0) + feature[:, y9, x9] * (x - x0)
+        return top * (1 - y + y0) + bottom * (y - y0)
+
+    out = np.zeros((channels, *size))
+    for i in range(size[0]):
+        for j in range(size[1]):
+            for a in range(ny):
+                for b in range(nx):
+                    y = y1 + (i + (a + 0.5) / ny) * h / size[0]
+                    x = x1 + (j + (b + 0.5) / nx) * w / size[1]
+                    out[:, i, j] += at(y, x) / (ny * nx)
+    return out
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9])
+def test_nms_keeps_what_the_plain_loop_keeps(offset: int, threshold: float) -> None:
+    rng = np.random.default_rng(offset)
+    for n in (0, 1, 7, 60):
+        corner = rng.uniform(0, 40, (n, 2))
+        boxes = np.hstack([corner, corner + rng.uniform(1, 30, (n, 2))])
+        scores = np.round(rng.uniform(0, 1, n), 1)  # with ties
+        kept = _mmcv_ops.nms(torch.from_numpy(boxes), torch.from_numpy(scores), threshold, offset)
+        assert kept.tolist() == plain_nms(boxes, scores, threshold, offset)
+
+
+@stand_in
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("ratio", [0, 2])
+def test_roi_align_through_mmcv_equals_the_plain_loop(aligned: bool, ratio: int) -> None:
+    from mmcv.ops import roi_align
+
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(2, 3, 12, 15))
+    rois = np.array([[0, 3.0, 4, 31, 40], [1, -9, -7, 20, 22], [1, 30, 10, 90, 80], [0, 8, 8, 8.5, 8.5]])
+    ours = roi_align(torch.from_numpy(features), torch.from_numpy(rois), (3, 4), 0.25, ratio, "avg", aligned)
+    for r, roi in enumerate(rois):
+        plain = plain_roi_align(features[int(roi[0])], roi[1:], (3, 4), 0.25, ratio, aligned)
+        np.testing.assert_allclose(ours[r].numpy(), plain, atol=1e-6)
+
+
+@stand_in
+def test_an_operator_that_is_missing_says_what_to_install() -> None:
+    operators = sys.modules["mmcv._ext"]
+    with pytest.raises(OccbenchError, match=r"'deform_conv_forward': install a full, compiled mmcv"):
+        operators.deform_conv_forward(1, 2)

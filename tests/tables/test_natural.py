@@ -1,0 +1,199 @@
+"""natural.csv of a run: every figure against an evaluation of its own, for AP and for PCK sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from occbench.attacks import COCO, Attack, Placement
+from occbench.data.persons import Dataset, Person, Photo
+from occbench.evaluation.bootstrap import Weights, compare, prepare, resample
+from occbench.evaluation.cells import evaluate_cell
+from occbench.evaluation.pck import pck_hits
+from occbench.evaluation.types import GroundTruth
+from occbench.inference.predictions import CellPredictions
+from occbench.inference.results import to_detections
+from occbench.tables.natural import NATURAL_COLUMNS, as_natural_table, has_flags, natural_rows
+from occbench.tables.scoring import Row, Scoring
+
+from ..evaluation.worlds import SIGMAS, population
+from .test_groups import world
+
+AREA = 250.0**2
+
+
+def attack(target: str, fill: str = "blackout", radius: float = 6, placement: str = "centred") -> Attack:
+    return Attack("keypoint", fill, target, radius=radius, placement=Placement.parse(placement))  # type: ignore[arg-type]
+
+
+def cell(
+    dataset: Dataset, noise: np.ndarray, which: Attack | None, hidden: int | None, worse: float
+) -> CellPredictions:
+    """The truth shaken; one keypoint more so."""
+    found = CellPredictions.empty(which, len(dataset.persons), noise.shape[1])
+    points = np.array([person.keypoints for person in dataset.persons]) + noise
+    if hidden is not None:
+        points[:, hidden] += worse * noise[:, hidden]
+    return replace(found, keypoints=points.astype(np.float32), scores=np.full(noise.shape[:2], 0.9, np.float32))
+
+
+class Cells:
+    """A clean cell and one per attack, worse the further down the skeleton the hidden keypoint stands."""
+
+    def __init__(self, dataset: Dataset, noise: np.ndarray, attacks: Sequence[Attack]) -> None:
+        names = dataset.skeleton.keypoints
+        self.attacks: list[Attack | None] = [None, *attacks]
+        self._cells = {None: cell(dataset, noise, None, None, 0)}
+        for a in attacks:
+            hidden = names.index(a.target) if a.level == "keypoint" else None
+            self._cells[a] = cell(dataset, noise, a, hidden, (hidden or 0) / 4)
+
+    def read(self, which: Attack | None) -> CellPredictions:
+        return self._cells[which]
+
+
+def coco(seed: int = 0) -> Dataset:
+    """Persons of a made data set, each with a box; occluded keypoints are annotated as such."""
+    rng = np.random.default_rng(seed)
+    truth = population(rng, images=40, persons=150)
+    photos = {int(i): Photo(int(i), f"{i}.jpg", Path(f"{i}.jpg"), 640, 480) for i in truth.image_ids}
+    persons = tuple(
+        Person(
+            int(truth.ids[g]),
+            int(truth.ids[g]),
+            photos[int(truth.image[g])],
+            np.array([0, 0, 9, 9], np.float32),
+            float(rng.uniform(0.5, 1)),
+            truth.keypoints[g].astype(np.float32),
+            truth.visibility[g],
+        )
+        for g in np.flatnonzero((truth.num_keypoints > 0) & ~truth.crowd)
+    )
+    return Dataset("made", COCO, SIGMAS, photos, persons, truth, Path("made.json"), Path())
+
+
+def noise_of(dataset: Dataset, seed: int = 1) -> np.ndarray:
+    """Larger where a keypoint is occluded, and larger for later keypoints."""
+    rng = np.random.default_rng(seed)
+    flags = np.array([person.visibility for person in dataset.persons])
+    k = flags.shape[1]
+    return rng.normal(size=(*flags.shape, 2)) * (4 + (flags == 1) * np.linspace(0, 30, k))[..., None]
+
+
+def by_keypoint(rows: list[Row], fill: str) -> dict[str, Row]:
+    return {row["keypoint"]: row for row in rows if row["fill"] == fill}
+
+
+def test_ap_of_a_run() -> None:
+    dataset = coco()
+    attacks = [
+        attack(name, fill, radius) for name in COCO.keypoints for fill in ("blackout", "blur") for radius in (6, 9)
+    ]
+    cells = Cells(dataset, noise_of(dataset), attacks)
+    areas = np.full(len(dataset.persons), AREA)
+    scoring = Scoring(draws=80, seed=3)
+    rows = natural_rows(dataset, scoring, areas, cells.read, cells.attacks)
+    assert [row["fill"] for row in rows] == ["blackout"] * 18 + ["blur"] * 18
+    assert {row["radius"] for row in rows} == {6}  # the smallest
+
+    def detections(which: Attack | None):  # type: ignore[no-untyped-def]
+        found = cells.read(which)
+        return to_detections(dataset.persons, found.keypoints, found.scores, areas, dataset.sigmas)
+
+    truth, clean = dataset.truth, detections(None)
+    whole = evaluate_cell(truth, clean, SIGMAS)
+    weights = Weights.draw(len(truth.image_ids), 80, rng=np.random.default_rng(3))
+    found = by_keypoint(rows, "blur")
+    for k, name in enumerate(COCO.keypoints):
+        row = found[name]
+        for n, figure, flag in ((row["n_visible"], row["visible"], 2), (row["n_occluded"], row["occluded"], 1)):
+            # As if the keypoint were labelled only where the flag is: an own data set, an own evaluation.
+            flagged = np.where(truth.visibility == flag, flag, 0)
+            alone = evaluate_cell(replace(truth, visibility=flagged), clean, SIGMAS)[k]
+            assert n == alone.n
+            assert figure == pytest.approx(alone.ap, abs=1e-9)
+        assert row["natural"] == pytest.approx(100 * (row["visible"] - row["occluded"]), abs=1e-9)
+        hidden = detections(attack(name, "blur"))
+        own = compare(
+            resample(prepare(truth, clean, SIGMAS), weights), resample(prepare(truth, hidden, SIGMAS), weights)
+        )[1 + k]
+        assert row["synthetic"] == pytest.approx(100 * (whole[k].ap - evaluate_cell(truth, hidden, SIGMAS)[k].ap))
+        assert (row["synthetic_lo"], row["synthetic_hi"]) == pytest.approx((own.drop_lo, own.drop_hi), abs=1e-3)
+        assert row["natural_lo"] < row["natural_hi"]
+    losses = [[found[name][which] for name in COCO.keypoints] for which in ("natural", "synthetic")]
+    last = found["all"]
+    assert last["n_keypoints"] == 17
+    assert last["rho"] == pytest.approx(stats.spearmanr(*losses).statistic, abs=1e-12)
+    assert last["rho_lo"] < last["rho"] < last["rho_hi"]
+    assert last["rho"] > 0.5  # both losses were made to rise along the keypoints
+
+
+def test_shares_of_a_run() -> None:
+    dataset, _ = world("pck", persons=80)
+    noise = noise_of(dataset)
+    names = dataset.skeleton.keypoints
+    cells = Cells(dataset, noise, [attack(name) for name in names[1:]])
+    rows = natural_rows(dataset, Scoring(draws=40), np.empty(0), cells.read, cells.attacks)
+    found = by_keypoint(rows, "blackout")
+    truth, lengths = dataset.truth, np.asarray(dataset.lengths)
+
+    def near(which: Attack | None) -> np.ndarray:
+        predicted = cells.read(which).keypoints.astype(np.float64)
+        return pck_hits(predicted, truth.keypoints, truth.visibility > 0, lengths, 0.2).hit
+
+    for k, name in enumerate(names):
+        flags, right = truth.visibility[:, k], near(None)[:, k]
+        row = found[name]
+        assert row["metric"] == "PCK@0.2"
+        assert (row["n_visible"], row["n_occluded"]) == ((flags == 2).sum(), (flags == 1).sum())
+        assert row["visible"] == pytest.approx(right[flags == 2].mean())
+        assert row["occluded"] == pytest.approx(right[flags == 1].mean())
+        if k == 0:
+            assert np.isnan(row["synthetic"])  # it was not hidden
+            continue
+        after = near(attack(name))[:, k]
+        assert row["synthetic"] == pytest.approx(100 * (right[flags > 0].mean() - after[flags > 0].mean()))
+    assert found["all"]["n_keypoints"] == len(names) - 1
+
+
+@pytest.mark.parametrize(
+    ("attacks", "flags"),
+    [
+        ([], lambda v: v),
+        ([attack("nose", placement="decoys:2"), Attack("part", "blackout", "head")], lambda v: v),
+        ([attack("nose")], lambda v: np.where(v == 1, 2, v)),
+        ([attack("nose")], lambda v: np.where(v == 2, 1, v)),
+    ],
+    ids=["nothing hidden", "no centred keypoint", "nothing occluded", "nothing visible"],
+)
+def test_there_is_nothing_to_put_side_by_side(attacks: list[Attack], flags: Callable[[np.ndarray], np.ndarray]) -> None:
+    dataset = coco()
+    truth: GroundTruth = replace(dataset.truth, visibility=flags(dataset.truth.visibility))
+    dataset = replace(dataset, truth=truth)
+    cells = Cells(dataset, noise_of(dataset), attacks)
+    areas = np.full(len(dataset.persons), AREA)
+    assert natural_rows(dataset, Scoring(draws=10), areas, cells.read, cells.attacks) == []
+
+
+def test_without_draws_there_are_no_intervals() -> None:
+    dataset = coco()
+    cells = Cells(dataset, noise_of(dataset), [attack(name) for name in COCO.keypoints[:4]])
+    areas = np.full(len(dataset.persons), AREA)
+    table = as_natural_table(natural_rows(dataset, Scoring(draws=0), areas, cells.read, cells.attacks))
+    assert list(table.columns) == list(NATURAL_COLUMNS[4:])
+    bounds = [name for name in table.columns if name.endswith(("_lo", "_hi"))]
+    assert table[bounds].isna().all(axis=None)
+    assert table["natural"].notna().sum() == 17
+    assert table["synthetic"].notna().sum() == 4
+    assert table["rho"].notna().sum() == 1
+
+
+def test_flags_of_crowds_do_not_count() -> None:
+    truth = coco().truth
+    assert has_flags(truth)
+    assert not has_flags(replace(truth, crowd=np.ones(len(truth), dtype=bool)))
