@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from filelock import FileLock
+
 from ..system.archives import unpack
 from ..system.download import download
 from ..system.errors import OccbenchError, unknown_name
-from ..system.turns import turn
 from .known import BY_NAME, count_files
 
 WORK = ".fetch"
@@ -346,7 +347,7 @@ def _bring(archive: Archive, root: Path, mirror: str, say: Callable[[str], None]
     file, folder = work / archive.name, _unpacked(root, archive)
     try:
         work.mkdir(parents=True, exist_ok=True)
-        with turn(work / f"{archive.name}.busy"):
+        with FileLock(work / f"{archive.name}.busy"):
             if not folder.is_dir():
                 address = _address(archive.url, mirror)
                 say(f"fetching {address}")

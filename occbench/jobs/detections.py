@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from ..data.matching import with_detections
 from ..data.persons import Dataset, DetectorFiles, Photo
 from ..data.photos import decode
@@ -22,7 +24,6 @@ from ..system.download import sha256
 from ..system.errors import OccbenchError
 from ..system.paths import cache_dir
 from ..system.progress import Progress
-from ..system.turns import turn
 from ..weights.checkpoints import resolve
 from ..weights.detectors import find_detector
 from ..weights.trust import check_config
@@ -85,7 +86,7 @@ def with_detector(dataset: Dataset, finder: Finder, progress: Progress) -> Datas
     kept = _kept(dataset, files)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with turn(kept.with_suffix(".lock")):  # of several processes the first detects, the others read
+        with FileLock(kept.with_suffix(".lock")):  # of several processes the first detects, the others read
             if not kept.is_file():
                 _detect(dataset, files, finder, kept, progress)
         used = _above(kept, finder.min_score)

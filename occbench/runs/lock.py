@@ -1,4 +1,4 @@
-"""One writer at a time in a run folder.
+"""One writer at a time in a run folder; by hand, since filelock's file says nothing of its owner and stays behind.
 
 The lock is the kernel's (flock), which goes with its process however that ends; the file beside it says in words who
 holds it. Over a network file system without such locks the words alone remain: they name the other machine, and the

@@ -1,4 +1,8 @@
-"""Unpack a zip or tar file of somebody else: nothing lands outside of the folder, nothing grows without a bound."""
+"""Unpack a zip or tar file of somebody else: nothing lands outside of the folder, nothing grows without a bound.
+
+By hand: the filters of tarfile know names and links, but no zip files, no bounds, no name given twice, and no archive
+that is refused whole.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
+from filelock import FileLock
+
 from .errors import OccbenchError
-from .turns import turn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -76,7 +81,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int, max_members: int = 2_
     work = folder.with_name(f".{folder.name}.part")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with turn(folder.with_name(f".{folder.name}.lock")):
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
             if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
                 raise OccbenchError(
                     f"{what} cannot be unpacked to {str(folder)!r}: it is there already; remove it first"

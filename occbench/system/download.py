@@ -1,4 +1,7 @@
-"""Fetch a file over HTTP once: resumed after a break, verified, and moved in place whole."""
+"""Fetch a file over HTTP once: resumed after a break, verified, and moved in place whole.
+
+By hand, since neither pooch nor MMEngine resumes a broken transfer, and weights of 250 MB come over slow links.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from .errors import OccbenchError
-from .turns import turn
 
 WAITS = (1.0, 2.0, 4.0)  # seconds before each new attempt
 STALL = 30.0  # seconds without a byte after which an attempt is given up
@@ -68,7 +72,7 @@ def download(
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with turn(target.with_name(target.name + ".lock")):
+        with FileLock(target.with_name(target.name + ".lock")):
             if target.exists():
                 return
             _fetch(url, part, bool(prefix), otherwise, progress, WAITS if waits is None else waits, max_bytes)
