@@ -257,7 +257,7 @@ def test_table_leaves_empty_columns_out() -> None:
 
 def test_ls_is_light() -> None:
     code = (
-        "import sys; from occbench.cli.ls import LISTS; from occbench import doctor\n"
+        "import sys; from occbench.cli.ls import LISTS; from occbench.jobs import doctor\n"
         "assert all(rows() for rows in LISTS.values())\n"
         "heavy = {'torch', 'mmpose', 'mmengine', 'mmcv', 'pandas', 'matplotlib'} & set(sys.modules)\n"
         "assert not heavy, heavy"
