@@ -22,13 +22,14 @@ demo: install
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
-# mypy does not follow the editable install's mapping of the top-level folders, so it reads an installed copy.
+# mypy and import-linter do not follow the editable install's mapping of the top-level folders: they read an installed copy.
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf build
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-compile --target build/typecheck .
 	MYPYPATH=build/typecheck $(BIN)/mypy -p occbench
+	cd build/typecheck && $(abspath $(BIN))/lint-imports $(CURDIR)/pyproject.toml --no-cache
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info runs/demo
