@@ -32,9 +32,9 @@ from ..runs.store import DETECTIONS, REFERENCE, Store, find_cells, in_order, rea
 from ..system.distributed import Ranks
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
-from ..tables.cells import CellScores, as_csv
+from ..tables.finished import CellScores, as_csv
 from ..tables.controls import CONTROL_COLUMNS, as_control_table
-from ..tables.groups import GROUP_COLUMNS, as_group_table, metric_name, require_measurable
+from ..tables.rates import GROUP_COLUMNS, as_group_table, metric_name, require_measurable
 from ..tables.natural import NATURAL_COLUMNS, as_natural_table
 from ..tables.scoring import COLUMNS, Row, Scoring, as_table
 from ..tables.split import SPLIT, SPLIT_COLUMNS, Cell, as_split_table, split_rows

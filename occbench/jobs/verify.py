@@ -18,7 +18,7 @@ from ..runs.parquet import read_cell, read_identity, read_table
 from ..runs.store import DETECTIONS, PERSONS, PREDICTIONS, read_geometry
 from ..system.download import sha256
 from ..system.errors import OccbenchError
-from ..tables.cells import CellScores, as_csv
+from ..tables.finished import CellScores, as_csv
 from ..tables.scoring import COLUMNS, Row, Scoring, as_table
 from ..tables.split import SPLIT, SPLIT_COLUMNS, Cell, as_split_table, split_rows
 

@@ -17,8 +17,8 @@ from ..data.persons import Dataset
 from ..evaluation.bootstrap import MIN_PERSONS, Resampled
 from ..evaluation.intervals import intervals
 from ..inference.predictions import CellPredictions
-from .figures import figures_of
-from .groups import metric_name
+from .keypoint_draws import figures_of
+from .rates import metric_name
 from .scoring import Row, Scoring, typed
 
 EFFECTS = ("marker", "gain", "placebo", "corrected")

@@ -10,7 +10,7 @@ import numpy as np
 from ..data.persons import Dataset
 from ..inference.predictions import CellPredictions
 from ..inference.results import to_detections
-from .groups import LevelScorer, RatedCell, RateScorer, by_annotation
+from .rates import LevelScorer, RatedCell, RateScorer, by_annotation
 from .scoring import Row, ScoredCell, Scorer, Scoring, covered_by_truth
 
 

@@ -17,8 +17,8 @@ from ..data.persons import Dataset
 from ..evaluation.natural import OCCLUDED, VISIBLE, NaturalTable, natural_table
 from ..evaluation.types import GroundTruth
 from ..inference.predictions import CellPredictions
-from .figures import figures_of
-from .groups import metric_name
+from .keypoint_draws import figures_of
+from .rates import metric_name
 from .scoring import Row, Scoring, typed
 
 NATURAL_COLUMNS = (

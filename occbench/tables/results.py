@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..data.persons import Dataset
 from ..data.results import read_poses, read_results
-from .groups import LevelScorer, RatedCell, RateScorer, as_group_table
+from .rates import LevelScorer, RatedCell, RateScorer, as_group_table
 from .scoring import Row, ScoredCell, Scorer, Scoring, as_table
 
 NAMES = ("clean", "results")

@@ -28,7 +28,7 @@ from ..inference.results import to_detections
 from ..runs.parquet import read_cell
 from ..runs.store import DETECTIONS, PREDICTIONS, read_geometry
 from ..system.errors import OccbenchError
-from .groups import by_annotation, metric_name
+from .rates import by_annotation, metric_name
 from .scoring import Row, Scoring, cell_columns, typed
 
 REDETECT = "redetect"

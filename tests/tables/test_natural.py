@@ -22,7 +22,7 @@ from occbench.tables.natural import NATURAL_COLUMNS, as_natural_table, has_flags
 from occbench.tables.scoring import Row, Scoring
 
 from ..evaluation.worlds import SIGMAS, population
-from .test_groups import world
+from .test_rates import world
 
 AREA = 250.0**2
 

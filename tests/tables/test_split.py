@@ -13,11 +13,11 @@ from occbench.evaluation.bootstrap import Weights
 from occbench.evaluation.intervals import intervals
 from occbench.evaluation.rates import METRICS, resample_rates
 from occbench.inference.predictions import CellPredictions
-from occbench.tables.groups import RatedCell, RateScorer, by_annotation
+from occbench.tables.rates import RatedCell, RateScorer, by_annotation
 from occbench.tables.scoring import Scoring
 from occbench.tables.split import SPLIT_COLUMNS, Cell, Splitter, as_split_table
 
-from .test_groups import WRIST, world
+from .test_rates import WRIST, world
 
 SCORING = Scoring(draws=80, seed=4)
 

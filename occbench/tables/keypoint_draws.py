@@ -14,7 +14,7 @@ from ..evaluation.rates import METRICS, RateTable, resample_rates
 from ..evaluation.types import GroundTruth
 from ..inference.predictions import CellPredictions
 from ..inference.results import to_detections
-from .groups import by_annotation
+from .rates import by_annotation
 from .scoring import Scoring
 
 

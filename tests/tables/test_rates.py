@@ -14,7 +14,7 @@ from occbench.data.records import Record, assemble
 from occbench.evaluation import pck
 from occbench.evaluation.types import Detections
 from occbench.system.errors import OccbenchError
-from occbench.tables.groups import (
+from occbench.tables.rates import (
     GROUP_COLUMNS,
     LevelScorer,
     RatedCell,
