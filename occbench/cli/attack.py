@@ -168,7 +168,8 @@ def attack(
     from ..estimators.pose_model import PoseModel, pick_device
     from ..inference.engine import Settings
     from ..jobs.detections import Finder, with_detector
-    from ..jobs.measure import Job, measure
+    from ..jobs.job import Job
+    from ..jobs.measure import measure
     from ..reports import build_report
     from ..runs.about import ModelFiles
     from ..tables.scoring import Scoring

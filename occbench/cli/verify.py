@@ -15,7 +15,7 @@ def verify(
     images: Annotated[Path | None, typer.Option("--images", help="The image folder, likewise.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what is wrong as JSON.")] = False,
 ) -> None:
-    """Check the hash of every file of a run, and compute its figures from its predictions again.
+    """Check the hash of every file of a run, and compute its tables from its predictions again.
 
     Exit code 3 where something is not as it was written.
 
@@ -29,12 +29,16 @@ def verify(
 
     cells = len(read_manifest(run).get("cells", []))
     with Progress().stage("scoring", cells) as advance:
-        wrong = check(run, data, images, lambda done, of: advance(1))
+        verdict = check(run, data, images, advance)
     if as_json:
-        print(json.dumps({"run": str(run), "intact": not wrong, "wrong": wrong}, indent=2))
-    elif wrong:
-        print("\n".join([f"{run} is not as it was written:", *(f"  {line}" for line in wrong)]))
+        told = {"run": str(run), "intact": not verdict.wrong, "wrong": verdict.wrong}
+        print(json.dumps({**told, "tables": verdict.tables, "absent": verdict.absent}, indent=2))
+    elif verdict.wrong:
+        print("\n".join([f"{run} is not as it was written:", *(f"  {line}" for line in verdict.wrong)]))
     else:
-        print(f"{run} is intact: every file has its hash, and the predictions of {cells} cells give cells.csv")
-    if wrong:
+        tables = ", ".join(verdict.tables)
+        print(f"{run} is intact: every file has its hash, and the predictions of {cells} cells give {tables}")
+        if verdict.absent:
+            print(f"the run is older than {', '.join(verdict.absent)}; its command, given again, writes them")
+    if verdict.wrong:
         raise typer.Exit(3)

@@ -28,7 +28,7 @@ from ..runs.store import read_geometry
 from ..system.errors import OccbenchError
 from ..weights.trust import check_config
 from ..weights.zoo import find_model
-from .verify import attack_of, dataset_of
+from .reopen import attack_of, dataset_of
 
 Extra = dict[str, Any]
 """What an attack adds to an annotation: ``hidden`` and ``regions``."""

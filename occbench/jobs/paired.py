@@ -19,7 +19,7 @@ from ..runs.parquet import read_cell
 from ..runs.store import PREDICTIONS, read_geometry
 from ..system.errors import OccbenchError
 from ..tables.attraction import nearer
-from .verify import dataset_of
+from .reopen import dataset_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from ..system.distributed import Ranks
 from ..system.download import sha256
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
-from ..tables.split import REDETECT, folder_of, with_boxes
+from ..tables.redetected import REDETECT, folder_of, with_boxes
 from .detections import FORMAT
 
 PHOTOS_PER_PIECE = 8

@@ -1,136 +1,73 @@
-"""Check a run: the hash of every file, and the figures from the predictions."""
+"""Check a run: the hash of every file, and every table from the predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from io import StringIO
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
+from ..runs.manifest import broken_seal, read_manifest
+from ..runs.parquet import read_table
+from ..runs.store import PERSONS
+from ..tables.all import TABLES
+from ..tables.finished import FinishedRun
+from ..tables.kept import score_cells
+from ..tables.table import Table, as_csv
+from .reopen import finished_run
 
-from ..attacks import Attack
-from ..data.persons import Dataset
-from ..data.sources import KNOWN, open_dataset
-from ..inference.predictions import GEOMETRY
-from ..runs.manifest import Manifest, broken_seal, read_manifest
-from ..runs.parquet import read_cell, read_identity, read_table
-from ..runs.store import DETECTIONS, PERSONS, PREDICTIONS, read_geometry
-from ..system.download import sha256
-from ..system.errors import OccbenchError
-from ..tables.finished import CellScores, as_csv
-from ..tables.scoring import COLUMNS, Row, Scoring, as_table
-from ..tables.split import SPLIT, SPLIT_COLUMNS, Cell, as_split_table, split_rows
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of checking a run.
+
+    Attributes:
+        wrong: What is not as it was written, a line each; nothing for a run that is as it was.
+        tables: The files that were computed again.
+        absent: Those that this occbench would make of the run, but that it was written without: it is older than they.
+    """
+
+    wrong: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 def verify(
     run: Path,
     data: Path | None = None,
     images: Path | None = None,
-    advance: Callable[[int, int], None] = lambda done, of: None,
-) -> list[str]:
-    """Everything that is wrong with a run; nothing for a run that is as it was written.
+    advance: Callable[[int], None] = lambda cells: None,
+) -> Verdict:
+    """Compare a run with its hashes, and its tables with what its predictions give.
 
     Args:
         run: The run folder.
         data: The annotation file, where it has moved since.
         images: The image folder, likewise; photos themselves are not looked at.
-        advance: Called with the number of cells that are scored again, and of how many.
+        advance: Told that a cell is scored again.
 
     Raises:
         OccbenchError: It is no finished run, or its annotations or detections cannot be found or are others.
     """
     wrong = broken_seal(run)
     if wrong:
-        return wrong  # figures from damaged predictions say nothing more
-    manifest = read_manifest(run)
-    dataset = dataset_of(manifest, data, images, run)
-    ids = read_table(run / PERSONS)["id"].to_numpy()
-    if ids.tolist() != [person.id for person in dataset.persons]:
-        return [f"{PERSONS} lists other boxes than the annotations give"]
-    scoring = Scoring(manifest["protocol"], manifest["evaluator"], manifest["bootstrap"], manifest["seed"])
-    width, height = manifest["model"]["input_size"]
-    scores = CellScores(run, dataset, scoring, (width, height))
-    rows: list[Row] = []
-    for done, cell in enumerate(manifest["cells"]):
-        rows += scores.compute(attack_of(run, cell["slug"]))["rows"]
-        advance(done + 1, len(manifest["cells"]))
-    written = (run / "cells.csv").read_bytes()
-    named = pd.read_csv(StringIO(written.decode()), dtype=str, keep_default_na=False, nrows=1).iloc[0]
-    same = {name: named[name] for name in ("model", "dataset", "boxes", "protocol")}
-    again = as_csv(as_table(rows).assign(**same)[list(COLUMNS)])
-    wrong = [] if again == written else [_difference("cells.csv", written, again)]
-    if manifest.get("redetect") is None:
-        return wrong
-    return wrong + _wrong_split(run, dataset, scoring, [cell["slug"] for cell in manifest["cells"]], same)
+        return Verdict(tuple(wrong))  # figures from damaged predictions say nothing more
+    finished = finished_run(run, data, images)
+    if read_table(run / PERSONS)["id"].tolist() != [person.id for person in finished.dataset.persons]:
+        return Verdict((f"{PERSONS} lists other boxes than the annotations give",))
+    score_cells(finished, TABLES, advance=advance)
+    sealed = read_manifest(run)["seal"]["files"]
+    written = [table for table in TABLES if table.file in sealed]
+    found = [line for table in written if (line := _wrong(table, finished)) is not None]
+    absent = [table.file for table in TABLES if table not in written and table.applies(finished)]
+    return Verdict(tuple(found), tuple(table.file for table in written), tuple(absent))
 
 
-def _wrong_split(
-    run: Path, dataset: Dataset, scoring: Scoring, slugs: Sequence[str], same: Mapping[str, str]
-) -> list[str]:
-    """What is wrong with split.csv, by the boxes and predictions that it is made from."""
-    if not (run / SPLIT).is_file():
-        return [f"{SPLIT} is missing"]
-    geometry = read_geometry(run)
-    areas = geometry[:, GEOMETRY.index("scale_w")] * geometry[:, GEOMETRY.index("scale_h")]
-
-    def cell(slug: str) -> Cell:
-        return Cell(dataset, areas, read_cell(run / PREDICTIONS / f"{slug}.parquet"))
-
-    attacks = [attack for slug in slugs if (attack := attack_of(run, slug)) is not None]
-    rows = split_rows(run, dataset, scoring, attacks, cell("clean"), (cell(attack.slug) for attack in attacks))
-    written = (run / SPLIT).read_bytes()
-    again = as_csv(as_split_table(rows).assign(**same)[list(SPLIT_COLUMNS)])
-    return [] if again == written else [_difference(SPLIT, written, again)]
-
-
-def attack_of(run: Path, slug: str) -> Attack | None:
-    """The attack of a finished cell; None for the clean one."""
-    found = read_identity(run / PREDICTIONS / f"{slug}.parquet")
-    if found is None:
-        raise OccbenchError(f"the predictions of cell {slug!r} of {str(run)!r} are missing or damaged")
-    return found[0]
-
-
-def dataset_of(
-    manifest: Manifest, data: Path | None = None, images: Path | None = None, run: Path | None = None
-) -> Dataset:
-    """The data set that a run was measured on.
-
-    Args:
-        manifest: Of the run.
-        data: The annotation file, where it has moved since.
-        images: The image folder, likewise.
-        run: The run folder, which keeps a detector's boxes; None to look for them where they were found.
-
-    Raises:
-        OccbenchError: Its annotations or detections cannot be found, or are others.
-    """
-    about, boxes = manifest["data"], manifest["boxes"]
-    name = about["name"]
-    source = str(data) if data is not None else name if name in KNOWN else about["annotations"]
-    folder = images
-    if folder is None and source == about["annotations"] and Path(about["images"]).is_dir():
-        folder = Path(about["images"])
-    file = boxes.get("file")
-    if run is not None and boxes["source"] == "detector":
-        file = str(run / DETECTIONS)
-    noise = str((manifest.get("choices") or {}).get("boxes", "gt")) if boxes.get("source") == "jitter" else "gt"
-    dataset = open_dataset(source, folder, noise if file is None else file, manifest["seed"])
-    _same(dataset.annotations, about["annotations_sha256"], "--data")
-    if file is not None:
-        _same(Path(file), boxes["sha256"], "the detections")
-    if about["limit"]:
-        dataset = dataset.first(about["limit"])
-    if about["skipped_images"]:
-        skipped = {photo.id for photo in dataset.photos.values() if photo.file_name in set(about["skipped_images"])}
-        dataset = dataset.without(skipped, tuple(about["skipped_images"]))
-    return dataset
-
-
-def _same(path: Path, expected: Any, what: str) -> None:
-    if sha256(path) != expected:
-        raise OccbenchError(f"{str(path)!r} is not the file that was measured on (its sha256 differs): give {what}")
+def _wrong(table: Table, run: FinishedRun) -> str | None:
+    """What is wrong with a table that is there."""
+    if not table.applies(run):
+        return f"{table.file} is there, but its run has nothing for it"
+    written, again = (run.folder / table.file).read_bytes(), as_csv(table.of(run))
+    return None if again == written else _difference(table.file, written, again)
 
 
 def _difference(name: str, written: bytes, again: bytes) -> str:

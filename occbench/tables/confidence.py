@@ -1,15 +1,48 @@
-"""Confidence against correctness: what a model says of keypoints that are hidden and of those that are not."""
+"""confidence.csv: what a model says of keypoints that are hidden and of those that are not, against correctness."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from ..inference.predictions import CellPredictions
+from .finished import FinishedRun
+from .rows import Row, cell_columns
+from .scoring import own_similarity
+from .table import CELL, Column, PerCell, number, text
 
 BINS = 20
 """Equal bins of the keypoint score, from 0 to 1."""
 
 HIDDEN, VISIBLE = "hidden", "visible"
+
+
+class Confidence(PerCell):
+    """Score distribution and calibration."""
+
+    name = "confidence"
+    kept_as = "confidence"
+    about = "for the hidden and the other keypoints of each cell one row about them all, and one per bin of the score"
+    columns: Mapping[str, Column] = {
+        **CELL,
+        "keypoints": text("`hidden`: in the painted region; `visible`: the other labelled ones"),
+        "score_lo": number("lower end of the bin; empty in the row about all"),
+        "score_hi": number("upper end of the bin; empty in the row about all"),
+        "n": number("keypoints"),
+        "score": number("their mean score"),
+        "similarity": number("their mean similarity to the truth, exp(-e) as in OKS"),
+        "error": number(
+            "of a bin |score - similarity|; of all, the mean of that over the keypoints (calibration error)"
+        ),
+    }
+
+    def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
+        """See :class:`~.table.PerCell`."""
+        where = dict.fromkeys(CELL) | cell_columns(cell.attack)
+        similarity = own_similarity(run.dataset, cell.keypoints)
+        return [where | row for row in confidence_rows(cell.scores, similarity, cell.covered, run.labelled)]
 
 
 def confidence_rows(

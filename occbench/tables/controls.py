@@ -6,90 +6,80 @@ the same photos for the clean cell and under all placements.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from ..attacks import Attack
-from ..data.persons import Dataset
 from ..evaluation.bootstrap import MIN_PERSONS, Resampled
 from ..evaluation.intervals import intervals
-from ..inference.predictions import CellPredictions
-from .keypoint_draws import figures_of
+from .finished import FinishedRun
 from .rates import metric_name
-from .scoring import Row, Scoring, typed
+from .rows import Row
+from .table import CELL, RUN, Column, Table, bounds, number, text
 
 EFFECTS = ("marker", "gain", "placebo", "corrected")
 """Points (x 100), each with ``_lo`` and ``_hi``: own figure centred - among decoys; centred - clean; clean - placebo;
 (clean - among n decoys) - n x placebo."""
 
-CONTROL_COLUMNS = (
-    *("model", "dataset", "boxes", "protocol", "level", "fill", "radius", "target", "placement", "metric", "n_targets"),
-    *(name + end for name in EFFECTS for end in ("", "_lo", "_hi")),
-)
-"""Of controls.csv: one row per placement with decoys and target, and one with their mean for the target ``all``."""
 
-CONTROL_TEXT = ("level", "fill", "target", "placement", "metric")
-"""Those from ``level`` on that are no numbers."""
+class Controls(Table):
+    """A target's own figure is that of the hidden keypoint; of a part the mean over its keypoints that are measurable
+    under every placement. Intervals need :data:`MIN_PERSONS` persons for each of them."""
 
-Read = Callable[[Attack | None], CellPredictions]
+    name = "controls"
+    about = "one row per placement with decoys and target, and one with their mean for the target `all`"
+    needs = "targets that were hidden both centred and among decoys"
+    columns: Mapping[str, Column] = {
+        **RUN,
+        "level": text("what is hidden: a `keypoint` or a `part`"),
+        "fill": text("what it is painted over with"),
+        "radius": CELL["radius"],
+        "target": text("the keypoint or part that is hidden, or `all`"),
+        "placement": text("`decoys:N`"),
+        "metric": text("what the figures are: `AP`, `PCKh@0.5`, ..."),
+        "n_targets": number("targets that the row is the mean of"),
+        "marker": number("marker effect: own figure centred minus among decoys, points (x 100)"),
+        **bounds("marker", "`marker`, points, paired by photo"),
+        "gain": number("own figure centred minus clean, points"),
+        **bounds("gain", "`gain`, points, paired by photo"),
+        "placebo": number("own figure clean minus under a placebo, points"),
+        **bounds("placebo", "`placebo`, points, paired by photo"),
+        "corrected": number("leak-corrected loss: (clean minus among N decoys) minus N times `placebo`, points"),
+        **bounds("corrected", "`corrected`, points, paired by photo"),
+    }
 
+    def applies(self, run: FinishedRun) -> bool:
+        """Where something was hidden both centred and among decoys."""
+        return bool(_suites(run.attacks))
 
-def control_rows(
-    dataset: Dataset, scoring: Scoring, areas: np.ndarray, read: Read, attacks: Sequence[Attack | None]
-) -> list[Row]:
-    """The rows of controls.csv.
-
-    A target's own figure is that of the hidden keypoint; of a part the mean over its keypoints that are measurable
-    under every placement. Intervals need :data:`MIN_PERSONS` persons for each of them.
-
-    Args:
-        dataset: Whose truth and metric.
-        scoring: How; the draws are those of the run's intervals.
-        areas: Of the padded boxes, shape (N,), image px squared.
-        read: Gives the predictions of a cell; None for the clean one.
-        attacks: The run's cells.
-
-    Returns:
-        Rows with :data:`CONTROL_COLUMNS` from ``level`` on; none where nothing was hidden both centred and among
-        decoys.
-    """
-    suites = _suites(attacks)
-    if not suites:
-        return []
-    figures = figures_of(dataset, scoring, areas)
-    clean = figures.by_keypoint(read(None))
-    metric = metric_name(dataset)
-    rows: list[Row] = []
-    for (level, fill, radius), targets in suites.items():
-        found: dict[str, list[_Effects]] = {}
-        for target, by_placement in targets.items():
-            hidden = dataset.skeleton.indices(level, target)
-            cells = {placement: figures.of_keypoints(read(a), hidden) for placement, a in by_placement.items()}
-            for placement, effects in _effects(hidden, clean, cells):
-                found.setdefault(placement, []).append(effects)
-                row = {"level": level, "fill": fill, "radius": radius, "target": target, "placement": placement}
-                rows.append(row | {"metric": metric, "n_targets": 1} | effects.row())
-        for placement, several in found.items():
-            row = {"level": level, "fill": fill, "radius": radius, "target": "all", "placement": placement}
-            rows.append(row | {"metric": metric, "n_targets": len(several)} | _mean(several).row())
-    return rows
+    def rows(self, run: FinishedRun) -> list[Row]:
+        """See :class:`~.table.Table`."""
+        clean = run.figures.by_keypoint(run.clean)
+        metric = metric_name(run.dataset)
+        rows: list[Row] = []
+        for (level, fill, radius), targets in _suites(run.attacks).items():
+            found: dict[str, list[_Effects]] = {}
+            for target, by_placement in targets.items():
+                hidden = run.dataset.skeleton.indices(level, target)
+                cells = {place: run.figures.of_keypoints(run.read(a), hidden) for place, a in by_placement.items()}
+                for placement, effects in _effects(hidden, clean, cells):
+                    found.setdefault(placement, []).append(effects)
+                    row = {"level": level, "fill": fill, "radius": radius, "target": target, "placement": placement}
+                    rows.append(row | {"metric": metric, "n_targets": 1} | effects.row())
+            for placement, several in found.items():
+                row = {"level": level, "fill": fill, "radius": radius, "target": "all", "placement": placement}
+                rows.append(row | {"metric": metric, "n_targets": len(several)} | _mean(several).row())
+        return rows
 
 
-def as_control_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Rows with :data:`CONTROL_COLUMNS` from ``level`` on."""
-    return typed(rows, CONTROL_COLUMNS, CONTROL_TEXT)
-
-
-def _suites(attacks: Sequence[Attack | None]) -> dict[tuple[str, str, float], dict[str, dict[str, Attack]]]:
+def _suites(attacks: Sequence[Attack]) -> dict[tuple[str, str, float], dict[str, dict[str, Attack]]]:
     """By level, fill and radius: of each target that was hidden centred and among decoys, the attack by placement."""
     suites: dict[tuple[str, str, float], dict[str, dict[str, Attack]]] = {}
     for attack in attacks:
-        if attack is not None:
-            suite = suites.setdefault((attack.level, attack.fill, attack.radius), {})
-            suite.setdefault(attack.target, {})[str(attack.placement)] = attack
+        suite = suites.setdefault((attack.level, attack.fill, attack.radius), {})
+        suite.setdefault(attack.target, {})[str(attack.placement)] = attack
     known = {
         key: {
             target: placed

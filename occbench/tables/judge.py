@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Protocol
 
 import numpy as np
@@ -10,8 +9,10 @@ import numpy as np
 from ..data.persons import Dataset
 from ..inference.predictions import CellPredictions
 from ..inference.results import to_detections
-from .rates import LevelScorer, RatedCell, RateScorer, by_annotation
-from .scoring import Row, ScoredCell, Scorer, Scoring, covered_by_truth
+from .levels import LevelScorer
+from .rates import RatedCell, RateScorer, by_annotation
+from .rows import Row
+from .scoring import ScoredCell, Scorer, Scoring, covered_by_truth
 
 
 class Judge(Protocol):
@@ -85,13 +86,3 @@ class RateJudge:
     def _rated(self, cell: CellPredictions) -> RatedCell:
         covered = covered_by_truth(self._dataset, cell.covered)
         return RatedCell(cell.attack, by_annotation(self._dataset, cell.keypoints), covered)
-
-
-def yardstick(dataset: Dataset) -> str:
-    """What decides the scores besides the predictions and the annotations: the metric, its lengths, the levels."""
-    digest = hashlib.sha256(dataset.metric.encode())
-    if dataset.lengths is not None:
-        digest.update(dataset.lengths.tobytes())
-    for image, level in sorted((dataset.levels or {}).items()):
-        digest.update(f"{image}:{level};".encode())
-    return digest.hexdigest()

@@ -30,10 +30,8 @@ def figures_of(dataset: Dataset, scoring: Scoring, areas: np.ndarray) -> Aps | R
 
 
 def _weights(truth: GroundTruth, scoring: Scoring) -> Weights:
-    if not scoring.draws:
-        nothing = np.empty((0, len(truth.image_ids)), dtype=np.int16)
-        return Weights(nothing, nothing)
-    return Weights.draw(len(truth.image_ids), scoring.draws, rng=np.random.default_rng(scoring.seed))
+    nothing = np.empty((0, len(truth.image_ids)), dtype=np.int16)
+    return scoring.weights(len(truth.image_ids)) or Weights(nothing, nothing)
 
 
 class Aps:

@@ -6,35 +6,61 @@ annotated as occluded; the synthetic loss is of the same persons. See :mod:`~.ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-
-import numpy as np
-import pandas as pd
 
 from ..attacks import Attack
 from ..data.persons import Dataset
 from ..evaluation.natural import OCCLUDED, VISIBLE, NaturalTable, natural_table
 from ..evaluation.types import GroundTruth
-from ..inference.predictions import CellPredictions
-from .keypoint_draws import figures_of
+from .finished import FinishedRun
 from .rates import metric_name
-from .scoring import Row, Scoring, typed
+from .rows import Row
+from .table import CELL, RUN, Column, Table, bounds, number, text
 
-NATURAL_COLUMNS = (
-    *("model", "dataset", "boxes", "protocol", "fill", "radius", "keypoint", "metric"),
-    *("n_visible", "n_occluded", "visible", "occluded", "natural", "natural_lo", "natural_hi"),
-    *("synthetic", "synthetic_lo", "synthetic_hi", "n_keypoints", "rho", "rho_lo", "rho_hi"),
-)
-"""Of natural.csv: one row per fill and keypoint, and one per fill for ``all`` with the rank correlation.
 
-``visible`` and ``occluded`` are fractions, the losses points (x 100). NaN where there is no such number.
-"""
+class Natural(Table):
+    """Synthetic is the drop of each keypoint's own figure when a disc of the smallest radius lies centred on it, as in
+    cells.csv. The figures by flag count the persons with that flag alone, whatever the protocol."""
 
-NATURAL_TEXT = ("fill", "keypoint", "metric")
-"""Those from ``fill`` on that are no numbers."""
+    name = "natural"
+    about = "one row per fill and keypoint, and one per fill for `all` with the rank correlation"
+    needs = "a data set that flags occluded keypoints, and single keypoints that were hidden under a centred disc"
+    columns: Mapping[str, Column] = {
+        **RUN,
+        "fill": CELL["fill"],
+        "radius": number("of the disc: the smallest of the run, crop px"),
+        "keypoint": text("one keypoint, or `all`"),
+        "metric": text("what the figures are: `AP`, `PCKh@0.5`, ..."),
+        "n_visible": number("persons in whom the keypoint is annotated as visible"),
+        "n_occluded": number("persons in whom it is annotated as occluded"),
+        "visible": number("the keypoint's clean figure over the former, a fraction"),
+        "occluded": number("its clean figure over the latter, a fraction"),
+        "natural": number("`visible` minus `occluded`: between different persons, points (x 100)"),
+        **bounds("natural", "`natural`, points"),
+        "synthetic": number("the keypoint's drop when it is hidden: of the same persons, points"),
+        **bounds("synthetic", "`synthetic`, points, paired by photo"),
+        "n_keypoints": number("of `all`: keypoints that have both losses"),
+        "rho": number("of `all`: Spearman's rank correlation of the two losses over the keypoints"),
+        **bounds("rho", "`rho`"),
+    }
 
-Read = Callable[[Attack | None], CellPredictions]
+    def applies(self, run: FinishedRun) -> bool:
+        """Where flags are annotated and a keypoint was hidden."""
+        return bool(_suites(run.attacks)) and has_flags(run.dataset.truth)
+
+    def rows(self, run: FinishedRun) -> list[Row]:
+        """See :class:`~.table.Table`."""
+        natural, clean = run.figures.by_flag(run.clean), run.figures.by_keypoint(run.clean)
+        rows: list[Row] = []
+        for (fill, radius), by_target in _suites(run.attacks).items():
+            hidden = [
+                None if name not in by_target else run.figures.of_keypoints(run.read(by_target[name]), [k])
+                for k, name in enumerate(run.dataset.skeleton.keypoints)
+            ]
+            table = natural_table(natural, clean, hidden)
+            rows += [{"fill": fill, "radius": radius} | row for row in _rows(table, run.dataset)]
+        return rows
 
 
 def has_flags(truth: GroundTruth) -> bool:
@@ -43,49 +69,9 @@ def has_flags(truth: GroundTruth) -> bool:
     return bool((flags == VISIBLE).any() and (flags == OCCLUDED).any())
 
 
-def natural_rows(
-    dataset: Dataset, scoring: Scoring, areas: np.ndarray, read: Read, attacks: Sequence[Attack | None]
-) -> list[Row]:
-    """The rows of natural.csv.
-
-    Synthetic is the drop of each keypoint's own figure when a disc of the smallest radius lies centred on it, as in
-    cells.csv. The figures by flag count the persons with that flag alone, whatever the protocol.
-
-    Args:
-        dataset: Whose truth and metric.
-        scoring: How; the draws are those of the run's intervals.
-        areas: Of the padded boxes, shape (N,), image px squared.
-        read: Gives the predictions of a cell; None for the clean one.
-        attacks: The run's cells.
-
-    Returns:
-        Rows with :data:`NATURAL_COLUMNS` from ``fill`` on; none where no flag is annotated or no keypoint was hidden.
-    """
-    suites = _suites(attacks)
-    if not suites or not has_flags(dataset.truth):
-        return []
-    figures = figures_of(dataset, scoring, areas)
-    cell = read(None)
-    natural, clean = figures.by_flag(cell), figures.by_keypoint(cell)
-    rows = []
-    for (fill, radius), by_target in suites.items():
-        hidden = [
-            None if name not in by_target else figures.of_keypoints(read(by_target[name]), [k])
-            for k, name in enumerate(dataset.skeleton.keypoints)
-        ]
-        table = natural_table(natural, clean, hidden)
-        rows += [{"fill": fill, "radius": radius} | row for row in _rows(table, dataset)]
-    return rows
-
-
-def as_natural_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Rows with :data:`NATURAL_COLUMNS` from ``fill`` on."""
-    return typed(rows, NATURAL_COLUMNS, NATURAL_TEXT)
-
-
-def _suites(attacks: Sequence[Attack | None]) -> dict[tuple[str, float], dict[str, Attack]]:
+def _suites(attacks: Sequence[Attack]) -> dict[tuple[str, float], dict[str, Attack]]:
     """By fill, with its smallest radius, the centred attack on each keypoint."""
-    centred = [a for a in attacks if a is not None and a.level == "keypoint" and a.placement.kind == "centred"]
+    centred = [a for a in attacks if a.level == "keypoint" and a.placement.kind == "centred"]
     smallest: dict[str, float] = {}
     for attack in centred:
         smallest[attack.fill] = min(attack.radius, smallest.get(attack.fill, attack.radius))

@@ -1,4 +1,4 @@
-"""Scores beside AP: rates of correct joints by data set, and figures by group (joints, limbs, crowd levels)."""
+"""Scores cells by the share of correct joints, of each joint and of groups of them: MPII, LSP, FLIC."""
 
 from __future__ import annotations
 
@@ -6,29 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from ..attacks import Attack
 from ..data.persons import Dataset
 from ..evaluation.bootstrap import MIN_PERSONS, Resampled, Weights, ap_intervals, compare
 from ..evaluation.cells import Key, outside
-from ..evaluation.intervals import holm
-from ..evaluation.levels import LevelDraws, LevelFigures
 from ..evaluation.pck import Hits
 from ..evaluation.rates import METRICS, RateTable, resample_rates
-from ..evaluation.types import GroundTruth
 from ..system.errors import OccbenchError
-from .scoring import COLUMNS, Row, ScoredCell, Scoring, cell_columns, typed
-
-GROUP_COLUMNS = (
-    *COLUMNS[: COLUMNS.index("keypoint")],
-    *("metric", "group", "n", "value", "value_lo", "value_hi"),
-    *("drop", "drop_lo", "drop_hi", "drop_se", "p", "p_adjusted"),
-)
-"""Of groups.csv: one row per cell, metric and group. ``value`` is a fraction, drops are in points (x 100)."""
-
-GROUP_TEXT = ("level", "fill", "target", "placement", "metric", "group")
-"""Those from ``level`` on that are no numbers."""
+from .rows import Row, cell_columns
+from .scoring import Scoring
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +95,7 @@ class RateScorer:
         self._image = np.searchsorted(dataset.truth.image_ids, dataset.truth.image)
         nothing = np.empty((0, len(dataset.truth.image_ids)))
         self._nothing = Weights(nothing, nothing)
-        self._weights = _weights(dataset.truth, scoring) or self._nothing
+        self._weights = scoring.weights(len(dataset.truth.image_ids)) or self._nothing
         self._clean_tables = self._tables(clean)
         self._clean_draws = [resample_rates(table, self._image, self._weights) for table in self._clean_tables]
 
@@ -138,7 +125,7 @@ class RateScorer:
 
     def _rows(self, attack: Attack | None, found: Resampled, clean: Resampled | None) -> list[Row]:
         rows = []
-        for key, row in _figures(found, clean):
+        for key, row in rate_figures(found, clean):
             if key is None or isinstance(key, int):
                 name = "all" if key is None else self._keypoints[key]
                 rows.append(cell_columns(attack) | {"keypoint": name, "metric": self._metric.main} | row)
@@ -147,7 +134,7 @@ class RateScorer:
     def _groups(self, attack: Attack | None, found: Sequence[Resampled], against_clean: bool = True) -> list[Row]:
         rows = []
         for table, own, clean in zip(self._clean_tables, found, self._clean_draws, strict=True):
-            for key, row in _figures(own, clean if against_clean else None):
+            for key, row in rate_figures(own, clean if against_clean else None):
                 if key is None or isinstance(key, str):
                     rows.append(cell_columns(attack) | {"metric": table.name, "group": key or "Mean"} | row)
         return rows
@@ -162,54 +149,12 @@ class RateScorer:
             row |= {"n_remaining": n, "drop_remaining": 100 * (a - b) if n >= MIN_PERSONS else np.nan}
 
 
-class LevelScorer:
-    """Scores cells by AP over the images of each level (CrowdPose's easy, medium, hard).
-
-    Args:
-        dataset: With levels.
-        scoring: How.
-        clean: The clean cell.
-    """
-
-    def __init__(self, dataset: Dataset, scoring: Scoring, clean: ScoredCell) -> None:
-        self._truth, self._sigmas, self._scoring = dataset.truth, dataset.sigmas, scoring
-        self._draws = LevelDraws(dataset.truth, dataset.levels or {}, _weights(dataset.truth, scoring))
-        self._clean = self._draws.evaluate(dataset.truth, clean.detections, dataset.sigmas, scoring.protocol)
-
-    def clean_groups(self) -> list[Row]:
-        """The rows of groups.csv of the clean cell."""
-        return self._rows(None, self._clean, against_clean=False)
-
-    def groups(self, cell: ScoredCell) -> list[Row]:
-        """The rows of groups.csv of a cell."""
-        found = self._draws.evaluate(self._truth, cell.detections, self._sigmas, self._scoring.protocol)
-        return self._rows(cell.attack, found)
-
-    def _rows(self, attack: Attack | None, found: LevelFigures, against_clean: bool = True) -> list[Row]:
-        rows = []
-        for level, (prepared, draws) in found.items():
-            figures, before = prepared.figures[None], self._clean[level][0].figures[None]
-            row: Row = {"n": figures.n, "value": figures.ap}
-            if against_clean:
-                row["drop"] = 100 * (before.ap - figures.ap)
-            if draws is not None:
-                ((_, row),) = _figures(draws, self._clean[level][1] if against_clean else None)
-            rows.append(cell_columns(attack) | {"metric": "AP", "group": level} | row)
-        return rows
-
-
-def _weights(truth: GroundTruth, scoring: Scoring) -> Weights | None:
-    if not scoring.draws:
-        return None
-    return Weights.draw(len(truth.image_ids), scoring.draws, rng=np.random.default_rng(scoring.seed))
-
-
 def _only(counts: np.ndarray, table: RateTable) -> RateTable:
     """A table of joints in which some of them do not count; ``counts``: shape (G, K), bool."""
     return RateTable(table.name, Hits(table.hits.hit & counts, table.hits.counted & counts), table.groups)
 
 
-def _figures(found: Resampled, clean: Resampled | None) -> list[tuple[Key, Row]]:
+def rate_figures(found: Resampled, clean: Resampled | None) -> list[tuple[Key, Row]]:
     """Of each key the figure with its interval and, beside a clean cell, the drop with its own."""
     bounds = ap_intervals(found)
     columns = zip(found.keys, found.n.tolist(), found.ap.tolist(), bounds.lo.tolist(), bounds.hi.tolist(), strict=True)
@@ -221,10 +166,3 @@ def _figures(found: Resampled, clean: Resampled | None) -> list[tuple[Key, Row]]
             row |= {"drop": drop.drop, "drop_lo": drop.drop_lo, "drop_hi": drop.drop_hi}
             row |= {"drop_se": drop.drop_se, "p": drop.p}
     return rows
-
-
-def as_group_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Rows with :data:`GROUP_COLUMNS` from ``level`` on; p adjusted over all drops of the table (Holm)."""
-    table = typed(rows, GROUP_COLUMNS, GROUP_TEXT)
-    table["p_adjusted"] = holm(table["p"].to_numpy(dtype=np.float64))
-    return table

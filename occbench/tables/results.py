@@ -10,8 +10,12 @@ import pandas as pd
 
 from ..data.persons import Dataset
 from ..data.results import read_poses, read_results
-from .rates import LevelScorer, RatedCell, RateScorer, as_group_table
-from .scoring import Row, ScoredCell, Scorer, Scoring, as_table
+from .cells import Cells
+from .groups import Groups
+from .levels import LevelScorer
+from .rates import RatedCell, RateScorer
+from .rows import Row
+from .scoring import ScoredCell, Scorer, Scoring
 
 NAMES = ("clean", "results")
 """The level of the rows of results without the attack, and of the others."""
@@ -22,8 +26,9 @@ class Scores:
     """What results are worth.
 
     Attributes:
-        rows: As of :func:`~.scoring.as_table`; level ``clean`` for the clean results, ``results`` for the others.
-        groups: As of :func:`~.group_scoring.as_group_table`, likewise; empty where the data set has no groups.
+        rows: As of :class:`~.cells.Cells`, without the columns that name a run; level ``clean`` for the clean results,
+            ``results`` for the others.
+        groups: As of :class:`~.groups.Groups`, likewise; empty where the data set has no groups.
     """
 
     rows: pd.DataFrame
@@ -49,7 +54,7 @@ def score_results(dataset: Dataset, predictions: Path, clean: Path | None, scori
         rows, groups = _by_ap(dataset, [ScoredCell(None, read_results(f, dataset), covered) for f in files], scoring)
     else:
         rows, groups = _by_rate(dataset, [RatedCell(None, read_poses(f, dataset), covered) for f in files], scoring)
-    return Scores(_named(as_table(_flat(rows)), len(files)), _named(as_group_table(_flat(groups)), len(files)))
+    return Scores(_named(Cells().frame(_flat(rows)), len(files)), _named(Groups().frame(_flat(groups)), len(files)))
 
 
 def _by_ap(dataset: Dataset, cells: list[ScoredCell], scoring: Scoring) -> tuple[list[list[Row]], list[list[Row]]]:

@@ -1,43 +1,19 @@
-"""Predictions become the rows of cells.csv: figures, drops, intervals (PROTOCOL section 5)."""
+"""Scores cells by COCO's AP: figures, drops, intervals (PROTOCOL section 5)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..attacks import Attack
 from ..data.persons import Dataset
 from ..evaluation.bootstrap import MIN_PERSONS, Resampled, Weights, ap_intervals, compare, prepare, resample
 from ..evaluation.cells import Evaluator, Key, Protocol, cell_masks, evaluate_cell, outside
-from ..evaluation.intervals import holm
 from ..evaluation.oks import keypoint_similarity
 from ..evaluation.types import Detections, Figures, GroundTruth
-
-RUN_COLUMNS = 4
-"""The first columns of every table name the run: model, dataset, boxes, protocol."""
-
-COLUMNS = (
-    *("model", "dataset", "boxes", "protocol", "level", "fill", "target", "radius", "placement", "keypoint"),
-    *("n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop", "drop_lo", "drop_hi", "drop_se", "p", "p_adjusted"),
-    *("ap_lo", "ap_hi", "ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"),
-    *("attraction", "attraction_decoys", "metric", "value", "value_lo", "value_hi"),
-)
-"""Of cells.csv: long form, one row per cell and keypoint. NaN where there is no such number.
-
-``metric`` names what the data set is scored with, ``value`` is its figure as a fraction, and drops are of it. Where it
-is AP, ``ap`` says the same; where it is not (PCKh, PCK, PDJ), there is no AP.
-"""
-
-TEXT = ("model", "dataset", "boxes", "protocol", "level", "fill", "target", "placement", "keypoint", "metric")
-"""Those that are no numbers."""
-
-
-EVALUATION = 2
-"""Counted up when the same predictions give other rows than before."""
+from .rows import Row, cell_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +47,9 @@ class Scoring:
     draws: int = 1000
     seed: int = 0
 
-
-Row = dict[str, Any]
-"""Of the table: a column's name to its value; what is missing is not measurable."""
+    def weights(self, images: int) -> Weights | None:
+        """The draws of the run's bootstrap over so many photos; None without draws."""
+        return Weights.draw(images, self.draws, rng=np.random.default_rng(self.seed)) if self.draws else None
 
 
 class Scorer:
@@ -91,10 +67,7 @@ class Scorer:
         self, truth: GroundTruth, sigmas: np.ndarray, keypoints: Sequence[str], scoring: Scoring, clean: ScoredCell
     ) -> None:
         self._truth, self._sigmas, self._keypoints, self._scoring = truth, sigmas, keypoints, scoring
-        self._weights = None
-        if scoring.draws:
-            rng = np.random.default_rng(scoring.seed)
-            self._weights = Weights.draw(len(truth.image_ids), scoring.draws, rng=rng)
+        self._weights = scoring.weights(len(truth.image_ids))
         self._clean = clean
         self._clean_figures, self._clean_draws = self._evaluate(clean)
 
@@ -128,30 +101,6 @@ class Scorer:
             for row, low, high in zip(rows, bounds.lo, bounds.hi, strict=True):
                 row |= {"ap_lo": low, "ap_hi": high, "value_lo": low, "value_hi": high}
         return rows
-
-
-def typed(rows: Sequence[Row], columns: Sequence[str], text: Sequence[str]) -> pd.DataFrame:
-    """Rows as a table of ``columns`` without those that name the run; what is not ``text`` is float64, else NaN."""
-    kept = list(columns[RUN_COLUMNS:])
-    table = pd.DataFrame(rows, columns=kept)
-    numbers = [name for name in kept if name not in text]
-    table[numbers] = table[numbers].astype(np.float64)
-    return table
-
-
-def as_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Rows with :data:`COLUMNS` from ``level`` on; p adjusted over all drops of the table (Holm)."""
-    table = typed(rows, COLUMNS, TEXT)
-    table["p_adjusted"] = holm(table["p"].to_numpy(dtype=np.float64))
-    return table
-
-
-def cell_columns(attack: Attack | None) -> Row:
-    """The columns that say which cell a row is of."""
-    if attack is None:
-        return {"level": "clean"}
-    columns: Row = {"level": attack.level, "fill": attack.fill, "target": attack.target, "radius": attack.radius}
-    return columns | {"placement": str(attack.placement)}
 
 
 def _row(attack: Attack | None, keypoints: Sequence[str], key: Key, figures: Figures) -> Row:

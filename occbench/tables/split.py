@@ -8,112 +8,85 @@ drop_pose - drop_boxes.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from ..attacks import Attack
-from ..data.matching import with_detections
-from ..data.persons import Dataset
 from ..evaluation.bootstrap import MIN_PERSONS, Resampled, Weights, prepare, resample
 from ..evaluation.cells import Protocol
 from ..evaluation.intervals import intervals
 from ..evaluation.rates import METRICS, resample_rates
-from ..inference.predictions import GEOMETRY, CellPredictions
 from ..inference.results import to_detections
-from ..runs.parquet import read_cell
-from ..runs.store import DETECTIONS, PREDICTIONS, read_geometry
-from ..system.errors import OccbenchError
+from .finished import FinishedRun
 from .rates import by_annotation, metric_name
-from .scoring import Row, Scoring, cell_columns, typed
+from .redetected import Cell, redetected
+from .rows import Row, cell_columns
+from .scoring import Scoring
+from .table import CELL, RUN, Column, Table, bounds, number, text
 
-REDETECT = "redetect"
-"""The folder in a run with a folder for each attack: boxes found in the attacked photos, and predictions in them."""
+TERMS = {
+    "drop_pose": "what the attack costs through the pose alone: clean minus (attacked photo, clean boxes)",
+    "drop_boxes": "what it costs through the boxes alone: clean minus (clean photo, boxes of the attacked one)",
+    "drop_both": "what it costs altogether: clean minus (attacked photo, its boxes)",
+    "interaction": "`drop_both` minus `drop_pose` minus `drop_boxes`",
+}
+"""Of a loss, in points (x 100), each with what it is."""
 
-SPLIT = "split.csv"
-
-TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
-
-_COUNTS = ("matched", "missed", "unmatched")
-
-SPLIT_COLUMNS = (
-    *("model", "dataset", "boxes", "protocol", "level", "fill", "target", "radius", "placement"),
-    *("keypoint", "metric", "n", "clean", "attacked_photo", "attacked_boxes", "attacked_both"),
-    *(f"{term}{what}" for term in TERMS for what in ("", "_lo", "_hi", "_se", "_p")),
-    *(f"{count}_{when}" for when in ("clean", "attacked") for count in _COUNTS),
-)
-"""Of split.csv: one row per attack and keypoint (``all`` or a name).
-
-``clean`` and ``attacked_...`` are fractions, the terms points (x 100) with their intervals, paired by photo; the counts
-are of boxes and persons, over all keypoints. NaN where there is no such number.
-"""
-
-SPLIT_TEXT = ("level", "fill", "target", "placement", "keypoint", "metric")
-"""Those from ``level`` on that are no numbers."""
+_COUNTS = {
+    "matched": "boxes that stand for an annotated person",
+    "missed": "annotated persons without a box",
+    "unmatched": "boxes that stand for nobody",
+}
 
 
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """Predictions in the boxes of a data set.
-
-    Attributes:
-        dataset: Whose persons are the boxes.
-        areas: Of the padded boxes, shape (N,), image px squared.
-        predictions: N of them.
-    """
-
-    dataset: Dataset
-    areas: np.ndarray
-    predictions: CellPredictions
+def _term(name: str, meaning: str) -> dict[str, Column]:
+    """The columns of a term."""
+    return {
+        name: number(f"{meaning}, points"),
+        **bounds(name, f"`{name}`, points, paired by photo"),
+        f"{name}_se": number(f"standard error of `{name}`, points"),
+        f"{name}_p": number(f"two-sided p for no `{name}`"),
+    }
 
 
-def with_boxes(dataset: Dataset, path: Path) -> Dataset:
-    """:func:`~.data.matching.with_detections`, but for a file that may have no box: the detector then found nobody.
+class Split(Table):
+    """Counts are of boxes and persons, over all keypoints."""
 
-    Raises:
-        OccbenchError: The file is missing or damaged.
-    """
-    try:
-        nobody = json.loads(path.read_bytes()) == []
-    except (OSError, ValueError) as error:
-        raise OccbenchError(f"{str(path)!r} is missing or damaged: measure the run again") from error
-    if not nobody:
-        return with_detections(dataset, path)
-    annotated = dataset.persons if dataset.annotated is None else dataset.annotated
-    return replace(dataset, persons=(), detections=path, annotated=annotated)
+    name = "split"
+    about = "one row per attack and keypoint (`all` or a name)"
+    needs = "`--redetect`: a detector that saw the attacked photos too"
+    columns: Mapping[str, Column] = {
+        **RUN,
+        **CELL,
+        "level": text("what is hidden: a `keypoint` or a `part`"),
+        "keypoint": text("whose figures: `all`, or one keypoint's"),
+        "metric": text("what the figures are: `AP`, `PCKh@0.5`, ..."),
+        "n": number("persons that count"),
+        "clean": number("the figure on the clean photos in their boxes, a fraction"),
+        "attacked_photo": number("on the attacked photos in the boxes of the clean ones, a fraction"),
+        "attacked_boxes": number("on the clean photos in the boxes of the attacked ones, a fraction"),
+        "attacked_both": number("on the attacked photos in their boxes, a fraction"),
+        **{name: column for term, meaning in TERMS.items() for name, column in _term(term, meaning).items()},
+        **{
+            f"{count}_{when}": number(f"{meaning}, found in the {when} photos")
+            for when in ("clean", "attacked")
+            for count, meaning in _COUNTS.items()
+        },
+    }
 
+    def applies(self, run: FinishedRun) -> bool:
+        """Where the detector saw the attacked photos."""
+        return run.redetected
 
-def folder_of(out: Path, attack: Attack) -> Path:
-    """Where in a run what was found in the photos under an attack lies."""
-    return out / REDETECT / attack.slug
-
-
-def redetected(out: Path, attack: Attack, dataset: Dataset) -> tuple[Cell, Cell]:
-    """The clean and the attacked photos in the boxes found in the attacked ones.
-
-    Args:
-        out: The run folder.
-        attack: The attack.
-        dataset: What was measured on.
-
-    Raises:
-        OccbenchError: They are missing, damaged, or of other boxes.
-    """
-    folder = folder_of(out, attack)
-    found = with_boxes(dataset, folder / DETECTIONS)
-    if not found.persons:
-        nobody = [CellPredictions.empty(a, 0, len(dataset.skeleton.keypoints)) for a in (None, attack)]
-        return Cell(found, np.empty(0), nobody[0]), Cell(found, np.empty(0), nobody[1])
-    geometry = read_geometry(folder)
-    areas = geometry[:, GEOMETRY.index("scale_w")] * geometry[:, GEOMETRY.index("scale_h")]
-    cells = [read_cell(folder / PREDICTIONS / f"{slug}.parquet") for slug in ("clean", attack.slug)]
-    if any(len(cell) != len(found.persons) for cell in cells) or len(areas) != len(found.persons):
-        raise OccbenchError(f"{str(folder)!r} holds predictions of other boxes: measure the run again")
-    return Cell(found, areas, cells[0]), Cell(found, areas, cells[1])
+    def rows(self, run: FinishedRun) -> list[Row]:
+        """See :class:`~.table.Table`."""
+        splitter = Splitter(run.scoring, Cell(run.dataset, run.areas, run.clean))
+        rows: list[Row] = []
+        for attack in run.attacks:
+            photo = Cell(run.dataset, run.areas, run.read(attack))
+            rows += splitter.rows(attack, photo, *redetected(run.folder, attack, run.dataset))
+        return rows
 
 
 class Splitter:
@@ -128,9 +101,7 @@ class Splitter:
         truth = clean.dataset.truth
         self._protocol: Protocol = scoring.protocol
         nothing = np.empty((0, len(truth.image_ids)), dtype=np.int16)
-        self._weights = Weights(nothing, nothing)
-        if scoring.draws:
-            self._weights = Weights.draw(len(truth.image_ids), scoring.draws, rng=np.random.default_rng(scoring.seed))
+        self._weights = scoring.weights(len(truth.image_ids)) or Weights(nothing, nothing)
         self._counts = clean.dataset.box_counts()
         self._keypoints = clean.dataset.skeleton.keypoints
         self._metric = metric_name(clean.dataset)
@@ -189,28 +160,3 @@ def _terms(clean: np.ndarray, photo: np.ndarray, boxes: np.ndarray, both: np.nda
     """The terms in points, of fractions of any one shape."""
     pose_loss, box_loss, whole = (100 * (clean - other) for other in (photo, boxes, both))
     return dict(zip(TERMS, (pose_loss, box_loss, whole, whole - pose_loss - box_loss), strict=True))
-
-
-def split_rows(
-    out: Path, dataset: Dataset, scoring: Scoring, attacks: Sequence[Attack], clean: Cell, photo: Iterable[Cell]
-) -> list[Row]:
-    """The rows of split.csv of a finished run.
-
-    Args:
-        out: The run folder.
-        dataset: What was measured on.
-        scoring: How.
-        attacks: The run's.
-        clean: The run's clean cell.
-        photo: The run's cells of the attacks.
-    """
-    splitter = Splitter(scoring, clean)
-    rows: list[Row] = []
-    for attack, cell in zip(attacks, photo, strict=True):
-        rows += splitter.rows(attack, cell, *redetected(out, attack, dataset))
-    return rows
-
-
-def as_split_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Rows with :data:`SPLIT_COLUMNS` from ``level`` on."""
-    return typed(rows, SPLIT_COLUMNS, SPLIT_TEXT)

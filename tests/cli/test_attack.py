@@ -16,7 +16,7 @@ import pytest
 from occbench.estimators import crops as crops_module
 from occbench.estimators.pose_model import PoseModel
 from occbench.jobs import measure
-from occbench.tables.scoring import COLUMNS
+from occbench.tables.cells import Cells
 
 from .conftest import Answer, Occbench, People, TinyModel, assert_refused
 
@@ -106,7 +106,7 @@ def test_the_model_is_worth_attacking(done: Done) -> None:
 def test_cells_csv_is_long(done: Done) -> None:
     cells = done.cells
     header = (done.out / "cells.csv").read_text().splitlines()[0]
-    assert header == ",".join(COLUMNS)
+    assert header == ",".join(Cells.columns)
     assert {path.name for path in done.out.iterdir()} == {
         *(
             "manifest.json",

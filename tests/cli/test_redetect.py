@@ -32,7 +32,7 @@ from occbench.jobs.redetect import Redetection
 from occbench.runs.parquet import read_cell
 from occbench.system.distributed import Ranks
 from occbench.system.progress import Progress
-from occbench.tables.split import with_boxes
+from occbench.tables.redetected import with_boxes
 
 from ..detectors.conftest import CONFIG, WEIGHTS
 from .conftest import Answer, Occbench, People, Refusal, TinyModel

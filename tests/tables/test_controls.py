@@ -14,9 +14,11 @@ from occbench.evaluation.bootstrap import Resampled, Weights, compare, prepare, 
 from occbench.evaluation.cells import cell_masks, evaluate_cell
 from occbench.inference.predictions import CellPredictions
 from occbench.inference.results import to_detections
-from occbench.tables.controls import CONTROL_COLUMNS, as_control_table, control_rows
-from occbench.tables.scoring import Row, Scoring
+from occbench.tables.controls import Controls
+from occbench.tables.rows import Row
+from occbench.tables.scoring import Scoring
 
+from .made import made_run
 from .test_natural import AREA, cell, coco, noise_of
 
 WORSE = {"centred": 0.5, "jittered": 0.7, "decoys:6": 2.0, "decoys:2": 1.5, "placebo": 0.8}
@@ -39,8 +41,8 @@ def figures(
             which = attack(target, placement, level)
             hidden = data.skeleton.indices(level, target)[0]
             cells[which] = cell(data, noise, which, hidden, WORSE[placement])
-    rows = control_rows(data, SCORING, np.full(len(data.persons), AREA), cells.__getitem__, list(cells))
-    return rows, cells
+    run = made_run(data, SCORING, cells, AREA)
+    return Controls().rows(run) if Controls().applies(run) else [], cells
 
 
 def ap_of(data: Dataset, found: CellPredictions, keypoint: int) -> float:
@@ -110,11 +112,10 @@ def test_without_draws_there_are_no_intervals_and_without_decoys_no_rows() -> No
     assert figures(data, ["centred", "placebo"])[0] == []
     assert figures(data, ["decoys:6", "placebo"])[0] == []
     cells = figures(data, ["centred", "decoys:6"])[1]
-    areas = np.full(len(data.persons), AREA)
-    rows: list[Row] = control_rows(data, Scoring(draws=0), areas, cells.__getitem__, list(cells))
-    assert np.isfinite(rows[0]["marker"])
-    assert math.isnan(rows[0]["marker_lo"])
-    assert list(as_control_table(rows).columns) == list(CONTROL_COLUMNS[4:])
+    table = Controls().of(made_run(data, Scoring(draws=0), cells, AREA))
+    assert np.isfinite(table["marker"][0])
+    assert math.isnan(table["marker_lo"][0])
+    assert list(table.columns) == list(Controls.columns)
 
 
 def test_few_persons_have_no_intervals() -> None:

@@ -18,10 +18,12 @@ from occbench.evaluation.pck import pck_hits
 from occbench.evaluation.types import GroundTruth
 from occbench.inference.predictions import CellPredictions
 from occbench.inference.results import to_detections
-from occbench.tables.natural import NATURAL_COLUMNS, as_natural_table, has_flags, natural_rows
-from occbench.tables.scoring import Row, Scoring
+from occbench.tables.natural import Natural, has_flags
+from occbench.tables.rows import Row
+from occbench.tables.scoring import Scoring
 
 from ..evaluation.worlds import SIGMAS, population
+from .made import MadeRun, made_run
 from .test_rates import world
 
 AREA = 250.0**2
@@ -42,19 +44,14 @@ def cell(
     return replace(found, keypoints=points.astype(np.float32), scores=np.full(noise.shape[:2], 0.9, np.float32))
 
 
-class Cells:
+def run_of(dataset: Dataset, scoring: Scoring, attacks: Sequence[Attack]) -> MadeRun:
     """A clean cell and one per attack, worse the further down the skeleton the hidden keypoint stands."""
-
-    def __init__(self, dataset: Dataset, noise: np.ndarray, attacks: Sequence[Attack]) -> None:
-        names = dataset.skeleton.keypoints
-        self.attacks: list[Attack | None] = [None, *attacks]
-        self._cells = {None: cell(dataset, noise, None, None, 0)}
-        for a in attacks:
-            hidden = names.index(a.target) if a.level == "keypoint" else None
-            self._cells[a] = cell(dataset, noise, a, hidden, (hidden or 0) / 4)
-
-    def read(self, which: Attack | None) -> CellPredictions:
-        return self._cells[which]
+    names, noise = dataset.skeleton.keypoints, noise_of(dataset)
+    cells: dict[Attack | None, CellPredictions] = {None: cell(dataset, noise, None, None, 0)}
+    for a in attacks:
+        hidden = names.index(a.target) if a.level == "keypoint" else None
+        cells[a] = cell(dataset, noise, a, hidden, (hidden or 0) / 4)
+    return made_run(dataset, scoring, cells, AREA)
 
 
 def coco(seed: int = 0) -> Dataset:
@@ -94,15 +91,14 @@ def test_ap_of_a_run() -> None:
     attacks = [
         attack(name, fill, radius) for name in COCO.keypoints for fill in ("blackout", "blur") for radius in (6, 9)
     ]
-    cells = Cells(dataset, noise_of(dataset), attacks)
+    run = run_of(dataset, Scoring(draws=80, seed=3), attacks)
     areas = np.full(len(dataset.persons), AREA)
-    scoring = Scoring(draws=80, seed=3)
-    rows = natural_rows(dataset, scoring, areas, cells.read, cells.attacks)
+    rows = Natural().rows(run)
     assert [row["fill"] for row in rows] == ["blackout"] * 18 + ["blur"] * 18
     assert {row["radius"] for row in rows} == {6}  # the smallest
 
     def detections(which: Attack | None):  # type: ignore[no-untyped-def]
-        found = cells.read(which)
+        found = run.read(which)
         return to_detections(dataset.persons, found.keypoints, found.scores, areas, dataset.sigmas)
 
     truth, clean = dataset.truth, detections(None)
@@ -135,15 +131,14 @@ def test_ap_of_a_run() -> None:
 
 def test_shares_of_a_run() -> None:
     dataset, _ = world("pck", persons=80)
-    noise = noise_of(dataset)
     names = dataset.skeleton.keypoints
-    cells = Cells(dataset, noise, [attack(name) for name in names[1:]])
-    rows = natural_rows(dataset, Scoring(draws=40), np.empty(0), cells.read, cells.attacks)
+    run = run_of(dataset, Scoring(draws=40), [attack(name) for name in names[1:]])
+    rows = Natural().rows(run)
     found = by_keypoint(rows, "blackout")
     truth, lengths = dataset.truth, np.asarray(dataset.lengths)
 
     def near(which: Attack | None) -> np.ndarray:
-        predicted = cells.read(which).keypoints.astype(np.float64)
+        predicted = run.read(which).keypoints.astype(np.float64)
         return pck_hits(predicted, truth.keypoints, truth.visibility > 0, lengths, 0.2).hit
 
     for k, name in enumerate(names):
@@ -175,17 +170,15 @@ def test_there_is_nothing_to_put_side_by_side(attacks: list[Attack], flags: Call
     dataset = coco()
     truth: GroundTruth = replace(dataset.truth, visibility=flags(dataset.truth.visibility))
     dataset = replace(dataset, truth=truth)
-    cells = Cells(dataset, noise_of(dataset), attacks)
-    areas = np.full(len(dataset.persons), AREA)
-    assert natural_rows(dataset, Scoring(draws=10), areas, cells.read, cells.attacks) == []
+    assert not Natural().applies(run_of(dataset, Scoring(draws=10), attacks))
 
 
 def test_without_draws_there_are_no_intervals() -> None:
     dataset = coco()
-    cells = Cells(dataset, noise_of(dataset), [attack(name) for name in COCO.keypoints[:4]])
-    areas = np.full(len(dataset.persons), AREA)
-    table = as_natural_table(natural_rows(dataset, Scoring(draws=0), areas, cells.read, cells.attacks))
-    assert list(table.columns) == list(NATURAL_COLUMNS[4:])
+    run = run_of(dataset, Scoring(draws=0), [attack(name) for name in COCO.keypoints[:4]])
+    assert Natural().applies(run)
+    table = Natural().of(run)
+    assert list(table.columns) == list(Natural.columns)
     bounds = [name for name in table.columns if name.endswith(("_lo", "_hi"))]
     assert table[bounds].isna().all(axis=None)
     assert table["natural"].notna().sum() == 17

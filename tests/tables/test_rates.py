@@ -14,17 +14,11 @@ from occbench.data.records import Record, assemble
 from occbench.evaluation import pck
 from occbench.evaluation.types import Detections
 from occbench.system.errors import OccbenchError
-from occbench.tables.rates import (
-    GROUP_COLUMNS,
-    LevelScorer,
-    RatedCell,
-    RateScorer,
-    as_group_table,
-    by_annotation,
-    metric_name,
-    require_measurable,
-)
-from occbench.tables.scoring import COLUMNS, ScoredCell, Scorer, Scoring, as_table
+from occbench.tables.cells import Cells
+from occbench.tables.groups import Groups
+from occbench.tables.levels import LevelScorer
+from occbench.tables.rates import RatedCell, RateScorer, by_annotation, metric_name, require_measurable
+from occbench.tables.scoring import ScoredCell, Scorer, Scoring
 
 from ..evaluation.worlds import SIGMAS, population, predictions
 
@@ -96,8 +90,8 @@ def test_drops_are_clean_minus_attacked_with_intervals_and_what_remains() -> Non
     labelled = dataset.truth.visibility[:, 2] > 0
     assert rows["right_hip"]["n_remaining"] == (labelled & ~covered[:, 2]).sum()
     assert rows["right_hip"]["drop_remaining"] == 0
-    table = as_table([*scorer.clean_rows(), *scorer.rows(RatedCell(ARM, worse, covered))])
-    assert list(table) == list(COLUMNS[4:])
+    table = Cells().frame([*scorer.clean_rows(), *scorer.rows(RatedCell(ARM, worse, covered))])
+    assert list(table) == list(Cells.columns)[4:]
     assert table["ap"].isna().all()
     assert table["p_adjusted"].min() >= table["p"].min()
 
@@ -105,8 +99,8 @@ def test_drops_are_clean_minus_attacked_with_intervals_and_what_remains() -> Non
 def test_groups_are_what_the_data_set_prints() -> None:
     dataset, found = world("pck")
     scorer = RateScorer(dataset, Scoring(draws=100), cell(dataset, found))
-    table = as_group_table([*scorer.clean_groups(), *scorer.groups(cell(dataset, found + 9, WRIST))])
-    assert list(table) == list(GROUP_COLUMNS[4:])
+    table = Groups().frame([*scorer.clean_groups(), *scorer.groups(cell(dataset, found + 9, WRIST))])
+    assert list(table) == list(Groups.columns)[4:]
     assert set(table["metric"]) == {"PCK@0.2", "PCK@0.1", "PCP@0.5"}
     printed = ["Mean", "Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle"]
     limbs = ["Mean", "Upper arm", "Lower arm", "Upper leg", "Lower leg", "Head"]

@@ -14,8 +14,9 @@ from occbench.evaluation.intervals import intervals
 from occbench.evaluation.rates import METRICS, resample_rates
 from occbench.inference.predictions import CellPredictions
 from occbench.tables.rates import RatedCell, RateScorer, by_annotation
+from occbench.tables.redetected import Cell
 from occbench.tables.scoring import Scoring
-from occbench.tables.split import SPLIT_COLUMNS, Cell, Splitter, as_split_table
+from occbench.tables.split import Split, Splitter
 
 from .test_rates import WRIST, world
 
@@ -92,7 +93,7 @@ def test_the_interaction_has_draws_of_its_own(cells: list[Cell]) -> None:
 
 def test_without_draws_there_are_terms_and_no_intervals(cells: list[Cell]) -> None:
     rows = Splitter(replace(SCORING, draws=0), cells[0]).rows(WRIST, *cells[1:])
-    table = as_split_table(rows)
-    assert list(table.columns) == list(SPLIT_COLUMNS[4:])
+    table = Split().frame(rows)
+    assert list(table.columns) == list(Split.columns)[4:]
     assert table[["drop_pose", "drop_boxes", "drop_both", "interaction"]].notna().all(axis=None)
     assert table[[f"{term}_lo" for term in ("drop_pose", "interaction")]].isna().all(axis=None)

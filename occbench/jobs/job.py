@@ -1,0 +1,112 @@
+"""What is to be measured, and what decides its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..attacks import Attack
+from ..data.persons import Dataset
+from ..estimators.pose_model import PoseModel
+from ..inference.engine import Chunk, Settings, plan
+from ..inference.scenes import People
+from ..runs import about
+from ..runs.folder import DEFAULTS
+from ..runs.identity import ENGINE, Identity, persons_sha256, photos_sha256
+from ..tables.scoring import Scoring
+from .redetect import Finds
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is to be measured.
+
+    Attributes:
+        model: The estimator.
+        files: Where it comes from.
+        dataset: Checked photos and persons.
+        attacks: What is hidden, one cell each; the clean cell is always added.
+        out: The run folder.
+        scoring: How cells are scored.
+        settings: How cells are computed.
+        backend: What computes the forward passes.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        device: For the model.
+        limit: How many photos were asked for.
+        command: For the manifest.
+        redetect: Makes the detector of the boxes, where it is to see the attacked photos too (scope image).
+    """
+
+    model: PoseModel
+    files: about.ModelFiles
+    dataset: Dataset
+    attacks: Sequence[Attack]
+    out: Path
+    scoring: Scoring
+    settings: Settings
+    backend: str = "torch"
+    precision: str = "fp32"
+    device: str = "cpu"
+    limit: int | None = None
+    command: Sequence[str] = ()
+    redetect: Callable[[], Finds] | None = None
+
+    @cached_property
+    def people(self) -> People | None:
+        """For scope image, the labelled persons of each photo."""
+        return self.dataset.people() if self.settings.scope == "image" else None
+
+    @cached_property
+    def chunks(self) -> list[Chunk]:
+        """The pieces in which the persons are computed."""
+        return plan(self.dataset.persons, self.settings)
+
+    @cached_property
+    def choices(self) -> dict[str, Any]:
+        """What makes a run what it is: a command with other ones is another run."""
+        return {
+            "model": self.files.name,
+            "data": self.dataset.name,
+            "boxes": about.boxes_name(self.dataset),
+            "scope": self.settings.scope,
+            "redetect": self.redetect is not None,
+            "protocol": self.scoring.protocol,
+            "flip": self.model.flip,
+            "scales": ",".join(f"{scale:.10g}" for scale in self.model.scales) or None,
+            "limit": self.limit,
+            "backend": self.backend,
+            "precision": self.precision,
+            "device": self.device.split(":")[0],
+            "batch_size": self.settings.batch_size,
+        }
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The columns that are the same in every row of a run's tables."""
+        return {
+            "model": self.files.name,
+            "dataset": self.dataset.name,
+            "boxes": about.boxes_name(self.dataset),
+            "protocol": self.scoring.protocol,
+        }
+
+    def identity(self) -> Identity:
+        """What decides the predictions of every cell; the model must be ready."""
+        photos = {person.photo.id: person.photo for person in self.dataset.persons}.values()
+        decisive = {
+            name: value for name, value in self.choices.items() if name != "redetect"
+        }  # which only adds to the cells
+        return {
+            **{name: value for name, value in decisive.items() if (name, value) not in DEFAULTS.items()},
+            "engine": ENGINE,
+            "backend_version": self.model.about_backend()["version"],
+            "weights_sha256": self.model.weights_sha256,
+            "config_sha256": self.model.config_sha256,
+            "annotations_sha256": about.sha256(self.dataset.annotations),
+            "detections_sha256": None if self.dataset.detections is None else about.sha256(self.dataset.detections),
+            "persons_sha256": persons_sha256(self.dataset),
+            "photos_sha256": photos_sha256(photos),
+        }

@@ -1,0 +1,81 @@
+"""cells.csv: the figures of every cell and keypoint, and their drops (PROTOCOL section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..attacks import Attack
+from ..evaluation.intervals import holm
+from ..inference.predictions import CellPredictions, to_crop
+from .attraction import attraction
+from .finished import FinishedRun
+from .rows import Row
+from .table import CELL, RUN, Column, PerCell, bounds, number, text
+
+_AP = "empty where the data set has another metric"
+
+
+class Cells(PerCell):
+    """The main table. ``value`` is the figure of the data set's metric; where that is AP, ``ap`` says the same."""
+
+    name = "cells"
+    kept_as = "rows"
+    about = "one row per cell and keypoint (`all` or a name)"
+    columns: Mapping[str, Column] = {
+        **RUN,
+        **CELL,
+        "keypoint": text("whose figures: `all`, or one keypoint's"),
+        "n": number("persons that count"),
+        "ap": number(f"AP, mean over OKS .50 to .95, a fraction; {_AP}"),
+        "ap50": number("AP at OKS .50, a fraction"),
+        "ap75": number("AP at OKS .75, a fraction"),
+        "ap_m": number("AP of persons of medium size, a fraction"),
+        "ap_l": number("AP of large persons, a fraction"),
+        "ar": number("average recall, mean over OKS .50 to .95, a fraction"),
+        "drop": number("`value` clean minus attacked, of the same persons, points (x 100)"),
+        **bounds("drop", "`drop`, points, paired by photo"),
+        "drop_se": number("standard error of `drop`, points"),
+        "p": number("two-sided p for no drop"),
+        "p_adjusted": number("`p`, adjusted over all drops of the table (Holm)"),
+        **bounds("ap", "`ap`"),
+        "ar50": number("recall at OKS .50, a fraction"),
+        "ar75": number("recall at OKS .75, a fraction"),
+        "ar_m": number("average recall of persons of medium size, a fraction"),
+        "ar_l": number("average recall of large persons, a fraction"),
+        "n_remaining": number("of a part attack: persons in whom the keypoint lies outside the painted region"),
+        "drop_remaining": number("of a part attack: the drop over those persons alone, points"),
+        "attraction": number("how much nearer the hidden keypoints come to the occluder on the target, crop px"),
+        "attraction_decoys": number("how much nearer they come to the occluders elsewhere, crop px"),
+        "metric": text("what the data set is scored with: `AP`, `PCKh@0.5`, ..."),
+        "value": number("the figure of `metric`, a fraction"),
+        **bounds("value", "`value`"),
+    }
+
+    def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
+        """See :class:`~.table.PerCell`."""
+        if cell.attack is None:
+            return run.judge.rows(None)
+        rows = run.judge.rows(cell)
+        for row, near, far in zip(rows, *_attraction(run, cell.attack, cell), strict=True):
+            row |= {"attraction": near, "attraction_decoys": far}
+        return rows
+
+    def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
+        """See :class:`~.table.Table`; p adjusted over all drops of the table (Holm)."""
+        return with_adjusted_p(super().frame(rows))
+
+
+def _attraction(run: FinishedRun, attack: Attack, cell: CellPredictions) -> tuple[np.ndarray, np.ndarray]:
+    skeleton = run.dataset.skeleton
+    own = np.isin(np.arange(len(skeleton.keypoints)), skeleton.indices(attack.level, attack.target))
+    counted = cell.attacked[:, None] & run.labelled & own
+    before, after = (to_crop(c.keypoints, run.geometry, run.crop_size) for c in (run.clean, cell))
+    return attraction(before, after, cell.centres.astype(np.float64), counted)
+
+
+def with_adjusted_p(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with ``p_adjusted`` made from ``p`` by Holm."""
+    return table.assign(p_adjusted=holm(table["p"].to_numpy(dtype=np.float64)))

@@ -1,0 +1,48 @@
+"""groups.csv: figures by group, as the data set prints them: joint groups and limbs, or levels of crowding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ..inference.predictions import CellPredictions
+from .cells import with_adjusted_p
+from .finished import FinishedRun
+from .rows import Row
+from .table import CELL, RUN, Column, PerCell, bounds, number, text
+
+
+class Groups(PerCell):
+    """Beside each group the mean over all, for rates of correct joints."""
+
+    name = "groups"
+    kept_as = "groups"
+    about = "one row per cell, metric and group"
+    needs = "a data set with joint groups (MPII, LSP, FLIC) or levels of crowding (CrowdPose)"
+    columns: Mapping[str, Column] = {
+        **RUN,
+        **CELL,
+        "metric": text("what the group is scored with: `PCKh@0.5`, `PCP@0.5`, `AP`, ..."),
+        "group": text("a group of joints, a limb, a level of crowding, or `Mean`"),
+        "n": number("persons or joints that count"),
+        "value": number("the figure of `metric`, a fraction"),
+        **bounds("value", "`value`"),
+        "drop": number("`value` clean minus attacked, of the same persons, points (x 100)"),
+        **bounds("drop", "`drop`, points, paired by photo"),
+        "drop_se": number("standard error of `drop`, points"),
+        "p": number("two-sided p for no drop"),
+        "p_adjusted": number("`p`, adjusted over all drops of the table (Holm)"),
+    }
+
+    def applies(self, run: FinishedRun) -> bool:
+        """Where the data set has groups."""
+        return run.dataset.metric != "oks" or bool(run.dataset.levels)
+
+    def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
+        """See :class:`~.table.PerCell`."""
+        return run.judge.groups(None if cell.attack is None else cell)
+
+    def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
+        """See :class:`~.table.Table`; p adjusted over all drops of the table (Holm)."""
+        return with_adjusted_p(super().frame(rows))
