@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -72,6 +73,9 @@ def _unknown_placement(text: str) -> ValueError:
 
 
 CENTRED = Placement()
+_NAME = re.compile(
+    r"(?P<level>[a-z]+)-(?P<fill>[a-z]+):(?P<target>[^@+]+)(@(?P<radius>\d+(\.\d+)?(e[+-]?\d+)?))?(\+(?P<placement>[a-z]+(:\d+)?))?"
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,23 @@ class Attack:
         size = "" if self.radius == DEFAULT_RADIUS else "@" + repr(float(self.radius)).removesuffix(".0")
         where = "" if self.placement == CENTRED else f"+{self.placement}"
         return f"{self.level}-{self.fill}:{self.target}{size}{where}"
+
+    @classmethod
+    def parse(cls, name: str) -> Attack:
+        """Read a textual name, as :attr:`name` gives it.
+
+        Raises:
+            ValueError: It is none.
+        """
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(
+                f"an attack is called LEVEL-FILL:TARGET[@RADIUS][+PLACEMENT], as part-blackout:left_arm or "
+                f"keypoint-blur:nose@9+decoys:6, but got {name!r}"
+            )
+        placement = CENTRED if match["placement"] is None else Placement.parse(match["placement"])
+        radius = DEFAULT_RADIUS if match["radius"] is None else float(match["radius"])
+        return cls(match["level"], match["fill"], match["target"], radius, placement)
 
     @property
     def slug(self) -> str:

@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..system.errors import OccbenchError, unknown_name
-
 if TYPE_CHECKING:
-    from ..attacks import Attack, Placement, Skeleton
-    from ..data.persons import Dataset
-    from ..inference.detector import Detector
+    from ..api.run import Run
 
 
 def attack(
@@ -119,102 +114,45 @@ def attack(
 
     occbench attack --model rle --data my.json --kind keypoint-all --radius 6,12,18 --placement centred,decoys:6
     """
-    from ..estimators.scales import parse_scales
-    from ..system.distributed import LAUNCHERS, joined
-    from ..weights.zoo import find_model
+    from ..api.attack import attack as run
 
-    kinds, targets = _values(kind), _values(target)
-    _check_kinds(kinds)
-    if not data.endswith((".yaml", ".yml")):  # these bring targets of their own
-        _check_targets(targets)
-    radii, placements = [_radius(text) for text in _values(radius)], [_placement(text) for text in _values(placement)]
-    for option, value, known in (
-        ("scope", scope, ("person", "image")),
-        ("protocol", protocol, ("corrected", "thesis")),
-        ("evaluator", evaluator, ("exact", "pycocotools")),
-        ("backend", backend, ("torch", "openvino", "onnxruntime")),
-        ("precision", precision, ("fp32", "bf16", "fp16")),
-        ("launcher", launcher, LAUNCHERS),
-    ):
-        if value not in known:
-            raise unknown_name(option, value, known)
-    if (scope, protocol) == ("image", "thesis"):
-        raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
-    pyramid = parse_scales(_values(scales))
-    chosen = find_model(model)
-    chosen.require_attackable()
-    detector = _detector(boxes, detector_checkpoint, detector_score)
-    if redetect and not (scope == "image" and detector):
-        raise OccbenchError(
-            "--redetect shows the detector the attacked photos: it needs --scope image and --boxes detector:NAME"
-        )
-
-    from ..data.photos import check_photos
-    from ..data.sources import open_dataset
-    from ..runs import check_out
-    from ..system.progress import Progress
-
-    out = out or _default_out(chosen.name, data, boxes, scope)
-    check_out(out, overwrite)
-    dataset = open_dataset(data, images, "gt" if detector else boxes, seed)
-    if limit:
-        dataset = dataset.first(limit)
-        if not dataset.persons:
-            raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
-    chosen.require_keypoints_of(dataset.skeleton.name)
-    suite = _suite(dataset.skeleton, kinds, targets, radii, placements)
-    dataset = check_photos(dataset, skip_unreadable, every=detector is not None)
-
-    from ..estimators.pose_model import PoseModel, pick_device
-    from ..inference.engine import Settings
-    from ..jobs.detections import Finder, with_detector
-    from ..jobs.job import Job
-    from ..jobs.measure import measure
-    from ..reports import build_report
-    from ..runs.about import ModelFiles
-    from ..tables.scoring import Scoring
-    from ..weights.checkpoints import resolve
-
-    with joined(launcher) as ranks:
-        progress = Progress(None if ranks.first else False)
-        progress.say(f"loading {chosen.name}")
-        weights = resolve(checkpoint, chosen)
-        place = pick_device(device, ranks.local)
-        if detector is not None:
-            finder = Finder(
-                detector, detector_checkpoint, place, trust_checkpoint, trust_config, min_score=detector_score
-            )
-            dataset = with_detector(dataset, finder, progress)
-        on_gpu = place.startswith("cuda")
-        files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
-        job = Job(
-            PoseModel(files.config, weights, place, flip, trust_checkpoint, trust_config, pyramid),
-            files,
-            dataset,
-            suite,
-            out,
-            Scoring(protocol, evaluator, bootstrap, seed),  # type: ignore[arg-type]  # checked above
-            Settings(
-                protocol,
-                seed,
-                batch_size or (128 if on_gpu else 16),
-                (8 if on_gpu else 1) if workers is None else workers,
-                scope=scope,
-            ),
-            backend,
-            precision,
-            place,
-            limit,
-            ["occbench", *sys.argv[1:]],
-            partial(_seeing_again, dataset, place, trust_checkpoint, trust_config) if redetect else None,
-        )
-
-        def report(folder: Path) -> Path:
-            return build_report([folder], progress=progress.say)
-
-        manifest = measure(job, report, progress, ranks, overwrite=overwrite, take_over=take_over)
-    if manifest is not None:
-        _print_summary(out, out / "report.html", manifest, as_json)
+    made = run(
+        model,
+        data,
+        _values(kind),
+        out,
+        targets=_values(target),
+        radii=_values(radius),
+        placements=_values(placement),
+        checkpoint=checkpoint,
+        images=images,
+        boxes=boxes,
+        detector_checkpoint=detector_checkpoint,
+        detector_score=detector_score,
+        scope=scope,
+        redetect=redetect,
+        protocol=protocol,
+        overwrite=overwrite,
+        take_over=take_over,
+        limit=limit,
+        batch_size=batch_size,
+        device=device,
+        backend=backend,
+        precision=precision,
+        workers=workers,
+        launcher=launcher,
+        flip=flip,
+        scales=_values(scales),
+        seed=seed,
+        bootstrap=bootstrap,
+        evaluator=evaluator,
+        trust_checkpoint=trust_checkpoint,
+        trust_config=trust_config,
+        skip_unreadable=skip_unreadable,
+        command=["occbench", *sys.argv[1:]],
+    )
+    if made is not None:
+        _print_summary(made, as_json)
 
 
 def _values(given: list[str] | None) -> list[str]:
@@ -222,102 +160,8 @@ def _values(given: list[str] | None) -> list[str]:
     return [value.strip() for text in given or [] for value in text.split(",") if value.strip()]
 
 
-def _radius(text: str) -> float:
-    try:
-        radius = float(text)
-    except ValueError:
-        radius = math.nan
-    if not 0 < radius <= 1000:
-        raise OccbenchError(f"--radius must be a positive number of crop px (up to 1000), but is {text}")
-    return radius
-
-
-def _detector(boxes: str, checkpoint: str | None, score: float | None) -> str | None:
-    """The detector that ``--boxes`` names, known to exist; None for other boxes.
-
-    Raises:
-        OccbenchError: There is no such detector, or options of one are given for other boxes.
-    """
-    from ..data.sources import detector_of
-    from ..weights.detectors import find_detector
-
-    name = detector_of(boxes)
-    if name is not None:
-        find_detector(name)
-        return name
-    for option, value in (("--detector-checkpoint", checkpoint), ("--detector-score", score)):
-        if value is not None:
-            raise OccbenchError(f"{option} is for --boxes detector:NAME, but --boxes is {boxes!r}")
-    return None
-
-
-def _seeing_again(dataset: Dataset, device: str, trust: bool, trust_config: bool) -> Detector:
-    """The detector that found the boxes of a data set."""
-    from ..inference.detector import Detector
-
-    files = dataset.detector
-    if files is None:
-        raise OccbenchError("the boxes are no detector's: give --boxes detector:NAME")
-    return Detector(files.config, files.checkpoint, device, trust, trust_config)
-
-
-def _check_kinds(kinds: list[str]) -> None:
-    from ..attacks import GROUPS, KINDS
-
-    if not kinds:
-        raise OccbenchError("--kind names no kind of attack; `occbench ls kinds` lists them")
-    for kind in kinds:
-        if kind not in KINDS and kind not in GROUPS:
-            raise unknown_name("kind", kind, [*KINDS, *GROUPS])
-
-
-def _check_targets(targets: list[str]) -> None:
-    """Refuse what is no target of any known data set, before one is read."""
-    from ..attacks import LEVELS, SKELETONS
-
-    known = {name for skeleton in SKELETONS.values() for level in LEVELS for name in skeleton.targets(level)}
-    for target in targets:
-        if target not in known:
-            raise unknown_name("target", target, known)
-
-
-def _suite(
-    skeleton: Skeleton, kinds: list[str], targets: list[str], radii: list[float], placements: list[Placement]
-) -> list[Attack]:
-    from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS, make_suite
-
-    known = [name for level in LEVELS for name in skeleton.targets(level)]
-    for target in targets:
-        if target not in known:
-            raise unknown_name("target", target, known)
-    try:
-        return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED])
-    except ValueError as error:
-        raise OccbenchError(str(error)) from error
-
-
-def _placement(text: str) -> Placement:
-    from ..attacks import Placement
-
-    try:
-        return Placement.parse(text)
-    except ValueError as error:
-        raise OccbenchError(str(error)) from error
-
-
-def _default_out(model: str, data: str, boxes: str, scope: str) -> Path:
-    """runs/MODEL-DATA-BOXES[-image]: the same for the same command, which so goes on with what it began."""
-    kind, _, name = boxes.partition(":")
-    source = Path(boxes).stem if boxes.endswith(".json") else boxes.replace(":", "-")
-    if kind == "detector":
-        source = f"detector-{Path(name).stem if name.endswith('.py') else name}"
-    return Path("runs") / (f"{model}-{Path(data).stem}-{source}" + "-image" * (scope == "image"))
-
-
-def _print_summary(out: Path, page: Path, manifest: dict[str, Any], as_json: bool) -> None:
-    import pandas as pd
-
-    table = pd.read_csv(out / "cells.csv")
+def _print_summary(run: Run, as_json: bool) -> None:
+    out, page, manifest, table = run.folder, run.folder / "report.html", run.manifest, run.cells
     overall = table[table["keypoint"] == "all"]
     clean = overall[overall["level"] == "clean"].iloc[0]
     if as_json:

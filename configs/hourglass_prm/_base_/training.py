@@ -1,5 +1,5 @@
-# Stacked hourglass as "Learning Feature Pyramids for Human Pose Estimation" trains it (Section 5.1.1): RMSProp, 7e-4 for
-# 150 epochs, a tenth for 20 and a hundredth for 30, batches of 16; targets with sigma 1 px of heatmap (Eq. 4).
+# Stacked hourglass as "Learning Feature Pyramids for Human Pose Estimation" trains it (Section 5.1.1): RMSProp, 7e-4
+# for 150 epochs, a tenth for 20 and a hundredth for 30, batches of 16; targets with sigma 1 px of heatmap (Eq. 4).
 # Scale and rotation are those of the stacked hourglass that the paper follows; for the colour noise stands MMPose's.
 # The bases beside it add the data set.
 custom_imports = dict(imports=['occbench.models'])

@@ -1,0 +1,296 @@
+"""``occbench.attack`` and ``occbench attack``: a model, a data set and attacks become a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..system.errors import OccbenchError, unknown_name
+
+if TYPE_CHECKING:
+    from ..attacks import Attack, Placement, Skeleton
+    from ..data.persons import Dataset
+    from ..inference.detector import Detector
+    from .run import Run
+
+
+def attack(
+    model: str,
+    data: str,
+    kinds: str | Sequence[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    targets: Sequence[str] = (),
+    radii: Sequence[float | str] = (),
+    placements: Sequence[str] = (),
+    checkpoint: str | None = None,
+    images: str | PathLike[str] | None = None,
+    boxes: str = "gt",
+    detector_checkpoint: str | None = None,
+    detector_score: float | None = None,
+    scope: str = "person",
+    redetect: bool = False,
+    protocol: str = "corrected",
+    overwrite: bool = False,
+    take_over: bool = False,
+    limit: int | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    backend: str = "torch",
+    precision: str = "fp32",
+    workers: int | None = None,
+    launcher: str = "none",
+    flip: bool | None = None,
+    scales: Sequence[str] = (),
+    seed: int = 0,
+    bootstrap: int = 1000,
+    evaluator: str = "exact",
+    trust_checkpoint: bool = False,
+    trust_config: bool = False,
+    skip_unreadable: bool = False,
+    progress: bool | None = None,
+    command: Sequence[str] = ("occbench.attack",),
+) -> Run | None:
+    """Hide keypoints or parts in photos, measure the drop in AP per keypoint, and write a run folder with its report.
+
+    A run that is there already goes on: what it has of the same content is not computed again.
+
+    Args:
+        model: A name of ``occbench ls models``, or an MMPose config.
+        data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml).
+        kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
+        out: The run folder; None: ``runs/MODEL-DATA-BOXES``.
+        targets: Keypoints or parts to hide; none for every one, a cell each.
+        radii: Crop px: the disc's radius, or a part's margin; none for 6.
+        placements: ``centred``, ``jittered``, ``decoys:N``, ``placebo`` (PROTOCOL section 8); none for centred.
+        checkpoint: Weights: a file or an address; None for the model's own.
+        images: The image folder of an annotation file.
+        boxes: ``gt``, ``jitter:S``, a COCO detections file, ``detector:NAME`` or ``detector:CONFIG.py``.
+        detector_checkpoint: The detector's weights; None for MMDet's own.
+        detector_score: Boxes below it are left out.
+        scope: ``person``: who is in the crop; ``image``: everybody labelled, in the photo itself (PROTOCOL section 7).
+        redetect: Whether the detector sees the attacked photos too (scope image).
+        protocol: ``corrected`` or ``thesis``.
+        overwrite: Whether to begin anew where ``out`` holds a run.
+        take_over: Whether to take a run that a process of another machine left locked.
+        limit: Only the first photos with people.
+        batch_size: Crops inferred at a time; None for 16, on a GPU 128.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
+        backend: ``torch``, ``openvino`` or ``onnxruntime``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        workers: Threads that cut and attack crops; None for 1, on a GPU 8.
+        launcher: ``auto``, ``none``, ``pytorch`` or ``slurm``.
+        flip: Flip test; None as the config says.
+        scales: Of an image pyramid whose heatmaps are averaged.
+        seed: Of random placements and of the bootstrap.
+        bootstrap: Draws behind the intervals; 0 for none.
+        evaluator: ``exact``, or ``pycocotools``, which says the same slowly.
+        trust_checkpoint: Whether to unpickle a checkpoint that holds more than weights.
+        trust_config: Whether a config may run code from outside of its own tree.
+        skip_unreadable: Whether to leave out photos that cannot be read, and record them.
+        progress: Whether to draw progress on stderr; None: where that is a terminal.
+        command: For the manifest.
+
+    Returns:
+        The finished run; None in all processes of a launcher but the first.
+
+    Raises:
+        OccbenchError: Something that was given cannot be used; the message says how to mend it.
+    """
+    from ..estimators.scales import parse_scales
+    from ..system.distributed import LAUNCHERS, joined
+    from ..weights.zoo import find_model
+
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    _check_kinds(kinds)
+    if not str(data).endswith((".yaml", ".yml")):  # these bring targets of their own
+        _check_targets(targets)
+    sizes, places = [_radius(radius) for radius in radii], [_placement(text) for text in placements]
+    for option, value, known in (
+        ("scope", scope, ("person", "image")),
+        ("protocol", protocol, ("corrected", "thesis")),
+        ("evaluator", evaluator, ("exact", "pycocotools")),
+        ("backend", backend, ("torch", "openvino", "onnxruntime")),
+        ("precision", precision, ("fp32", "bf16", "fp16")),
+        ("launcher", launcher, LAUNCHERS),
+    ):
+        if value not in known:
+            raise unknown_name(option, value, known)
+    if (scope, protocol) == ("image", "thesis"):
+        raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
+    pyramid = parse_scales(list(scales))
+    chosen = find_model(model)
+    chosen.require_attackable()
+    detector = _detector(boxes, detector_checkpoint, detector_score)
+    if redetect and not (scope == "image" and detector):
+        raise OccbenchError(
+            "--redetect shows the detector the attacked photos: it needs --scope image and --boxes detector:NAME"
+        )
+
+    from ..data.photos import check_photos
+    from ..data.sources import open_dataset
+    from ..runs import check_out
+    from ..system.progress import Progress
+
+    folder = Path(out) if out is not None else _default_out(chosen.name, data, boxes, scope)
+    check_out(folder, overwrite)
+    pictures = None if images is None else Path(images)
+    dataset = open_dataset(data, pictures, "gt" if detector else boxes, seed)
+    if limit:
+        dataset = dataset.first(limit)
+        if not dataset.persons:
+            raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
+    chosen.require_keypoints_of(dataset.skeleton.name)
+    suite = _suite(dataset.skeleton, kinds, targets, sizes, places)
+    dataset = check_photos(dataset, skip_unreadable, every=detector is not None)
+
+    from ..estimators.pose_model import PoseModel, pick_device
+    from ..inference.engine import Settings
+    from ..jobs.detections import Finder, with_detector
+    from ..jobs.job import Job
+    from ..jobs.measure import measure
+    from ..reports import build_report
+    from ..runs.about import ModelFiles
+    from ..tables.scoring import Scoring
+    from ..weights.checkpoints import resolve
+    from .run import open_run
+
+    with joined(launcher) as ranks:
+        shown = Progress(progress if ranks.first else False)
+        shown.say(f"loading {chosen.name}")
+        weights = resolve(checkpoint, chosen)
+        place = pick_device(device, ranks.local)
+        if detector is not None:
+            finder = Finder(
+                detector, detector_checkpoint, place, trust_checkpoint, trust_config, min_score=detector_score
+            )
+            dataset = with_detector(dataset, finder, shown)
+        on_gpu = place.startswith("cuda")
+        files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
+        job = Job(
+            PoseModel(files.config, weights, place, flip, trust_checkpoint, trust_config, pyramid),
+            files,
+            dataset,
+            suite,
+            folder,
+            Scoring(protocol, evaluator, bootstrap, seed),  # type: ignore[arg-type]  # checked above
+            Settings(
+                protocol,
+                seed,
+                batch_size or (128 if on_gpu else 16),
+                (8 if on_gpu else 1) if workers is None else workers,
+                scope=scope,
+            ),
+            backend,
+            precision,
+            place,
+            limit,
+            list(command),
+            partial(_seeing_again, dataset, place, trust_checkpoint, trust_config) if redetect else None,
+        )
+
+        def report(made: Path) -> Path:
+            return build_report([made], progress=shown.say)
+
+        manifest = measure(job, report, shown, ranks, overwrite=overwrite, take_over=take_over)
+    return None if manifest is None else open_run(folder)
+
+
+def _radius(given: float | str) -> float:
+    try:
+        radius = float(given)
+    except ValueError:
+        radius = math.nan
+    if not 0 < radius <= 1000:
+        raise OccbenchError(f"--radius must be a positive number of crop px (up to 1000), but is {given}")
+    return radius
+
+
+def _placement(text: str) -> Placement:
+    from ..attacks import Placement
+
+    try:
+        return Placement.parse(text)
+    except ValueError as error:
+        raise OccbenchError(str(error)) from error
+
+
+def _detector(boxes: str, checkpoint: str | None, score: float | None) -> str | None:
+    """The detector that ``--boxes`` names, known to exist; None for other boxes.
+
+    Raises:
+        OccbenchError: There is no such detector, or options of one are given for other boxes.
+    """
+    from ..data.sources import detector_of
+    from ..weights.detectors import find_detector
+
+    name = detector_of(boxes)
+    if name is not None:
+        find_detector(name)
+        return name
+    for option, value in (("--detector-checkpoint", checkpoint), ("--detector-score", score)):
+        if value is not None:
+            raise OccbenchError(f"{option} is for --boxes detector:NAME, but --boxes is {boxes!r}")
+    return None
+
+
+def _seeing_again(dataset: Dataset, device: str, trust: bool, trust_config: bool) -> Detector:
+    """The detector that found the boxes of a data set."""
+    from ..inference.detector import Detector
+
+    files = dataset.detector
+    if files is None:
+        raise OccbenchError("the boxes are no detector's: give --boxes detector:NAME")
+    return Detector(files.config, files.checkpoint, device, trust, trust_config)
+
+
+def _check_kinds(kinds: Sequence[str]) -> None:
+    from ..attacks import GROUPS, KINDS
+
+    if not kinds:
+        raise OccbenchError("--kind names no kind of attack; `occbench ls kinds` lists them")
+    for kind in kinds:
+        if kind not in KINDS and kind not in GROUPS:
+            raise unknown_name("kind", kind, [*KINDS, *GROUPS])
+
+
+def _check_targets(targets: Sequence[str]) -> None:
+    """Refuse what is no target of any known data set, before one is read."""
+    from ..attacks import LEVELS, SKELETONS
+
+    known = {name for skeleton in SKELETONS.values() for level in LEVELS for name in skeleton.targets(level)}
+    for target in targets:
+        if target not in known:
+            raise unknown_name("target", target, known)
+
+
+def _suite(
+    skeleton: Skeleton,
+    kinds: Sequence[str],
+    targets: Sequence[str],
+    radii: Sequence[float],
+    placements: Sequence[Placement],
+) -> list[Attack]:
+    from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS, make_suite
+
+    known = [name for level in LEVELS for name in skeleton.targets(level)]
+    for target in targets:
+        if target not in known:
+            raise unknown_name("target", target, known)
+    try:
+        return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED])
+    except ValueError as error:
+        raise OccbenchError(str(error)) from error
+
+
+def _default_out(model: str, data: str, boxes: str, scope: str) -> Path:
+    """runs/MODEL-DATA-BOXES[-image]: the same for the same command, which so goes on with what it began."""
+    kind, _, name = boxes.partition(":")
+    source = Path(boxes).stem if boxes.endswith(".json") else boxes.replace(":", "-")
+    if kind == "detector":
+        source = f"detector-{Path(name).stem if name.endswith('.py') else name}"
+    return Path("runs") / (f"{model}-{Path(data).stem}-{source}" + "-image" * (scope == "image"))

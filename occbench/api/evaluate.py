@@ -1,0 +1,52 @@
+"""``occbench.evaluate``: anybody's results, by the metric of the data."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..system.errors import unknown_name
+
+if TYPE_CHECKING:
+    from ..tables.results import Scores
+
+
+def evaluate(
+    truth: str | PathLike[str],
+    results: str | PathLike[str],
+    clean: str | PathLike[str] | None = None,
+    *,
+    images: str | PathLike[str] | None = None,
+    protocol: str = "corrected",
+    evaluator: str = "exact",
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> Scores:
+    """Score keypoint results of any framework: AP and AP per keypoint, or PCKh, PCK, PDJ.
+
+    Args:
+        truth: A name of ``occbench ls datasets``, or an annotation file.
+        results: A COCO keypoint results file.
+        clean: Results without the attack; with them, drops and their intervals are given.
+        images: The image folder, where the annotations lack the photos' sizes.
+        protocol: ``corrected`` or ``thesis``.
+        evaluator: ``exact``, or ``pycocotools``, which says the same slowly.
+        bootstrap: Draws behind the intervals; 0 for none.
+        seed: Of the draws.
+
+    Raises:
+        OccbenchError: A file cannot be read, or results do not go with the truth.
+    """
+    if protocol not in ("corrected", "thesis"):
+        raise unknown_name("protocol", protocol, ("corrected", "thesis"))
+    if evaluator not in ("exact", "pycocotools"):
+        raise unknown_name("evaluator", evaluator, ("exact", "pycocotools"))
+
+    from ..data.sources import open_dataset
+    from ..tables.results import score_results
+    from ..tables.scoring import Scoring
+
+    dataset = open_dataset(str(truth), None if images is None else Path(images))
+    scoring = Scoring(protocol, evaluator, bootstrap, seed)  # type: ignore[arg-type]  # checked above
+    return score_results(dataset, Path(results), None if clean is None else Path(clean), scoring)
