@@ -173,7 +173,8 @@ class Run:
             sizes = ", ".join(f"{size:g}" for size in sorted(self.tables["cells"]["radius"].dropna().unique()))
             raise OccbenchError(f"{len(cells)} rows are of {fill} on {target!r} with radius {radius}: it has {sizes}")
         row = cells.iloc[0]
-        return Drop(*(float(row[name]) for name in ("drop", "drop_lo", "drop_hi", "p")), int(row["n"]))
+        points, low, high, p = (float(row[name]) for name in ("drop", "drop_lo", "drop_hi", "p"))
+        return Drop(points, low, high, p, int(row["n"]))
 
     def compare(self, other: Run | str | PathLike[str]) -> pd.DataFrame:
         """How clean and attacked AP differ from those of another run on the same photos, paired by photo.
@@ -249,5 +250,4 @@ def _parsed(name: str) -> Attack:
 
 def _tile(tile: Any) -> str:
     rows = [(tile.title, tile.value, tile.text), *((label, value, bounds) for label, _, value, bounds in tile.rows)]
-    cells = "".join("<tr>" + "".join(f"<td>{html.escape(str(text))}</td>" for text in row) + "</tr>" for row in rows)
-    return cells
+    return "".join("<tr>" + "".join(f"<td>{html.escape(str(text))}</td>" for text in row) + "</tr>" for row in rows)

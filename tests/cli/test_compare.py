@@ -94,9 +94,8 @@ def test_changes_are_those_of_the_replicated_photos(occbench: Occbench, runs: di
     for name, slug in (("clean", "clean"), ("part-blackout", "part-blackout_head")):
         level, _, fill = name.partition("-")
         aps = [t[(t["level"] == level) & ((t["fill"] == fill) | (level == "clean"))]["ap"].iloc[0] for t in tables]
-        assert changes[name]["change"] == pytest.approx(
-            100 * (aps[1] - aps[0]), abs=3e-8
-        )  # of the ten digits in cells.csv
+        # cells.csv has ten digits
+        assert changes[name]["change"] == pytest.approx(100 * (aps[1] - aps[0]), abs=3e-8)
         drawn = slow_draws([base, worse], slug)
         truth = Measured.open(base).dataset.truth
         with_persons = len(np.unique(truth.image[truth.num_keypoints > 0]))
