@@ -1,22 +1,28 @@
 # Two commands for a new user: `make demo` and `make test`. Both create the environment when it is not there.
-PYTHON ?= python3
-VENV   ?= .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+PYTHON      ?= python3
+VENV        ?= .venv
+CONSTRAINTS ?= constraints.txt
+LIMIT       ?= 40
+BIN         := $(VENV)/bin
+STAMP       := $(VENV)/.installed
 
 .PHONY: install demo test lint clean
 
 install: $(STAMP)
 
-# Two pip steps: one of mmpose's dependencies (chumpy) builds only where the packages of the first step are visible.
-$(STAMP): pyproject.toml constraints.txt
+# What can fail for want of the right Python is tried before the first download.
+$(STAMP): pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "'$(PYTHON)' is no Python 3.10 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "'$(PYTHON)' cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt torch torchvision numpy setuptools wheel
-	$(BIN)/python -m pip install --no-build-isolation -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install -c $(CONSTRAINTS) -e ".[dev]"
+	$(BIN)/occbench setup
 	@touch $(STAMP)
 
 demo: install
-	$(BIN)/occbench attack --model hrnet-mini --data sample --boxes gt --kind all --radius 6,12,18 --limit 40 --out runs/demo
+	$(BIN)/occbench attack --model hrnet-mini --data sample --boxes gt --kind all --radius 6,12,18 --limit $(LIMIT) --out runs/demo
 
 # One process per core, each with one thread: the tests of a file stay together, for they share what is slow to make.
 test: install
@@ -27,7 +33,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf build
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-compile --target build/typecheck .
+	$(BIN)/python -m pip install --quiet --no-deps --no-compile --target build/typecheck .
 	MYPYPATH=build/typecheck $(BIN)/mypy -p occbench
 	cd build/typecheck && $(abspath $(BIN))/lint-imports $(CURDIR)/pyproject.toml --no-cache
 

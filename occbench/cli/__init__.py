@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..system.errors import OccbenchError
-from . import attack, compare, doctor, evaluate, export, fetch, ls, preview, report, sample, train, verify, view
+from . import attack, compare, doctor, evaluate, export, fetch, ls, preview, report, sample, setup, train, verify, view
 
 app = typer.Typer(
     name="occbench",
@@ -41,6 +41,7 @@ app.command()(sample.sample)
 app.command()(fetch.fetch)
 app.command()(ls.ls)
 app.command()(doctor.doctor)
+app.command()(setup.setup)
 
 
 def main() -> None:

@@ -7,12 +7,14 @@ import os
 import platform
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..system.compat import FULL_MMCV, has_compiled_ops, setup_mmpose
 from ..system.errors import OccbenchError
+from ..system.openmmlab import INSTALL_MMPOSE, MMPOSE
 from ..system.paths import cache_dir, data_dir
 from ..weights.checkpoints import cached
 from ..weights.detectors import list_detectors
@@ -53,9 +55,8 @@ def works(found: list[Check]) -> bool:
 
 
 def _versions() -> Iterator[Check]:
-    python = platform.python_version_tuple()
-    fits = (3, 10) <= (int(python[0]), int(python[1])) < (3, 13)
-    yield Check("versions", "python", fits, platform.python_version(), "" if fits else "use Python 3.10, 3.11 or 3.12")
+    fits = sys.version_info >= (3, 10)
+    yield Check("versions", "python", fits, platform.python_version(), "" if fits else "use Python 3.10 or newer")
     wanted = _requirements()
     for names in (
         ("torch",),
@@ -67,7 +68,6 @@ def _versions() -> Iterator[Check]:
         ("mmengine",),
         ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
         ("pycocotools",),
-        ("xtcocotools",),
     ):
         yield _version(names, wanted)
 
@@ -76,7 +76,7 @@ def _version(names: tuple[str, ...], wanted: dict[str, str]) -> Check:
     """Whether one of the distributions that give the same module is installed in a version that fits."""
     asked = next((name for name in names if name in wanted), names[0])
     rule = wanted.get(asked, "")
-    mend = f'pip install -c constraints.txt "{asked}{rule}"'
+    mend = INSTALL_MMPOSE if asked == "mmpose" else f'pip install -c constraints.txt "{asked}{rule}"'
     found = [(name, version) for name in names if (version := _installed(name)) is not None]
     if not found:
         return Check("versions", names[0], False, "not installed", mend)
@@ -91,17 +91,22 @@ def _version(names: tuple[str, ...], wanted: dict[str, str]) -> Check:
 
 
 def _requirements() -> dict[str, str]:
-    """Distribution name to version rule, as this package declares them."""
+    """Distribution name to version rule, as this package declares them, and MMPose."""
     try:
         declared = importlib.metadata.requires("occbench") or []
     except importlib.metadata.PackageNotFoundError:
         return {}
     rules = {}
-    for line in declared:
+    for line in (*declared, MMPOSE):
         match = re.match(r"([\w.-]+)\s*([^;]*)", line.partition(";")[0].strip())
         if match and "extra" not in line:
             rules[match[1].lower()] = match[2].strip()
     return rules
+
+
+def _reinstall() -> str:
+    """What to do where MMPose or what it needs does not work."""
+    return REINSTALL if _installed("mmpose") else f"{INSTALL_MMPOSE} (or: occbench setup)"
 
 
 def _fits(version: str, rule: str) -> bool:
@@ -119,16 +124,16 @@ def _installed(distribution: str) -> str | None:
 
 def _imports() -> Iterator[Check]:
     for name in ("torch", "torchvision", "cv2", "pycocotools.mask"):
-        yield _importable(name, _plain_import(name), needed=name != "torchvision")
-    yield _importable("mmpose.models and mmdet", setup_mmpose)
+        yield _importable(name, _plain_import(name), REINSTALL, needed=name != "torchvision")
+    yield _importable("mmpose.models and mmdet", setup_mmpose, _reinstall())
 
 
-def _importable(name: str, load: Callable[[], object], needed: bool = True) -> Check:
+def _importable(name: str, load: Callable[[], object], mend: str, needed: bool = True) -> Check:
     try:
         load()
     except Exception as error:  # a broken installation can fail in any way
         reason = (str(error).splitlines() or [""])[0][:200]
-        return Check("imports", name, False, f"{type(error).__name__}: {reason}", REINSTALL, needed)
+        return Check("imports", name, False, f"{type(error).__name__}: {reason}", mend, needed)
     return Check("imports", name, True, "imports", needed=needed)
 
 
@@ -157,7 +162,7 @@ def _operators() -> Iterator[Check]:
             found = kind if right else f"{kind}, but gives a wrong result"
         except Exception as error:
             right, found = False, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
-        yield Check(group, name, right, found, "" if right else REINSTALL)
+        yield Check(group, name, right, found, "" if right else _reinstall())
     yield Check(
         group, "all others", compiled, kind if compiled else "absent; no pose model of `occbench ls models` needs them",
         "" if compiled else f"only for models or detectors that ask for them: {FULL_MMCV}", needed=False,
@@ -166,7 +171,7 @@ def _operators() -> Iterator[Check]:
 
 def _detectors() -> Check:
     """Whether MMDet builds the smallest of the named detectors, as ``--boxes detector:NAME`` needs it."""
-    group, mend = "detectors", "only for --boxes detector:NAME: " + REINSTALL
+    group, mend = "detectors", "only for --boxes detector:NAME: " + _reinstall()
     try:
         from ..estimators.pose_model import load_config
         from ..inference.detector import build_detector

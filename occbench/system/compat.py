@@ -1,25 +1,30 @@
-"""The one place that makes MMPose importable beside any torch.
+"""The one place that makes MMPose importable beside any torch and NumPy, without a compiler.
 
 ``mmpose.models`` imports ``mmcv.ops`` and ``mmdet`` unconditionally, and ``mmcv-lite`` has no compiled operators.
 :func:`setup_mmpose` registers a stand-in for ``mmcv._ext`` where no compiled one is there: ``nms`` and
 ``roi_align`` work (they are what top-down pose models and the common MMDet detectors need at inference), every
 other operator says what to install. With a full mmcv it stays out of the way.
+
+``mmpose.datasets`` and ``mmpose.evaluation`` import xtcocotools, in whose place there always is :mod:`.coco_tools`, and
+MMEngine looks for packages through ``pkg_resources``, which setuptools 82 no longer has: here through importlib.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.machinery
+import importlib.metadata
 import importlib.util
 import sys
 import warnings
 from collections.abc import Callable
 from functools import cache, wraps
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
 from .errors import OccbenchError
-from .openmmlab import mmpose_configs
+from .openmmlab import WITHOUT_MMPOSE, mmpose_configs
 
 FULL_MMCV = "install a full, compiled mmcv 2.1.0 (see 'A full mmcv' in README.md)"
 
@@ -31,13 +36,16 @@ def setup_mmpose() -> None:
     Raises:
         OccbenchError: MMPose or one of its parts is not installed or does not fit.
     """
-    warnings.filterwarnings("ignore", message=".*pkg_resources is deprecated.*")
+    if importlib.util.find_spec("mmpose") is None:
+        raise OccbenchError(WITHOUT_MMPOSE)
     warnings.filterwarnings("ignore", message=".*torch.cuda.amp.autocast.*", category=FutureWarning)  # MMDet's
     warnings.filterwarnings("ignore", message="torch.meshgrid: in an upcoming release.*")  # MMDet's
     try:
         _load_torchvision()
         if not has_compiled_ops():
             _register_ops()
+        _look_for_packages_with_importlib()
+        _register_coco_tools()
         import mmdet  # noqa: F401
         import mmpose.datasets
         import mmpose.evaluation
@@ -107,9 +115,53 @@ def _keep_to_own_metainfo() -> None:
         parsed: dict[str, Any] = theirs({"from_file": str(own)} if own.is_file() else metainfo)
         return parsed
 
+    _replace("mmpose", theirs, parse_pose_metainfo)
+
+
+def _look_for_packages_with_importlib() -> None:
+    """Make MMEngine find installed packages, as the base of a config such as ``mmpose::...`` needs it."""
+    from mmengine.utils import package_utils
+
+    _replace("mmengine", package_utils.is_installed, is_installed)
+    _replace("mmengine", package_utils.get_installed_path, get_installed_path)
+
+
+def is_installed(package: str) -> bool:
+    """Whether there is a distribution, or a module, of that name; a namespace package does not count."""
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        spec = importlib.util.find_spec(package)
+        return spec is not None and spec.origin is not None
+    return True
+
+
+def get_installed_path(package: str) -> str:
+    """The folder of a module or, by the name of its distribution, of the first module that this one lists.
+
+    Raises:
+        PackageNotFoundError: There is neither.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        listed = importlib.metadata.distribution(package).read_text("top_level.txt") or package
+        spec = importlib.util.find_spec(listed.split()[0])
+    if spec is None or spec.origin is None:
+        raise importlib.metadata.PackageNotFoundError(package)
+    return str(Path(spec.origin).parent)
+
+
+def _register_coco_tools() -> None:
+    from . import coco_tools
+
+    coco_tools.register()
+
+
+def _replace(package: str, theirs: Callable[..., Any], ours: Callable[..., Any]) -> None:
+    """Put a function into the place of another in every module of a package that holds it by its name."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("mmpose.") and vars(module).get("parse_pose_metainfo") is theirs:
-            module.parse_pose_metainfo = parse_pose_metainfo  # type: ignore[attr-defined]
+        if name.split(".")[0] == package and vars(module).get(theirs.__name__) is theirs:
+            setattr(module, theirs.__name__, ours)
 
 
 class _StandIn(ModuleType):

@@ -8,6 +8,14 @@ from pathlib import Path
 
 from .errors import OccbenchError
 
+MMPOSE = "mmpose==1.3.2"
+"""The distribution of MMPose that fits. It is no dependency of this project, for it declares two packages that this
+project does without and that need a compiler or NumPy 1: chumpy, which MMPose never imports, and xtcocotools, for which
+:mod:`.coco_tools` stands in."""
+
+INSTALL_MMPOSE = f"pip install --no-deps {MMPOSE}"
+WITHOUT_MMPOSE = f"MMPose is not installed: `{INSTALL_MMPOSE}` installs it, and so does `occbench setup`"
+
 
 def installed_configs(package: str) -> Path:
     """The folder of the configs that ``mmpose`` or ``mmdet`` brings, found without importing it.
@@ -18,6 +26,8 @@ def installed_configs(package: str) -> Path:
     name = {"mmpose": "MMPose", "mmdet": "MMDet"}[package]
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
+        if package == "mmpose":
+            raise OccbenchError(WITHOUT_MMPOSE)
         raise OccbenchError(f"{name} is not installed; `occbench doctor` says how to install it")
     root = Path(spec.origin).parent
     for folder in (root / ".mim" / "configs", root.parent / "configs"):  # installed; a source checkout

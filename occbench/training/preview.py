@@ -69,7 +69,7 @@ def augmented(
     for augmentation in augmentations:
         check_donors(augmentation.transforms, data)
     cfg.train_dataloader.dataset.pipeline = steps[1 : types.index("TopdownAffine") + 1]
-    with redirect_stdout(io.StringIO()):  # xtcocotools prints what it does
+    with redirect_stdout(io.StringIO()):  # reading COCO files prints what it does
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
     transforms = [[TRANSFORMS.build(each) for each in augmentation.transforms] for augmentation in augmentations]
     rows = []

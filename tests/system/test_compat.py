@@ -1,17 +1,23 @@
-"""The stand-ins for mmcv's compiled operators, against plain loops written from their definitions."""
+"""What stands in for what MMPose asks for: mmcv's operators, against plain loops from their definitions; and the rest."""
 
 from __future__ import annotations
 
+import importlib
 import math
+import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from occbench.data.synthetic import generate
 from occbench.system import mmcv_ops as _mmcv_ops
 from occbench.system.compat import has_compiled_ops, setup_mmpose
 from occbench.system.errors import OccbenchError
+from occbench.system.openmmlab import INSTALL_MMPOSE, WITHOUT_MMPOSE
 
 setup_mmpose()
 stand_in = pytest.mark.skipif(has_compiled_ops(), reason="a full mmcv is installed: its own operators are used")
@@ -95,3 +101,46 @@ def test_an_operator_that_is_missing_says_what_to_install() -> None:
     operators = sys.modules["mmcv._ext"]
     with pytest.raises(OccbenchError, match=r"'deform_conv_forward': install a full, compiled mmcv"):
         operators.deform_conv_forward(1, 2)
+
+
+def test_mmengine_finds_packages_without_pkg_resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmengine.config import Config
+    from mmengine.config import config as configs
+    from mmengine.utils import get_installed_path, is_installed
+
+    monkeypatch.setitem(sys.modules, "pkg_resources", None)  # as with setuptools 82
+    for package, module in (("mmpose", "mmpose"), ("mmdet", "mmdet"), ("opencv-python", "cv2")):
+        assert is_installed(package)
+        assert Path(get_installed_path(package)) == Path(str(importlib.import_module(module).__file__)).parent
+    assert configs.is_installed is is_installed
+    assert not is_installed("no_such_package")
+    with pytest.raises(PackageNotFoundError):
+        get_installed_path("no_such_package")
+    path = tmp_path / "config.py"
+    path.write_text("_base_ = 'mmpose::_base_/datasets/coco.py'\n")
+    assert Config.fromfile(path).dataset_info.dataset_name == "coco"
+
+
+WITHOUT_IT = "import sys; sys.modules['mmpose'] = None; from occbench.cli import main; sys.argv = ['occbench', {}]; main()"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["attack", "--model", "hrnet", "--data", "sample"],
+        ["attack", "--model", "hrnet-mini", "--data", "PEOPLE", "--boxes", "gt", "--out", "OUT"],
+        ["train", "--data", "PEOPLE", "--aug", "partmix", "--out", "OUT"],
+        ["preview-aug", "--data", "PEOPLE", "--aug", "blur-part"],
+        ["ls", "models", "--complexity"],
+    ],
+    ids=lambda command: " ".join(command[:3]),
+)
+def test_without_mmpose_every_command_says_how_to_install_it(tmp_path: Path, command: list[str]) -> None:
+    people = generate(1, 3, tmp_path / "people")
+    words = [{"PEOPLE": str(people), "OUT": str(tmp_path / "out")}.get(word, word) for word in command]
+    code = WITHOUT_IT.format(", ".join(map(repr, words)))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"occbench: {WITHOUT_MMPOSE}\n"
+    assert INSTALL_MMPOSE in done.stderr
+    assert not (tmp_path / "out").exists()
