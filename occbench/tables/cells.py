@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ class Cells(PerCell):
     name = "cells"
     kept_as = "rows"
     about = "one row per cell and keypoint (`all` or a name)"
-    columns: Mapping[str, Column] = {
+    columns: ClassVar[Mapping[str, Column]] = {
         **RUN,
         **CELL,
         "keypoint": text("whose figures: `all`, or one keypoint's"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Confidence(PerCell):
     name = "confidence"
     kept_as = "confidence"
     about = "for the hidden and the other keypoints of each cell one row about them all, and one per bin of the score"
-    columns: Mapping[str, Column] = {
+    columns: ClassVar[Mapping[str, Column]] = {
         **CELL,
         "keypoints": text("`hidden`: in the painted region; `visible`: the other labelled ones"),
         "score_lo": number("lower end of the bin; empty in the row about all"),

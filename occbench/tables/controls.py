@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Controls(Table):
     name = "controls"
     about = "one row per placement with decoys and target, and one with their mean for the target `all`"
     needs = "targets that were hidden both centred and among decoys"
-    columns: Mapping[str, Column] = {
+    columns: ClassVar[Mapping[str, Column]] = {
         **RUN,
         "level": text("what is hidden: a `keypoint` or a `part`"),
         "fill": text("what it is painted over with"),

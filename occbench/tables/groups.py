@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ class Groups(PerCell):
     kept_as = "groups"
     about = "one row per cell, metric and group"
     needs = "a data set with joint groups (MPII, LSP, FLIC) or levels of crowding (CrowdPose)"
-    columns: Mapping[str, Column] = {
+    columns: ClassVar[Mapping[str, Column]] = {
         **RUN,
         **CELL,
         "metric": text("what the group is scored with: `PCKh@0.5`, `PCP@0.5`, `AP`, ..."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import ClassVar
 
 from ..attacks import Attack
 from ..data.persons import Dataset
@@ -26,7 +27,7 @@ class Natural(Table):
     name = "natural"
     about = "one row per fill and keypoint, and one per fill for `all` with the rank correlation"
     needs = "a data set that flags occluded keypoints, and single keypoints that were hidden under a centred disc"
-    columns: Mapping[str, Column] = {
+    columns: ClassVar[Mapping[str, Column]] = {
         **RUN,
         "fill": CELL["fill"],
         "radius": number("of the disc: the smallest of the run, crop px"),

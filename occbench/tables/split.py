@@ -9,6 +9,7 @@ drop_pose - drop_boxes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class Split(Table):
     name = "split"
     about = "one row per attack and keypoint (`all` or a name)"
     needs = "`--redetect`: a detector that saw the attacked photos too"
-    columns: Mapping[str, Column] = {
+    columns: ClassVar[Mapping[str, Column]] = {
         **RUN,
         **CELL,
         "level": text("what is hidden: a `keypoint` or a `part`"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ class Reach(Table):
 
     name = "reach"
     about = "one row per cell"
-    columns: Mapping[str, Column] = {**RUN, **CELL, "farthest": number("largest coordinate, image px")}
+    columns: ClassVar[Mapping[str, Column]] = {**RUN, **CELL, "farthest": number("largest coordinate, image px")}
 
     def rows(self, run: FinishedRun) -> list[Row]:
         return [cell_columns(a) | {"farthest": float(run.read(a).keypoints.max())} for a in run.cells]
@@ -41,7 +42,7 @@ class Boldness(PerCell):
     name = "boldness"
     kept_as = "boldness"
     about = "one row per cell"
-    columns: Mapping[str, Column] = {**CELL, "boldest": number("largest score")}
+    columns: ClassVar[Mapping[str, Column]] = {**CELL, "boldest": number("largest score")}
 
     def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
         return [cell_columns(cell.attack) | {"boldest": cell.scores.max()}]
@@ -53,7 +54,7 @@ class Never(Table):
     name = "never"
     about = "nothing"
     needs = "what there is not"
-    columns: Mapping[str, Column] = {**RUN}
+    columns: ClassVar[Mapping[str, Column]] = {**RUN}
 
     def applies(self, run: FinishedRun) -> bool:
         return False
