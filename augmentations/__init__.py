@@ -8,6 +8,7 @@ from ..system.compat import setup_mmpose
 
 setup_mmpose()  # a config that names this package may be the first to need MMPose
 
+from .described import Describe  # noqa: E402
 from .multi import MultiKeypointOcclusion, TargetedCutoutBlur  # noqa: E402
 from .occlusion import Occlusion  # noqa: E402
 from .partmix import PartMix  # noqa: E402
@@ -16,6 +17,7 @@ from .seeding import EpochSampler, SeedSample  # noqa: E402
 from .targeted import TargetedBlur, TargetedCutout  # noqa: E402
 
 __all__ = [
+    "Describe",
     "EpochSampler",
     "MultiKeypointOcclusion",
     "Occlusion",

@@ -44,7 +44,8 @@ class Occlusion(BaseTransform):
     a photo with all its persons, and px are those of the network's input as well. Random numbers come from numpy's
     global state, MMPose's own, so that what seeds MMPose's transforms seeds these.
 
-    Required keys: ``img``, ``keypoints_visible``, ``transformed_keypoints`` (else ``keypoints``) and ``dataset_name``.
+    Required keys: ``img``, ``keypoints_visible``, ``transformed_keypoints`` (else ``keypoints``), and ``dataset_name``
+    or the ``described`` skeleton of :class:`~.described.Describe`.
     Modified keys: ``img`` and, with removal, ``keypoints_visible``.
 
     Attributes:
@@ -104,6 +105,9 @@ def skeleton_of(results: dict[str, Any]) -> Skeleton:
     Raises:
         OccbenchError: No skeleton of this project has its name and number of keypoints.
     """
+    described = results.get("described")
+    if isinstance(described, Skeleton):
+        return described
     name = str(results.get("dataset_name"))
     skeleton = COCO if name == "ochuman" else SKELETONS.get(name)
     if skeleton is None:
@@ -145,12 +149,14 @@ def check_positive(name: str, what: str, value: float) -> float:
     return float(value)
 
 
-def check_parts(name: str, parts: tuple[str, ...]) -> tuple[str, ...]:
-    """``parts`` as a tuple.
+def check_parts(name: str, parts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """``parts`` as a tuple; None for those that :func:`parts_of` takes.
 
     Raises:
         OccbenchError: No skeleton has one of them, or there are none.
     """
+    if parts is None:
+        return None
     known = {part for skeleton in SKELETONS.values() for part in skeleton.parts}
     for part in parts:
         if part not in known:
@@ -158,6 +164,13 @@ def check_parts(name: str, parts: tuple[str, ...]) -> tuple[str, ...]:
     if not parts:
         raise OccbenchError(f"{name} needs at least one part to draw from")
     return tuple(parts)
+
+
+def parts_of(skeleton: Skeleton, given: tuple[str, ...] | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    """The parts to draw from: ``given``, else ``default`` of a known skeleton and every part of a described one."""
+    if given is not None:
+        return given
+    return default if skeleton in SKELETONS.values() else tuple(skeleton.parts)
 
 
 def placement(name: str, decoys: int) -> Placement:

@@ -10,7 +10,7 @@ from mmpose.registry import TRANSFORMS
 from ..attacks import DEFAULT_RADIUS, Attack, Occluders, place
 from ..system.errors import OccbenchError
 from .bank import CROP, DonorBank, paste, person_ids, whole_parts
-from .occlusion import Image, Occlusion, Person, check_chance, check_parts, check_positive, placement
+from .occlusion import Image, Occlusion, Person, check_chance, check_parts, check_positive, parts_of, placement
 
 PARTS = ("head", "left_arm", "right_arm", "left_leg", "right_leg", "corpus")
 REFRESH = 100
@@ -31,7 +31,7 @@ class PartMix(Occlusion):
         removal: Keypoints inside what is painted lose their label.
         radius: How far a part's rectangle reaches beyond its keypoints, px.
         decoys: That many rectangles of the part's size elsewhere on the person, each with a donor of its own.
-        parts: Which parts are covered, and cut out.
+        parts: Which parts are covered, and cut out; by default :data:`PARTS`, or all of a described data set.
         bank: How many persons' parts are kept in memory (some 40 kB each at 256x192).
 
     Raises:
@@ -44,7 +44,7 @@ class PartMix(Occlusion):
         removal: bool = False,
         radius: float = DEFAULT_RADIUS,
         decoys: int = 0,
-        parts: tuple[str, ...] = PARTS,
+        parts: tuple[str, ...] | None = None,
         bank: int = 256,
     ) -> None:
         name = type(self).__name__
@@ -64,7 +64,8 @@ class PartMix(Occlusion):
         """Cover one random whole part of the person, with chance ``p``."""
         if rng.random() >= self.p:
             return image, Occluders()
-        (whole,) = whole_parts(person.skeleton, self.parts, person.labelled[None])
+        parts = parts_of(person.skeleton, self.parts, PARTS)
+        (whole,) = whole_parts(person.skeleton, parts, person.labelled[None])
         if not whole:
             return image, Occluders()
         part = whole[rng.integers(len(whole))]
@@ -96,8 +97,7 @@ class PartMix(Occlusion):
         if self._filled is None or self._filled[0] != key:
             topdown = results.get("transformed_keypoints") is not None
             size = tuple(results["input_size"]) if topdown else CROP
-            bank = DonorBank(
-                dataset, person.skeleton, self.parts, self.bank, self.radius, size, np.random.default_rng(key)
-            )
+            parts = parts_of(person.skeleton, self.parts, PARTS)
+            bank = DonorBank(dataset, person.skeleton, parts, self.bank, self.radius, size, np.random.default_rng(key))
             self._filled = key, bank
         return self._filled[1]

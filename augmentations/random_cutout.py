@@ -12,7 +12,7 @@ from ..attacks.fills import PART_BLUR, paint
 from ..attacks.placement import moved
 from ..attacks.regions import Region, disc, part_box, rectangle
 from ..system.errors import unknown_name
-from .occlusion import SMALL_PARTS, Image, Occlusion, Person, check_chance, check_parts, check_positive
+from .occlusion import SMALL_PARTS, Image, Occlusion, Person, check_chance, check_parts, check_positive, parts_of
 
 
 @TRANSFORMS.register_module()
@@ -24,7 +24,7 @@ class RandomCutout(Occlusion):
             would paint on the person.
         p: Chance of each person.
         radius: Px: the disc's radius, or how far the rectangle reaches beyond its keypoints.
-        parts: Whose sizes are drawn from at level ``"part"``.
+        parts: Whose sizes are drawn from at level ``"part"``; by default as of :class:`~.targeted.Targeted`.
 
     Raises:
         OccbenchError: An argument is none of what it can be.
@@ -35,7 +35,7 @@ class RandomCutout(Occlusion):
         level: str = "keypoint",
         p: float = 0.5,
         radius: float = DEFAULT_RADIUS,
-        parts: tuple[str, ...] = SMALL_PARTS,
+        parts: tuple[str, ...] | None = None,
     ) -> None:
         name = type(self).__name__
         if level not in LEVELS:
@@ -62,7 +62,7 @@ class RandomCutout(Occlusion):
         if self.level == "keypoint":
             return disc((float(centre[0]), float(centre[1])), self.radius, person.size)
         boxes = []
-        for part in self.parts:
+        for part in parts_of(person.skeleton, self.parts, SMALL_PARTS):
             if part in person.skeleton.parts:
                 members = person.skeleton.indices("part", part)
                 boxes.append(part_box(person.points[members][person.labelled[members]], self.radius))

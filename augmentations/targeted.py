@@ -10,7 +10,17 @@ from mmpose.registry import TRANSFORMS
 from ..attacks import DEFAULT_RADIUS, LEVELS, Attack, Occluders, has_target, place
 from ..attacks.fills import PART_BLUR, keypoint_blur, paint
 from ..system.errors import OccbenchError, unknown_name
-from .occlusion import SMALL_PARTS, Image, Occlusion, Person, check_chance, check_parts, check_positive, placement
+from .occlusion import (
+    SMALL_PARTS,
+    Image,
+    Occlusion,
+    Person,
+    check_chance,
+    check_parts,
+    check_positive,
+    parts_of,
+    placement,
+)
 
 KEYPOINT_KERNEL = 9
 """The thesis' text; its code, like the attack, takes 2r - 1."""
@@ -26,7 +36,7 @@ class Targeted(Occlusion):
         radius: Px: the disc's radius, or how far the rectangle reaches beyond its keypoints.
         removal: Keypoints inside what is painted lose their label; for parts only.
         decoys: That many equal occluders elsewhere on the person (PROTOCOL section 8).
-        parts: What is drawn from at level ``"part"``.
+        parts: What is drawn from at level ``"part"``; by default the small parts, or all of a described data set.
 
     Raises:
         OccbenchError: An argument is none of what it can be.
@@ -42,7 +52,7 @@ class Targeted(Occlusion):
         radius: float = DEFAULT_RADIUS,
         removal: bool = False,
         decoys: int = 0,
-        parts: tuple[str, ...] = SMALL_PARTS,
+        parts: tuple[str, ...] | None = None,
     ) -> None:
         name = type(self).__name__
         if level not in LEVELS:
@@ -77,7 +87,8 @@ class Targeted(Occlusion):
         if self.level == "keypoint":
             names = [skeleton.keypoints[k] for k in np.flatnonzero(labelled)]
         else:
-            parts = [part for part in skeleton.parts if part in self.parts]
+            drawn = parts_of(skeleton, self.parts, SMALL_PARTS)
+            parts = [part for part in skeleton.parts if part in drawn]
             names = [part for part in parts if has_target(self._attack(part), skeleton, labelled)]
         return self._attack(names[rng.integers(len(names))]) if names else None
 

@@ -52,18 +52,19 @@ def attack(
     trust_checkpoint: bool = False,
     trust_config: bool = False,
     skip_unreadable: bool = False,
+    name: str | None = None,
     progress: bool | None = None,
     command: Sequence[str] = ("occbench.attack",),
 ) -> Run | None:
     """Hide keypoints or parts in photos, measure the drop in AP per keypoint, and write a run folder with its report.
 
-    A run that is there already goes on: what it has of the same content is not computed again.
+    A run that is there already goes on: what it has is not computed again. One of other content is refused.
 
     Args:
         model: A name of ``occbench ls models``, or an MMPose config.
         data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml).
         kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
-        out: The run folder; None: ``runs/MODEL-DATA-BOXES``.
+        out: The run folder; None: ``runs/MODEL[@CHECKPOINT]-DATA-BOXES``.
         targets: Keypoints or parts to hide; none for every one, a cell each.
         radii: Crop px: the disc's radius, or a part's margin; none for 6.
         placements: ``centred``, ``jittered``, ``decoys:N``, ``placebo`` (PROTOCOL section 8); none for centred.
@@ -92,6 +93,7 @@ def attack(
         trust_checkpoint: Whether to unpickle a checkpoint that holds more than weights.
         trust_config: Whether a config may run code from outside of its own tree.
         skip_unreadable: Whether to leave out photos that cannot be read, and record them.
+        name: What reports call the run; None for what it was called before, if anything.
         progress: Whether to draw progress on stderr; None: where that is a terminal.
         command: For the manifest.
 
@@ -133,10 +135,10 @@ def attack(
 
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
-    from ..runs import check_out
+    from ..runs import check_out, default_folder
     from ..system.progress import Progress
 
-    folder = Path(out) if out is not None else _default_out(chosen.name, data, boxes, scope)
+    folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), boxes, scope)
     check_out(folder, overwrite)
     pictures = None if images is None else Path(images)
     dataset = open_dataset(data, pictures, "gt" if detector else boxes, seed)
@@ -144,7 +146,7 @@ def attack(
         dataset = dataset.first(limit)
         if not dataset.persons:
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
-    chosen.require_keypoints_of(dataset.skeleton.name)
+    chosen.require_keypoints_of(dataset.skeleton)
     suite = _suite(dataset.skeleton, kinds, targets, sizes, places)
     dataset = check_photos(dataset, skip_unreadable, every=detector is not None)
 
@@ -191,6 +193,7 @@ def attack(
             limit,
             list(command),
             partial(_seeing_again, dataset, place, trust_checkpoint, trust_config) if redetect else None,
+            name,
         )
 
         def report(made: Path) -> Path:
@@ -285,12 +288,3 @@ def _suite(
         return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED])
     except ValueError as error:
         raise OccbenchError(str(error)) from error
-
-
-def _default_out(model: str, data: str, boxes: str, scope: str) -> Path:
-    """runs/MODEL-DATA-BOXES[-image]: the same for the same command, which so goes on with what it began."""
-    kind, _, name = boxes.partition(":")
-    source = Path(boxes).stem if boxes.endswith(".json") else boxes.replace(":", "-")
-    if kind == "detector":
-        source = f"detector-{Path(name).stem if name.endswith('.py') else name}"
-    return Path("runs") / (f"{model}-{Path(data).stem}-{source}" + "-image" * (scope == "image"))

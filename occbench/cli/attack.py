@@ -58,8 +58,10 @@ def attack(
     ] = False,
     protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis (see README).")] = "corrected",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Run folder, new or to go on with. [runs/MODEL-DATA-BOXES]")
+        Path | None,
+        typer.Option("--out", help="Run folder, new or to go on with. [runs/MODEL[@CHECKPOINT]-DATA-BOXES]"),
     ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What reports call this run.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew where --out holds a run.")] = False,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take a run that a process of another machine left locked.")
@@ -149,6 +151,7 @@ def attack(
         trust_checkpoint=trust_checkpoint,
         trust_config=trust_config,
         skip_unreadable=skip_unreadable,
+        name=name,
         command=["occbench", *sys.argv[1:]],
     )
     if made is not None:
@@ -161,20 +164,26 @@ def _values(given: list[str] | None) -> list[str]:
 
 
 def _print_summary(run: Run, as_json: bool) -> None:
+    from ..tables.floor import nothing_to_lose
+
     out, page, manifest, table = run.folder, run.folder / "report.html", run.manifest, run.cells
     overall = table[table["keypoint"] == "all"]
     clean = overall[overall["level"] == "clean"].iloc[0]
+    floor = nothing_to_lose(table)
     if as_json:
         rows = json.loads(overall.to_json(orient="records"))
         work = {name: manifest[name] for name in ("reused", "computed", "again")}
         files = {"out": str(out), "report": str(page), "cells_csv": str(out / "cells.csv")}
         found = {"scope": manifest["scope"], "clean": rows[0], "cells": rows[1:], "boxes": manifest["boxes"]}
+        found["nothing_to_lose"] = floor
         print(json.dumps({**files, **found, **work}, indent=2))
         return
     on = f"{manifest['model']['name']} on {manifest['data']['name']}"
     on += ", everybody in the photo hidden" * (manifest["scope"] == "image")
     metric = clean["metric"]
     print(f"{on}: clean {metric} {clean['value']:.4f}, n = {clean['n']:.0f} persons")
+    if floor is not None:
+        print(floor)
     worst = overall[overall["level"] != "clean"].sort_values("drop", ascending=False, kind="stable").head(5)
     for record in worst.to_dict("records"):
         row = {str(column): value for column, value in record.items()}

@@ -13,7 +13,7 @@ from ..system.errors import OccbenchError
 
 def train(
     data: Annotated[
-        Path, typer.Option("--data", help="Annotations to train on: COCO's, or MPII's as MMPose has them.")
+        Path, typer.Option("--data", help="Annotations to train on: COCO's, MPII's as MMPose has them, or your .yaml.")
     ],
     model: Annotated[
         str, typer.Option("--model", help="A name of `occbench ls models`, a recipe of configs/thesis, or a config.")

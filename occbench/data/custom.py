@@ -5,7 +5,7 @@ annotations: annotations/val.json   # relative to this file
 images: images                      # relative to this file; --images overrules it
 keypoints: [beak, left_eye, right_eye, tail]
 sigmas: [0.03, 0.025, 0.025, 0.08]  # one per keypoint, or {beak: 0.03, ...}
-flip_pairs: [[left_eye, right_eye]]
+flip_pairs: [[left_eye, right_eye]] # by default every left_* with its right_*
 parts: {head: [beak, left_eye, right_eye]}
 skeleton: [[beak, left_eye], [beak, right_eye], [beak, tail]]
 """
@@ -13,7 +13,7 @@ skeleton: [[beak, left_eye], [beak, right_eye], [beak, tail]]
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..attacks import Skeleton
 from ..system.errors import OccbenchError, quoted, unknown_name
-from .coco import first_fault, read_coco
+from .coco import first_fault, read_coco, read_json
 from .persons import Dataset
 from .records import require_folder
 
@@ -42,7 +42,7 @@ class _Description(BaseModel):
     images: str | None = None
     keypoints: list[Name] = Field(min_length=1, max_length=1000)
     sigmas: list[Sigma] | dict[Name, Sigma]
-    flip_pairs: list[Pair] = []
+    flip_pairs: list[Pair] | None = None
     parts: dict[Name, Annotated[list[Name], Field(min_length=2)]] = {}
     skeleton: list[Pair] = []
 
@@ -85,8 +85,9 @@ def read_description(path: Path) -> CustomSet:
         given = _Description.model_validate(_read_yaml(path, what))
     except ValidationError as error:
         raise first_fault(error, what) from error
+    pairs = _sides(given.keypoints) if given.flip_pairs is None else [(a, b) for a, b in given.flip_pairs]
     for field, names in (
-        ("flip_pairs", (name for pair in given.flip_pairs for name in pair)),
+        ("flip_pairs", (name for pair in pairs for name in pair)),
         ("parts", (name for members in given.parts.values() for name in members)),
         ("skeleton", (name for edge in given.skeleton for name in edge)),
         ("sigmas", given.sigmas if isinstance(given.sigmas, dict) else ()),
@@ -104,7 +105,7 @@ def read_description(path: Path) -> CustomSet:
             given.name,
             tuple(given.keypoints),
             MappingProxyType({part: tuple(members) for part, members in given.parts.items()}),
-            tuple((a, b) for a, b in given.flip_pairs),
+            tuple(pairs),
             sigmas,
             tuple((a, b) for a, b in given.skeleton),
         )
@@ -125,8 +126,78 @@ def read_custom(path: Path, images: Path | None = None) -> Dataset:
         OccbenchError: The description or the annotations are not what they should be, or do not go together.
     """
     described = read_description(path)
-    folder = images or described.images or described.annotations.parent
-    return read_coco(described.annotations, require_folder(folder), described.name, described.skeleton)
+    folder = require_folder(images or described.images or described.annotations.parent)
+    dataset = read_coco(described.annotations, folder, described.name, described.skeleton)
+    return replace(dataset, description=path)
+
+
+def is_description(path: Path) -> bool:
+    """Whether a file is one, by its name."""
+    return path.suffix.lower() in (".yaml", ".yml")
+
+
+def plain(skeleton: Skeleton) -> dict[str, Any]:
+    """A skeleton as plain values, for JSON."""
+    return {
+        "name": skeleton.name,
+        "keypoints": list(skeleton.keypoints),
+        "parts": {part: list(members) for part, members in skeleton.parts.items()},
+        "flip_pairs": [list(pair) for pair in skeleton.flip_pairs],
+        "sigmas": list(skeleton.sigmas),
+        "edges": [list(edge) for edge in skeleton.edges],
+    }
+
+
+class _Plain(BaseModel):
+    name: str
+    keypoints: list[str]
+    parts: dict[str, list[str]] = {}
+    flip_pairs: list[tuple[str, str]] = []
+    sigmas: list[float] = []
+    edges: list[tuple[str, str]] = []
+
+
+def skeleton_of(values: Any, what: str) -> Skeleton:
+    """The skeleton that :func:`plain` made values of.
+
+    Args:
+        values: These.
+        what: Where they are from, for the message.
+
+    Raises:
+        OccbenchError: They are no skeleton's, or contradict each other.
+    """
+    try:
+        given = _Plain.model_validate(values)
+        parts = MappingProxyType({part: tuple(members) for part, members in given.parts.items()})
+        sides = tuple(given.flip_pairs), tuple(given.sigmas), tuple(given.edges)
+        return Skeleton(given.name, tuple(given.keypoints), parts, *sides)
+    except ValidationError as error:  # of pydantic, and a ValueError as well
+        raise first_fault(error, f"{what}: the keypoints") from error
+    except ValueError as error:
+        raise OccbenchError(f"{what} contradicts itself: {error}") from error
+
+
+EXPORTED = "occbench_skeleton"
+"""The field of ``info`` under which exported annotations carry their keypoints."""
+
+
+def read_exported(path: Path, images: Path) -> Dataset:
+    """Read annotations that `occbench export --attacked-images` wrote, which describe their own keypoints.
+
+    Raises:
+        OccbenchError: As :func:`~.coco.read_coco`.
+    """
+    what = f"annotation file {quoted(str(path), 300)}"
+    content = read_json(path, "annotation file")
+    info = content.get("info") if isinstance(content, dict) else None
+    skeleton = skeleton_of(info.get(EXPORTED) if isinstance(info, dict) else None, what)
+    return read_coco(path, images, skeleton.name, skeleton)
+
+
+def _sides(keypoints: list[str]) -> list[tuple[str, str]]:
+    pairs = ((name, f"right_{name.removeprefix('left_')}") for name in keypoints if name.startswith("left_"))
+    return [(left, right) for left, right in pairs if right in keypoints]
 
 
 def _require_known(what: str, names: Iterable[str], known: list[str]) -> None:

@@ -131,6 +131,7 @@ class Dataset:
         levels: By image id the level that its figures are also given by (CrowdPose: easy, medium, hard); or None.
         jitter: Share of their size by which the annotated boxes were shifted and scaled; None for not.
         detector: What found the boxes of ``detections``; None where they came as a file.
+        description: The YAML file that describes the keypoints; None where the format says what they are.
         annotated: The persons in their annotated boxes, where ``persons`` are a detector's; else None.
     """
 
@@ -150,6 +151,7 @@ class Dataset:
     levels: Mapping[int, str] | None = None
     jitter: float | None = None
     detector: DetectorFiles | None = None
+    description: Path | None = None
     annotated: tuple[Person, ...] | None = None
 
     @property

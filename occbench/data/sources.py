@@ -35,8 +35,13 @@ def open_dataset(data: str, images: Path | None = None, boxes: str = "gt", seed:
     Raises:
         OccbenchError: It is not there or is not what it should be.
     """
+    jitter_of(boxes)  # before anything is read
+    return with_boxes(_open(data, images), boxes, seed)
+
+
+def with_boxes(dataset: Dataset, boxes: str, seed: int = 0) -> Dataset:
+    """A data set with the boxes asked for in place of the annotated ones; ``boxes`` and ``seed`` as above."""
     amount = jitter_of(boxes)
-    dataset = _open(data, images)
     if amount is not None:
         from .jitter import jittered
 
@@ -129,6 +134,10 @@ def _read_json(path: Path, images: Path) -> Dataset:
 
         heads = path.with_name(f"mpii_gt_{path.stem.removeprefix('mpii_')}.mat")
         return read_mpii(path, images, heads if heads.is_file() else None)
+    if kind == "exported":
+        from .custom import read_exported
+
+        return read_exported(path, images)
     if kind == "crowdpose":
         from .crowded import read_crowdpose
 
@@ -139,7 +148,9 @@ def _read_json(path: Path, images: Path) -> Dataset:
 
 
 def _kind_of_json(path: Path) -> str:
-    """``mpii``, ``crowdpose`` or ``coco``, by a look at the text: the reader parses it, and says what is wrong with it.
+    """How a JSON is read: ``mpii``, ``crowdpose``, ``exported`` (with keypoints of its own) or ``coco``.
+
+    By a look at the text: the reader parses it, and says what is wrong with it.
 
     MPII's is a list of persons with a center; CrowdPose's photos have a crowd index, and its people no nose.
     """
@@ -151,6 +162,8 @@ def _kind_of_json(path: Path) -> str:
                 return "coco"  # whose reader says so
             if text[:64].lstrip().startswith(b"[") and text.find(b'"center"') >= 0:
                 return "mpii"
+            if text.find(b'"occbench_skeleton"') >= 0:
+                return "exported"
             crowded = text.find(b'"crowdIndex"') >= 0 and text.find(b'"nose"') < 0
             return "crowdpose" if crowded else "coco"
     except (OSError, ValueError):

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..data.persons import Person, Photo
 from ..data.photos import decode
 from ..system.compat import setup_mmpose
 from ..system.errors import OccbenchError
+from .metainfo import beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,10 @@ class CropPipeline:
     Args:
         config: An MMEngine config with a test (or validation) dataloader.
 
+    Attributes:
+        metainfo_file: The file beside the config that describes its keypoints; None for one of MMPose's.
+        input_size: Width and height of a crop, px.
+
     Raises:
         OccbenchError: The pipeline is not top-down.
     """
@@ -60,6 +66,7 @@ class CropPipeline:
         from mmpose.registry import TRANSFORMS
 
         self._dataset = _dataset_of(config)
+        self.metainfo_file = beside(self._dataset.get("metainfo") or {}, Path(getattr(config, "filename", None) or "."))
         steps = list(self._dataset["pipeline"])
         types = [str(step.get("type", "?")).rsplit(".", 1)[-1] for step in steps]
         if types.count("TopdownAffine") != 1 or types[-1] != "PackPoseInputs":
@@ -86,6 +93,8 @@ class CropPipeline:
         from mmpose.registry import DATASETS
 
         given = self._dataset.get("metainfo")
+        if self.metainfo_file is not None:
+            given = {"from_file": str(self.metainfo_file)}
         kind = self._dataset.get("type", "CocoDataset")
         known = DATASETS.get(kind) if isinstance(kind, str) else kind
         if not given and not getattr(known, "METAINFO", None):
@@ -117,6 +126,11 @@ class CropPipeline:
         Raises:
             OccbenchError: The keypoints are others.
         """
+        if self.keypoints == skeleton.keypoints and self.flip_indices != skeleton.flip_indices:
+            raise OccbenchError(
+                f"the model's config and {skeleton.name!r} have the same keypoints, but others change places in "
+                "a mirrored picture: make flip_pairs agree with the config's"
+            )
         if self.flip_indices != skeleton.flip_indices:
             raise OccbenchError(
                 f"the model is made for the {len(self.keypoints)} keypoints of {self._description['dataset_name']!r} "

@@ -138,8 +138,10 @@ class PoseModel:
 
     @cached_property
     def config_sha256(self) -> str:
-        """Of the config's content, with all that it inherits."""
-        return hash_of_config(self.config)
+        """Of the config's content, with all that it inherits and with the keypoints' description beside it."""
+        content = hash_of_config(self.config)
+        described = self.crops.metainfo_file
+        return content if described is None else hashlib.sha256((content + sha256(described)).encode()).hexdigest()
 
     def about_backend(self) -> dict[str, Any]:
         """What computes, for the manifest."""

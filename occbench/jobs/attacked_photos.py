@@ -14,7 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..attacks import Attack, Occluders, Subject, occlude_photo, place_in_photo
+from ..attacks import SKELETONS, Attack, Occluders, Subject, occlude_photo, place_in_photo
+from ..data.custom import EXPORTED, plain
 from ..data.persons import Dataset, Photo
 from ..data.photos import check_photos
 from ..estimators.crops import CropPipeline
@@ -24,11 +25,12 @@ from ..inference.scenes import cut_scenes, cut_subjects
 from ..runs import durable
 from ..runs.identity import persons_sha256, photos_sha256
 from ..runs.manifest import Manifest, read_manifest
+from ..runs.source import dataset_of
 from ..runs.store import read_geometry
 from ..system.errors import OccbenchError
 from ..weights.trust import check_config
 from ..weights.zoo import find_model
-from .reopen import attack_of, dataset_of
+from .reopen import attack_of
 
 Extra = dict[str, Any]
 """What an attack adds to an annotation: ``hidden`` and ``regions``."""
@@ -279,8 +281,11 @@ def _coco(
         annotations.append(record | (extras.get(record["id"], nothing) if attack is not None else {}))
     links = [[skeleton.keypoints.index(a) + 1, skeleton.keypoints.index(b) + 1] for a, b in skeleton.edges]
     about = None if attack is None else asdict(attack) | {"name": attack.name, "placement": str(attack.placement)}
+    info = {"description": f"{data.name}, {cell_slug(attack)}, scope image", "attack": about}
+    if skeleton not in SKELETONS.values():
+        info[EXPORTED] = plain(skeleton)
     return {
-        "info": {"description": f"{data.name}, {cell_slug(attack)}, scope image", "attack": about},
+        "info": info,
         "images": [
             {"id": p.id, "file_name": _name(p), "width": sizes[p.id][1], "height": sizes[p.id][0]} for p in used
         ],

@@ -76,7 +76,8 @@ def _require_same(baseline: Measured, other: Measured) -> None:
 def _decides(manifest: dict[str, Any], what: str) -> Any:
     if what == "protocol":
         return manifest["protocol"], manifest.get("scope", "person")
-    return [manifest["data"][name] for name in ("annotations_sha256", "limit", "skipped_images")]
+    measured = [manifest["data"][name] for name in ("annotations_sha256", "limit", "skipped_images")]
+    return [*measured, *(manifest["skeleton"].get(name) for name in ("keypoints", "sigmas", "parts"))]
 
 
 def _said(manifest: dict[str, Any], what: str) -> str:

@@ -15,7 +15,7 @@ from ..inference.engine import Chunk, Settings, plan
 from ..inference.scenes import People
 from ..runs import about
 from ..runs.folder import DEFAULTS
-from ..runs.identity import ENGINE, Identity, persons_sha256, photos_sha256
+from ..runs.identity import ENGINE, Identity, persons_sha256, photos_sha256, skeleton_sha256
 from ..tables.scoring import Scoring
 from .redetect import Finds
 
@@ -37,6 +37,7 @@ class Job:
         device: For the model.
         limit: How many photos were asked for.
         command: For the manifest.
+        name: What reports call the run; None for what it was called before, if anything.
         redetect: Makes the detector of the boxes, where it is to see the attacked photos too (scope image).
     """
 
@@ -53,6 +54,7 @@ class Job:
     limit: int | None = None
     command: Sequence[str] = ()
     redetect: Callable[[], Finds] | None = None
+    name: str | None = None
 
     @cached_property
     def people(self) -> People | None:
@@ -96,6 +98,7 @@ class Job:
     def identity(self) -> Identity:
         """What decides the predictions of every cell; the model must be ready."""
         photos = {person.photo.id: person.photo for person in self.dataset.persons}.values()
+        described = skeleton_sha256(self.dataset.skeleton)
         decisive = {
             name: value for name, value in self.choices.items() if name != "redetect"
         }  # which only adds to the cells
@@ -108,5 +111,17 @@ class Job:
             "annotations_sha256": about.sha256(self.dataset.annotations),
             "detections_sha256": None if self.dataset.detections is None else about.sha256(self.dataset.detections),
             "persons_sha256": persons_sha256(self.dataset),
+            **({} if described is None else {"skeleton_sha256": described}),
             "photos_sha256": photos_sha256(photos),
         }
+
+    def content(self, context: Identity, attacks: Sequence[Attack]) -> Identity:
+        """What a run's cells share besides the choices, for its manifest.
+
+        Args:
+            context: Of :meth:`identity`.
+            attacks: The run's; the seed belongs to it where one of them draws its places.
+        """
+        drawn = any(attack.placement.kind != "centred" for attack in attacks)
+        seed = {"seed": self.settings.seed} if drawn else {}
+        return {name: value for name, value in context.items() if name not in self.choices} | seed

@@ -121,7 +121,12 @@ def opened(
     context = job.identity()
     held: AbstractContextManager[None] = nullcontext()
     if ranks.first:
-        held = open_run(job.out, job.choices, overwrite=overwrite, take_over=take_over, say=progress.note)
+        held = open_run(
+            *(job.out, job.choices, job.content(context, ()), job.settings.seed),
+            overwrite=overwrite,
+            take_over=take_over,
+            say=progress.note,
+        )
     backend = job.model.about_backend()
     with held:
         created = _begin(job, context, progress) if ranks.first else ""
@@ -161,9 +166,14 @@ def _begin(job: Job, context: Identity, progress: Progress) -> str:
     before = read_manifest(job.out) if is_run(job.out) else {}
     created: str = before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds")
     if len(found.reused) < wanted or not before.get("complete"):
-        begun = {"complete": False, "command": list(job.command), "created": created, "choices": job.choices}
-        write_manifest(job.out, begun)
+        content = job.content(context, [*job.attacks, *found.kept])
+        begun = {"complete": False, "command": list(job.command), "created": created, "name": _name(job)}
+        write_manifest(job.out, {**begun, "choices": job.choices, "identity": content})
     return created
+
+
+def _name(job: Job) -> str | None:
+    return job.name or (read_manifest(job.out).get("name") if is_run(job.out) else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +257,7 @@ def _put_together(run: Opened, reference: Store | None, progress: Progress) -> N
     if reference is not None:
         reference.finish(None, job.chunks, job.dataset)
     for slug in tidy(job.out, [None, *run.attacks], reference is not None):
-        progress.note(f"{slug} is dropped: it was measured with other content, and is not asked for again")
+        progress.note(f"{slug} is dropped: its file is damaged, and it is not asked for again")
     with durable.explained(job.out):
         _keep_detections(job.out, job.dataset)
 
@@ -352,8 +362,9 @@ def _manifest(run: Opened, predicted: Predicted, scored: Scored) -> dict[str, An
         "again": dict(found.again),
         "chunks": {"wanted": len(job.chunks) * wanted, "computed": run.store.computed},
         "choices": job.choices,
-        "identity": {name: value for name, value in run.context.items() if name not in job.choices},
-        **about.run(job.model, job.files, job.dataset, job.limit),
+        "identity": job.content(run.context, run.attacks),
+        "name": _name(job),
+        **about.run(job.model, job.files, job.dataset, job.limit, job.out),
         "backend": {
             **predicted.backend,
             "clean_ap": clean_ap,

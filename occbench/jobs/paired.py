@@ -16,10 +16,10 @@ from ..inference.predictions import CellPredictions, to_crop
 from ..inference.results import to_detections
 from ..runs.manifest import Manifest, read_manifest
 from ..runs.parquet import read_cell
+from ..runs.source import dataset_of
 from ..runs.store import PREDICTIONS, read_geometry
 from ..system.errors import OccbenchError
 from ..tables.attraction import nearer
-from .reopen import dataset_of
 
 
 @dataclass(frozen=True, eq=False)

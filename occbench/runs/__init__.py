@@ -11,6 +11,17 @@ confidence.csv  examples/   for the report
 
 from .folder import check_out, open_run
 from .manifest import is_run, read_manifest, reseal, write_manifest
+from .naming import default_folder
 from .store import Store, find_cells
 
-__all__ = ["Store", "check_out", "find_cells", "is_run", "open_run", "read_manifest", "reseal", "write_manifest"]
+__all__ = [
+    "Store",
+    "check_out",
+    "default_folder",
+    "find_cells",
+    "is_run",
+    "open_run",
+    "read_manifest",
+    "reseal",
+    "write_manifest",
+]

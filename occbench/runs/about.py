@@ -16,7 +16,9 @@ from ..evaluation.boxes import box_figures
 from ..inference.predictions import CellPredictions
 from ..system.download import sha256
 from ..weights.recipes import recipe_of
+from . import skeleton
 from .manifest import git_commit, versions
+from .source import relative_to
 
 __all__ = ["ModelFiles", "boxes_name", "cell", "run", "sha256"]
 
@@ -49,20 +51,14 @@ def boxes_name(dataset: Dataset) -> str:
     return "gt" if dataset.jitter is None else f"jitter:{dataset.jitter:g}"
 
 
-def run(model: PoseModel, files: ModelFiles, dataset: Dataset, limit: int | None) -> dict[str, Any]:
-    """Host, model, data, boxes, skeleton and versions of a run."""
+def run(model: PoseModel, files: ModelFiles, dataset: Dataset, limit: int | None, out: Path) -> dict[str, Any]:
+    """Host, model, data, boxes, skeleton and versions of a run in the folder ``out``."""
     return {
         "host": platform.node(),
         "model": _model(model, files),
-        "data": _data(dataset, limit),
-        "boxes": _boxes(dataset),
-        "skeleton": {
-            "name": dataset.skeleton.name,
-            "keypoints": list(dataset.skeleton.keypoints),
-            "parts": {part: list(members) for part, members in dataset.skeleton.parts.items()},
-            "sigmas": dataset.sigmas.tolist(),
-            "edges": [list(edge) for edge in dataset.skeleton.edges],
-        },
+        "data": _data(dataset, limit, out),
+        "boxes": _boxes(dataset, out),
+        "skeleton": skeleton.noted(dataset),
         "versions": versions(),
         "git_commit": git_commit(),
     }
@@ -98,13 +94,15 @@ def _model(model: PoseModel, files: ModelFiles) -> dict[str, Any]:
     }
 
 
-def _data(dataset: Dataset, limit: int | None) -> dict[str, Any]:
+def _data(dataset: Dataset, limit: int | None, out: Path) -> dict[str, Any]:
     truth = dataset.truth
+    files = {"annotations": dataset.annotations, "images": dataset.images, "description": dataset.description}
     return {
         "name": dataset.name,
-        "annotations": str(dataset.annotations),
+        **{name: None if path is None else str(path.absolute()) for name, path in files.items()},
+        "relative": relative_to(out, files),
         "annotations_sha256": sha256(dataset.annotations),
-        "images": str(dataset.images),
+        "description_sha256": None if dataset.description is None else sha256(dataset.description),
         "n_images": len(dataset.photos),
         "n_persons": int(((truth.num_keypoints > 0) & ~truth.crowd).sum()),
         "synthetic": dataset.synthetic,
@@ -113,12 +111,13 @@ def _data(dataset: Dataset, limit: int | None) -> dict[str, Any]:
     }
 
 
-def _boxes(dataset: Dataset) -> dict[str, Any]:
+def _boxes(dataset: Dataset, out: Path) -> dict[str, Any]:
     file = dataset.detections
     return {
         "source": dataset.box_source,
         "jitter": dataset.jitter,
-        "file": None if file is None else str(file),
+        "file": None if file is None else str(file.absolute()),
+        "relative": relative_to(out, {"file": file}),
         "sha256": None if file is None else sha256(file),
         "detector": None if dataset.detector is None else _detector(dataset.detector),
         **asdict(dataset.box_counts()),

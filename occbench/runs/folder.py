@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..inference.predictions import cell_slug
 from ..system.errors import OccbenchError
 from .durable import explained
+from .identity import Identity, cell_identity, changes
 from .lock import NAME as LOCK
 from .lock import locked
 from .manifest import NAME, is_run, read_manifest
+from .parquet import read_identity
 from .store import PREDICTIONS, WORK
 
 DEFAULTS: Mapping[str, Any] = {"scope": "person", "redetect": False, "scales": None}
@@ -48,24 +51,29 @@ def check_out(out: Path, overwrite: bool = False) -> None:
 def open_run(
     out: Path,
     choices: Mapping[str, Any],
+    content: Identity,
+    seed: int,
     *,
     overwrite: bool = False,
     take_over: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[None]:
-    """Hold a run folder for writing: a new one, or one that was begun with the same choices.
+    """Hold a run folder for writing: a new one, or one that was begun with the same choices on the same content.
 
     What a failed command leaves behind is what it finished: a folder without a finished piece is removed again.
 
     Args:
         out: The run folder.
         choices: What the user chose that makes a run what it is: model, data, boxes, protocol, ...
+        content: What else all of its cells share: the hashes of weights, config, data, ...
+        seed: Of random placements.
         overwrite: Empty a run that is there.
         take_over: Take a lock of another machine.
         say: Told whose stale lock was taken over.
 
     Raises:
-        OccbenchError: The folder is taken, by somebody who is at it, by something else, or by a run of other choices.
+        OccbenchError: The folder is taken, by somebody who is at it, by something else, or by a run of other choices
+            or other content.
     """
     check_out(out, overwrite)
     fresh = overwrite or not is_run(out)
@@ -80,6 +88,7 @@ def open_run(
                     _empty(out)
             if not fresh:
                 _check_choices(out, choices)
+                _check_content(out, choices, content, seed)
             try:
                 yield
             except BaseException:
@@ -110,6 +119,28 @@ def _check_choices(out: Path, choices: Mapping[str, Any]) -> None:
         raise OccbenchError(
             f"--out {str(out)!r} holds another run already (with {', '.join(differs)}); "
             "give another folder, or --overwrite"
+        )
+
+
+def _check_content(out: Path, choices: Mapping[str, Any], content: Identity, seed: int) -> None:
+    """Refuse to go on with a run that was measured on something else: what is finished is never thrown away.
+
+    The manifest speaks for pieces of unfinished cells, the cells for themselves.
+    """
+    before = read_manifest(out).get("identity") or content
+    differs = changes(before, {**content, "seed": seed} if "seed" in before else content)
+    for path in () if differs else sorted((out / PREDICTIONS).glob("*.parquet")):
+        found = read_identity(path)
+        if found is None or path.stem != cell_slug(found[0]):
+            continue  # damaged, or no cell of the run
+        shared = {name: value for name, value in found[1].items() if name not in choices}
+        differs = changes(shared, cell_identity(content, found[0], seed))
+        if differs:
+            break
+    if differs:
+        raise OccbenchError(
+            f"--out {str(out)!r} holds a run that was measured with {'; '.join(differs)}; "
+            "give another folder, or --overwrite to throw that run away"
         )
 
 

@@ -1,7 +1,7 @@
 """What decides a result, and its hash: cells are content-addressed.
 
-An identity is a nested dictionary of plain values. Two cells with the same identity have the same predictions, so the
-one that is there is used; where they differ, the difference says in words why a cell is computed again.
+An identity is a dictionary of plain values. Two cells with the same identity have the same predictions, so the one that
+is there is used; where they differ, the difference says in words why a run cannot be gone on with.
 
 Left out on purpose: the number of threads and of processes, and the versions of packages but the one that computes.
 They move predictions by rounding at most; the manifest records them.
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..attacks import Attack
+from ..attacks import SKELETONS, Attack, Skeleton
 from ..data.persons import Dataset, Photo
 
 ENGINE = 1
@@ -49,15 +49,29 @@ def cell_identity(context: Identity, attack: Attack | None, seed: int) -> Identi
     return identity
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two identities, in words: ``model.weights_sha256 81c58e40 -> 04af38ce``."""
+_WORDS = {
+    "engine": "another way of this occbench to compute",
+    "backend_version": "another version of the backend",
+    "weights_sha256": "other weights",
+    "config_sha256": "another config",
+    "annotations_sha256": "other annotations",
+    "detections_sha256": "other detections",
+    "skeleton_sha256": "other keypoints, parts or sigmas",
+    "persons_sha256": "other boxes or keypoints",
+    "photos_sha256": "other photos",
+    "seed": "another seed",
+}
+"""What a difference of the content is called."""
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two identities, in words: ``other weights (weights_sha256 81c58e40, now 04af38ce)``."""
     found = []
     for name in dict.fromkeys([*old, *new]):
         before, after = old.get(name), new.get(name)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found += changes(before, after, f"{prefix}{name}.")
-        elif before != after:
-            found.append(f"{prefix}{name} {_short(before)} -> {_short(after)}")
+        if before != after:
+            values = f"{name} {_short(before)}, now {_short(after)}"
+            found.append(f"{_WORDS[name]} ({values})" if name in _WORDS else values)
     return found
 
 
@@ -85,3 +99,15 @@ def persons_sha256(dataset: Dataset) -> str:
         for array in (person.box, person.keypoints, person.visibility, person.center, person.scale):
             total.update(b"" if array is None else np.ascontiguousarray(array, dtype="<f4").tobytes())
     return total.hexdigest()
+
+
+def skeleton_sha256(skeleton: Skeleton) -> str | None:
+    """One hash of a described data set's keypoints, parts, flip pairs and sigmas; None for a known skeleton.
+
+    A known one follows from the data's format, which the hash of the annotations decides.
+    """
+    if skeleton in SKELETONS.values():
+        return None
+    parts = [[name, list(members)] for name, members in skeleton.parts.items()]
+    pairs = [list(pair) for pair in skeleton.flip_pairs]
+    return key_of({"keypoints": skeleton.keypoints, "parts": parts, "pairs": pairs, "sigmas": skeleton.sigmas})

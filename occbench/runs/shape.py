@@ -30,16 +30,23 @@ class _Data(_Entry):
     images: str
     limit: int | None
     skipped_images: list[str]
+    description: str | None = None
+    relative: dict[str, str | None] = Field(default_factory=dict)
 
 
 class _Boxes(_Entry):
     file: str | None = None
     sha256: str | None = None
+    relative: dict[str, str | None] = Field(default_factory=dict)
 
 
 class _Skeleton(_Entry):
+    name: str = ""
     keypoints: list[str]
+    parts: dict[str, list[str]] = Field(default_factory=dict)
+    flip_pairs: list[tuple[str, str]] = Field(default_factory=list)
     sigmas: list[FiniteFloat]
+    edges: list[tuple[str, str]] = Field(default_factory=list)
 
 
 class _Seal(_Entry):

@@ -173,10 +173,11 @@ def check_donors(pipeline: list[Transform], data: TrainingData) -> None:
     if not steps:
         return
     from ..augmentations.bank import kind_of
+    from ..augmentations.occlusion import parts_of
     from ..augmentations.partmix import PARTS
 
     for step in steps:
-        whole = whole_parts(data, tuple(step.get("parts", PARTS)))
+        whole = whole_parts(data, parts_of(data.skeleton, step.get("parts"), PARTS))
         persons = {part: set(has.nonzero()[0].tolist()) for part, has in whole.items()}
         if not any(
             persons[a] and persons[b] and len(persons[a] | persons[b]) > 1

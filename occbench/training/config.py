@@ -13,6 +13,7 @@ from ..system.errors import OccbenchError
 from ..weights.zoo import find_model
 from .augment import check_donors
 from .data import TrainingData
+from .described import describing, find_beside, turn_to
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -64,12 +65,18 @@ def build_config(
     pipeline = cfg.get("train_dataloader", {}).get("dataset", {}).get("pipeline")
     if not pipeline or "model" not in cfg:
         raise OccbenchError(f"config {str(config)!r} has no model with a train_dataloader.dataset.pipeline to train by")
+    find_beside(cfg, config)
+    if data.described:
+        turn_to(cfg, data)
     _check_kind(cfg, data, config)
     _fill(cfg.train_dataloader, data, workers)
     cfg.train_dataloader.batch_size = settings.batch_size
     cfg.train_dataloader.drop_last = True
     cfg.train_dataloader.sampler = {"type": "EpochSampler", "shuffle": True}
     cfg.train_dataloader.dataset.pipeline = settings.augmentation.put_into(pipeline, settings.seed)
+    if data.described:
+        cfg.train_dataloader.dataset.pipeline.insert(1, describing(data))
+    _check_same_keypoints(data, val)
     check_donors(cfg.train_dataloader.dataset.pipeline, data)
     _set_validation(cfg, val, workers, config)
     cfg.test_dataloader = cfg.test_evaluator = None
@@ -85,6 +92,14 @@ def _check_kind(cfg: Config, data: TrainingData, config: Path) -> None:
     has = "MpiiDataset" if data.skeleton is MPII else "CocoDataset"
     if wants != has:
         raise OccbenchError(f"config {config.stem} trains on a {wants}, but {str(data.annotations)!r} is a {has}")
+
+
+def _check_same_keypoints(data: TrainingData, val: TrainingData | None) -> None:
+    if val is not None and val.skeleton.keypoints != data.skeleton.keypoints:
+        raise OccbenchError(
+            f"--val {str(val.annotations)!r} has other keypoints than {str(data.annotations)!r}: give data of the same "
+            "(a described data set by its YAML file)"
+        )
 
 
 def _set_validation(cfg: Config, val: TrainingData | None, workers: int, config: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..attacks import COCO, MPII, Skeleton
 from ..data.coco import read_json
+from ..data.custom import is_description, read_description
 from ..system.errors import OccbenchError
 
 
@@ -22,12 +23,14 @@ class TrainingData:
         images: The folder.
         skeleton: Keypoints and parts.
         labelled: Shape (N, K), bool: the keypoints of each labelled person.
+        described: Whether the user described the keypoints.
     """
 
     annotations: Path
     images: Path
     skeleton: Skeleton = COCO
     labelled: np.ndarray = field(default_factory=lambda: np.empty((0, len(COCO.keypoints)), bool), compare=False)
+    described: bool = False
 
     @property
     def headboxes(self) -> Path:
@@ -39,16 +42,22 @@ def training_data(annotations: Path, images: Path | None = None) -> TrainingData
     """Check a data set before anything is built.
 
     Args:
-        annotations: COCO keypoint annotations, or MPII's in MMPose's form.
+        annotations: COCO keypoint annotations, or MPII's in MMPose's form; or the YAML file that describes a data set
+            of the user's own.
         images: The photos' folder; by default ``images`` beside the annotations, else the annotations' own folder.
 
     Raises:
         OccbenchError: The file is missing or neither of the two, has no labelled person, or photos are missing.
     """
+    given = read_description(annotations.resolve()) if is_description(annotations) else None
+    if given is not None:
+        annotations, images = given.annotations, images or given.images
     annotations = annotations.resolve()
     what = f"annotation file {str(annotations)!r}"
     content = read_json(annotations, "annotation file")
     skeleton, records = _records(content, what)
+    if given is not None:
+        skeleton = given.skeleton
     try:
         labelled = np.array([_labelled(record, skeleton) for record in records], bool)
     except (TypeError, ValueError, KeyError) as error:
@@ -61,7 +70,7 @@ def training_data(annotations: Path, images: Path | None = None) -> TrainingData
     if not images.is_dir():
         raise OccbenchError(f"the folder of photos {str(images)!r} does not exist; name it with --images")
     _check_photos(content, records, images, what)
-    return TrainingData(annotations, images.resolve(), skeleton, labelled[labelled.any(1)])
+    return TrainingData(annotations, images.resolve(), skeleton, labelled[labelled.any(1)], given is not None)
 
 
 def _records(content: Any, what: str) -> tuple[Skeleton, list[dict[str, Any]]]:

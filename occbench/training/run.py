@@ -18,6 +18,7 @@ from ..system.errors import OccbenchError
 from .augment import augmentations_of
 from .config import build_config, prepare_init
 from .data import TrainingData
+from .described import write_config
 from .export import EXPORTED, Meta, best_checkpoint, export_checkpoint
 from .runner import build_loader, build_runner, has_tensorboard
 from .settings import RECORD, Settings, check_same, record_of
@@ -102,6 +103,8 @@ def train(
         ranks.wait()
         if ranks.first:
             export_checkpoint(best_checkpoint(out), out / EXPORTED, meta_of(config, cfg, settings))
+            if data.described:
+                write_config(config, data, out)
         ranks.wait()
     return out / EXPORTED
 

@@ -136,11 +136,21 @@ def _names(file: Path) -> Iterator[tuple[str, str]]:
     for node in ast.walk(code):
         if isinstance(node, ast.Import):
             yield from (("module", alias.name) for alias in node.names)
+        elif isinstance(node, ast.keyword) and node.arg == "from_file":  # of a metainfo: a config, which runs
+            yield from _of_field("_base_", _literal(node.value))
+        elif isinstance(node, ast.Dict):
+            named = (value for key, value in zip(node.keys, node.values, strict=True) if _is_from_file(key))
+            for value in named:
+                yield from _of_field("_base_", _literal(value))
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield "module", node.module or ""
         elif isinstance(node, ast.ImportFrom):  # `with read_base(): from .._base_.runtime import *`
             folders = [".."] * (node.level - 1)
             yield "base", str(Path(*folders, *(node.module or "").split("."))) + ".py"
+
+
+def _is_from_file(key: ast.expr | None) -> bool:
+    return isinstance(key, ast.Constant) and key.value == "from_file"
 
 
 def _of_data(file: Path, text: str) -> Iterator[tuple[str, str]]:

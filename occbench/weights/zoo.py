@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ..attacks import SKELETONS, Skeleton
 from ..system.errors import OccbenchError, quoted, unknown_name
 from ..system.openmmlab import installed_config, mmpose_configs
 
@@ -97,19 +98,20 @@ class ZooModel:
         if reason:
             raise OccbenchError(f"model {self.name!r} cannot be attacked: {reason}")
 
-    def require_keypoints_of(self, dataset: str) -> None:
-        """Refuse data with other keypoints, before any weights are fetched.
+    def require_keypoints_of(self, skeleton: Skeleton) -> None:
+        """Refuse data with other keypoints, before any weights are fetched; their parts may be any.
 
         Args:
-            dataset: The name of the data's skeleton.
+            skeleton: The data's.
 
         Raises:
-            OccbenchError: The model is known to predict the keypoints of another data set.
+            OccbenchError: The model is known to predict other keypoints.
         """
-        if self.dataset not in (dataset, "unknown"):
+        own = SKELETONS.get(self.dataset)
+        if own is not None and own.keypoints != skeleton.keypoints:
             raise OccbenchError(
                 f"model {self.name!r} predicts the keypoints of {self.dataset.upper()}, but the data has those of "
-                f"{dataset.upper()}; choose a model or data that go together (`occbench ls models`)"
+                f"{skeleton.name.upper()}; choose a model or data that go together (`occbench ls models`)"
             )
 
     @property

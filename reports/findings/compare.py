@@ -69,7 +69,7 @@ def _mean_ap(part: Slice, fill: str, targets: Sequence[str]) -> float:
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
-    """A name for each run: its model, with what else tells it from the others, and a number if nothing does."""
+    """A name for each run: its user's or its model, with what else tells it from the others, and a number if none."""
     parts = [
         [
             *(r.manifest.model.name, recipe_label(r), boxes_label(r), r.manifest.protocol, r.manifest.data.name),
@@ -77,7 +77,7 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
         ]
         for r in runs
     ]
-    labels = [p[0] for p in parts]
+    labels = [run.manifest.name or p[0] for run, p in zip(runs, parts, strict=True)]
     for place in range(1, len(parts[0]) if parts else 0):
         repeated = {label for label in labels if labels.count(label) > 1}
         varied = {

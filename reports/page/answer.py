@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
+from occbench.tables.floor import nothing_to_lose
+
 from ..findings.controls import control_rows, has_controls, marker_effects
 from ..findings.matrix import matrix
 from ..findings.overall import MeanDrop, clean_figures, mean_drops, overall_drops, worst_targets
@@ -40,6 +42,9 @@ def reading(run: Run) -> list[str]:
     """What the numbers say, in words, hedged by their intervals."""
     row = clean_row(run)
     n = math.nan if row is None else float(row["n"])
+    floor = nothing_to_lose(run.cells)
+    if floor is not None:
+        return [floor]
     said: list[str] = []
     means = mean_drops(run)
     for level in LEVELS:
@@ -109,7 +114,8 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
     model = m.model.name
     if m.model.input_size:
         model += f", input {m.model.input_size[0]} × {m.model.input_size[1]} px"
-    facts = [("Model", model)]
+    facts = [("Name", m.name)] if m.name else []
+    facts.append(("Model", model))
     if m.model.weights_sha256:
         facts.append(("Weights", f"sha256 {m.model.weights_sha256[:12]}"))
     data = f"{m.data.name}: {m.data.n_persons} persons in {m.data.n_images} images"

@@ -1,8 +1,9 @@
-"""The same command goes on; what changed is computed again, and says why."""
+"""The same command goes on; a run of other content is refused, whatever it is that is another one."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from occbench.data.persons import Photo
 from occbench.estimators import crops
 from occbench.estimators.pose_model import PoseModel
+from occbench.reports.findings.compare import run_labels
+from occbench.reports.reading.load import load_run
 from occbench.system.errors import OccbenchError
 
 from .conftest import Answer, Occbench, People, TinyModel, assert_refused
@@ -55,6 +58,10 @@ def attack(occbench: Occbench, people: People, tiny: TinyModel, *options: object
         *("--kind", "keypoint-blackout", "--target", target, "--radius", 3, "--bootstrap", 20, "--batch-size", 1),
         *("--out", "run", *options),
     )
+
+
+def everything(run: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
 def files(run: Path) -> dict[str, bytes]:
@@ -147,28 +154,139 @@ def test_a_photo_that_goes_bad_in_mid_run_keeps_what_is_finished(
     assert attack(occbench, people, tiny).code == 0
 
 
-def test_what_changed_is_computed_again_and_says_why(
+def _more(path: Path, what: bytes = b" ") -> None:
+    path.write_bytes(path.read_bytes() + what)
+
+
+def _other_weights(people: People, model: TinyModel, patch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    state = torch.load(model.weights, weights_only=True)
+    torch.save(
+        {name: value * 1 if value.is_floating_point() else value for name, value in state.items()}, model.weights
+    )
+    _more(model.weights, b"")
+
+
+def _other_config(people: People, model: TinyModel, patch: pytest.MonkeyPatch) -> None:
+    model.config.write_text(model.config.read_text().replace("flip_test=False", "flip_test=False, shift_heatmap=False"))
+
+
+def _other_persons(people: People, model: TinyModel, patch: pytest.MonkeyPatch) -> None:
+    content = json.loads(people.annotations.read_text())
+    content["annotations"][0]["bbox"][2] -= 1
+    people.annotations.write_text(json.dumps(content))
+
+
+def _other_version(people: People, model: TinyModel, patch: pytest.MonkeyPatch) -> None:
+    about = PoseModel.about_backend
+    patch.setattr(PoseModel, "about_backend", lambda model: about(model) | {"version": "0.1"})
+
+
+CONTENT = {
+    "weights": (_other_weights, "other weights (weights_sha256 "),
+    "config": (_other_config, "another config (config_sha256 "),
+    "annotations": (lambda people, *_: _more(people.annotations), "other annotations (annotations_sha256 "),
+    "persons": (_other_persons, "other boxes or keypoints (persons_sha256 "),
+    "photos": (lambda people, *_: _more(people.images / "000001.jpg", b"\x00"), "other photos (photos_sha256 "),
+    "engine": (lambda people, model, patch: patch.setattr("occbench.jobs.job.ENGINE", 99), "(engine 1, now 99)"),
+    "backend": (_other_version, "another version of the backend (backend_version "),
+}
+"""By what decides predictions: how it becomes another one, and what is said then."""
+
+
+@pytest.mark.parametrize("finished", [True, False], ids=["finished", "begun"])
+@pytest.mark.parametrize("what", CONTENT)
+def test_a_run_of_other_content_is_refused_and_kept(
+    people: People,
+    tiny: TinyModel,
+    occbench: Occbench,
+    counter: Counter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    finished: bool,
+) -> None:
+    model = TinyModel(tmp_path / "tiny.py", tmp_path / "tiny.pth")
+    model.config.write_bytes(tiny.config.read_bytes())
+    model.weights.write_bytes(tiny.weights.read_bytes())
+    if not finished:
+        counter.stop_after = 4
+    assert attack(occbench, people, model).code == (0 if finished else 130)
+    counter.stop_after = None
+    before = everything(tmp_path / "run")
+    change, said = CONTENT[what]
+    change(people, model, monkeypatch)
+    for target in ("nose", "left_wrist"):  # also where nothing that is there is asked for again
+        answer = attack(occbench, people, model, target=target)
+        assert_refused(answer, "'run' holds a run that was measured with", said, "another folder", "--overwrite")
+        assert everything(tmp_path / "run") == before
+    assert attack(occbench, people, model, "--out", "other").code == 0
+    assert attack(occbench, people, model, "--overwrite").code == 0
+
+
+def test_other_detections_of_one_name_are_refused(
     people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
 ) -> None:
-    attack(occbench, people, tiny)
-    photo = people.images / "000001.jpg"
-    photo.write_bytes(photo.read_bytes() + b"\x00")  # still decodes
-    answer = attack(occbench, people, tiny)
-    assert answer.code == 0
-    summary = json.loads(answer.out)
-    assert summary["computed"] == 2
-    assert set(summary["again"]) == {"clean", "keypoint-blackout_nose_r3"}
-    assert "computed again, photos_sha256 " in answer.err
+    boxes = [
+        {"image_id": person["image_id"], "category_id": 1, "bbox": person["bbox"], "score": 0.9}
+        for person in json.loads(people.annotations.read_text())["annotations"]
+    ]
+    found = tmp_path / "found.json"
+    found.write_text(json.dumps(boxes))
+    assert attack(occbench, people, tiny, "--boxes", found).code == 0
+    found.write_text(json.dumps(boxes[:-1]))
+    assert_refused(attack(occbench, people, tiny, "--boxes", found), "other detections", "other boxes or keypoints")
 
 
-def test_a_cell_that_is_not_asked_for_again_goes_with_the_content_it_was_measured_on(
+def test_another_seed_is_refused_where_places_are_drawn(
+    people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
+) -> None:
+    assert attack(occbench, people, tiny).code == 0
+    answer = attack(occbench, people, tiny, "--seed", 1)  # only the draws of the intervals are others
+    assert json.loads(answer.out)["reused"] == 2
+    assert attack(occbench, people, tiny, "--placement", "jittered").code == 0
+    before = everything(tmp_path / "run")
+    for placement in ("jittered", "centred"):
+        answer = attack(occbench, people, tiny, "--seed", 1, "--placement", placement)
+        assert_refused(answer, "another seed (seed 0, now 1)")
+    assert everything(tmp_path / "run") == before
+
+
+def test_a_damaged_cell_that_is_not_asked_for_goes_and_is_named(
     people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
 ) -> None:
     attack(occbench, people, tiny, target="nose,left_wrist")
-    people.annotations.write_text(people.annotations.read_text() + " ")
+    path = tmp_path / "run" / "predictions" / "keypoint-blackout_left_wrist_r3.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
     answer = attack(occbench, people, tiny)
-    assert "keypoint-blackout_left_wrist_r3 is dropped: it was measured with other content" in answer.err
+    assert "keypoint-blackout_left_wrist_r3 is dropped: its file is damaged" in answer.err
     assert set(pd.read_csv(tmp_path / "run" / "cells.csv")["target"].dropna()) == {"nose"}
+
+
+def test_retraining_goes_into_a_folder_of_its_own(
+    people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
+) -> None:
+    command = [
+        *("attack", "--model", tiny.config, "--data", people.annotations, "--kind", "keypoint-blackout", "--json"),
+        *("--target", "nose", "--bootstrap", 0),
+    ]
+    made = []
+    for name in ("partmix", "none"):
+        weights = tmp_path / "trained" / name / "model.pth"
+        weights.parent.mkdir(parents=True)
+        weights.write_bytes(tiny.weights.read_bytes())
+        made.append(Path(json.loads(occbench(*command, "--checkpoint", weights).out)["out"]))
+    assert [re.sub("[0-9a-f]{6}", "HASH", path.name) for path in made] == [
+        "tiny@partmix-HASH-annotations-gt",
+        "tiny@none-HASH-annotations-gt",
+    ]
+    named = occbench(*command, "--checkpoint", weights, "--name", "no augmentation")
+    assert json.loads(named.out)["reused"] == 2
+    assert json.loads((made[1] / "manifest.json").read_text())["name"] == "no augmentation"
+    assert occbench(*command, "--checkpoint", weights).code == 0
+    assert json.loads((made[1] / "manifest.json").read_text())["name"] == "no augmentation"
+    assert run_labels([load_run(path) for path in made]) == ["tiny", "no augmentation"]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "swapped"])

@@ -42,11 +42,11 @@ def test_the_seed_decides_where_places_are_drawn_and_nowhere_else() -> None:
 
 
 def test_changes_are_said_in_words() -> None:
-    new = {"weights_sha256": "b" * 64, "model": {"flip": False}, "batch_size": 16, "seed": 3}
+    new = {"weights_sha256": "b" * 64, "model": {"flip": True}, "batch_size": 8, "seed": 3}
     assert changes(CONTEXT, new) == [
-        "weights_sha256 aaaaaaaa -> bbbbbbbb",
-        "model.flip True -> False",
-        "seed None -> 3",
+        "other weights (weights_sha256 aaaaaaaa, now bbbbbbbb)",
+        "batch_size 16, now 8",
+        "another seed (seed None, now 3)",
     ]
     assert changes(CONTEXT, dict(CONTEXT)) == []
 
