@@ -59,7 +59,7 @@ def attack(
     protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis (see README).")] = "corrected",
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Run folder, new or to go on with. [runs/MODEL[@CHECKPOINT]-DATA-BOXES]"),
+        typer.Option("--out", help="Run folder, new or gone on with. [runs/MODEL[@CHECKPOINT]-DATA-BOXES]"),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="What reports call this run.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew where --out holds a run.")] = False,
