@@ -10,7 +10,7 @@ import yaml  # type: ignore[import-untyped]
 
 from occbench.attacks import COCO
 
-from .conftest import CONFIG, People
+from .conftest import CONFIG, People, TinyModel
 
 KEPT = {f"{side}_{joint}": f"{side}_{own}" for side in ("left", "right") for joint, own in (
     ("shoulder", "wing_root"), ("elbow", "wing_bend"), ("wrist", "wing_tip"),
@@ -57,12 +57,9 @@ def own_set(folder: Path, people: People, **changes: Any) -> Path:
     return path
 
 
-def own_model(folder: Path) -> tuple[Path, Path]:
-    """A config of twelve keypoints with their description beside it, and weights that were never trained."""
+def own_model(folder: Path, tiny: TinyModel) -> tuple[Path, Path]:
+    """A config of twelve keypoints with their description beside it, and the weights of ``tiny`` for these."""
     import torch
-
-    from occbench.estimators.pose_model import read_config
-    from occbench.system.compat import setup_mmpose
 
     folder.mkdir(parents=True, exist_ok=True)
     names = list(KEPT.values())
@@ -75,13 +72,10 @@ def own_model(folder: Path) -> tuple[Path, Path]:
     config.write_text(
         text.replace("type='CocoDataset',", "type='CocoDataset', metainfo=dict(from_file='cranes_info.py'),")
     )
-    setup_mmpose()
-    from mmpose.models import build_pose_estimator
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = build_pose_estimator(read_config(config).model)
-    torch.save(model.state_dict(), folder / "own.pth")
+    columns = [COCO.keypoints.index(name) for name in KEPT]
+    state = torch.load(tiny.weights, weights_only=True)
+    state |= {name: value[columns] for name, value in state.items() if name.startswith("head.final_layer.")}
+    torch.save(state, folder / "own.pth")
     return config, folder / "own.pth"
 
 
