@@ -111,6 +111,7 @@ class Answer:
     tiles: tuple[Tile, ...]
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    tables: tuple[TableBlock, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,12 @@ class Page:
     title: str
     lead: str
     chapters: tuple[Chapter, ...]
+    short: bool = False
 
     def tables(self) -> Iterator[TableBlock]:
         """Every table, in the order of the page."""
         for chapter in self.chapters:
+            yield from chapter.answer.tables if chapter.answer is not None else ()
             for section in chapter.sections:
                 yield from (block for block in section.blocks if isinstance(block, TableBlock))
 

@@ -110,6 +110,7 @@ class Manifest(_Entry):
     """A whole run's manifest.json, of schema 1 or 2."""
 
     occbench: str
+    created: str | None = None
     command: list[str] = Field(default_factory=list)
     model: Model
     data: Data

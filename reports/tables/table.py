@@ -74,6 +74,8 @@ class Table:
     tinted: bool = False
     shown: int | None = None
     """How many rows the page shows at most; the files have all."""
+    stacked: bool = False
+    """Whether the page sets intervals under their numbers, for narrow columns."""
 
     @property
     def page_rows(self) -> tuple[Row, ...]:
