@@ -135,9 +135,17 @@ def _lines(one: Compared) -> list[str]:
     for change in one.means():
         if change.quantity == "drop":
             ap = by_key["ap", change.level, change.fill, ""]
-            words = f"loses less by {_said(change)}; AP under attack {_said(ap)}"
+            words = f"{_less(change)}; AP under attack {_said(ap)}"
             lines.append(f"  {change.name:<18} mean of {change.n:>2} attacks: {words}")
     return lines
+
+
+def _less(change: Measure) -> str:
+    """``loses 2.7 points less [1.3, 4.1]``."""
+    word, sign = ("less", 1) if change.value >= 0 else ("more", -1)
+    low, high = sorted((sign * change.low, sign * change.high))
+    ends = "" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]"
+    return f"loses {abs(change.value):.1f} points {word}{ends}"
 
 
 def _said(change: Measure) -> str:

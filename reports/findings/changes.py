@@ -59,8 +59,8 @@ def _robustness(one: Compared) -> str:
     if not better and not worse:
         most = max(drops, key=lambda change: abs(change.value))
         return (
-            f"{mine} against {base}: under no kind of attack can a difference of the mean loss be told from chance; "
-            f"the largest is {_by(most)}."
+            f"{mine} against {base}: no difference in what attacks cost can be told from chance; the largest is "
+            f"{_by(most)}."
         )
     said = [f"{mine} is more robust than {base} under {listed(map(_by, better))}"] if better else []
     if worse:
@@ -83,9 +83,9 @@ def _targets(one: Compared) -> list[str]:
     known = [change for change in one.targets() if not math.isnan(change.low)]
     less = sum(change.clear and change.value > 0 for change in known)
     more = sum(change.clear and change.value < 0 for change in known)
-    if not known:
+    if not less and not more:
         return []
-    return [f"Of the {counted(len(known), 'single attack')} it loses clearly less under {less} and more under {more}."]
+    return [f"Of {counted(len(known), 'single attack')} it loses clearly less under {less} and more under {more}."]
 
 
 def _clean(one: Compared) -> str:

@@ -108,7 +108,7 @@ def _page(
         written |= plots.written
         chapters.append(Chapter(anchor, label, first_screen(run), tuple(sections)))
     title = comparison_title(labels, compared) if len(runs) > 1 else f"{labels[0]} under occlusion"
-    return Page(title, _lead(runs), tuple(chapters), short), written
+    return Page(title, _lead(runs), tuple(chapters), "short" if short else "runs"), written
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from markupsafe import Markup
 
@@ -131,7 +131,8 @@ class Page:
     title: str
     lead: str
     chapters: tuple[Chapter, ...]
-    short: bool = False
+    kind: Literal["runs", "short", "results"] = "runs"
+    """Whole runs, a comparison in short, or somebody's results."""
 
     def tables(self) -> Iterator[TableBlock]:
         """Every table, in the order of the page."""

@@ -44,7 +44,7 @@ def key_table(compared: Sequence[Compared]) -> Table:
     for level, fill, _ in kinds:
         key = ("drop", level, fill, "")
         n = max((m.n for one in compared for m in one.changes if m.key == key), default=0)
-        values: list[Value] = [f"{fill}, {counted(n, level)}"]
+        values: list[Value] = [f"{counted(n, level)}, {fill}"]
         values += [estimate(known[key]) if key in known else NO_ESTIMATE for known in base_rows.values()]
         values += [_find(one, key) for one in compared]
         rows.append(Row(tuple(values), {"hidden": f"{level}-{fill}"}))
