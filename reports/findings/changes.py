@@ -26,22 +26,23 @@ def comparison_caveats(compared: Sequence[Compared]) -> list[str]:
             "model is one training, and the same training with another seed gives another model, which may differ by "
             "more than is shown here."
         )
+    others: dict[str, list[str]] = {}
     for one in compared:
-        if one.by_photos_alone:
-            continue
-        seeds = counted(one.seeds, "seed")
-        if one.pairs:
-            said.append(
-                f"{one.group.name}: mean of {seeds}, paired with the baseline's; intervals over photos and seeds."
-            )
-        elif len(one.baseline.runs) == 1:
-            said.append(
-                f"{one.group.name}: mean of {seeds} against one training of {one.baseline.name}; the intervals know "
-                "the photos' chance and its seeds', not the baseline's."
-            )
-        else:
-            said.append(f"{one.group.name}: mean of {seeds}, not the baseline's; intervals over photos and all seeds.")
-    return said
+        if not one.by_photos_alone:
+            others.setdefault(_over_seeds(one), []).append(one.group.name)
+    return said + [f"{listed(names)}: {caveat}" for caveat, names in others.items()]
+
+
+def _over_seeds(one: Compared) -> str:
+    seeds = counted(one.seeds, "seed")
+    if one.pairs:
+        return f"mean of {seeds}, each paired with the baseline's of the same seed; intervals over photos and seeds."
+    if len(one.baseline.runs) == 1:
+        return (
+            f"mean of {seeds} against one training of {one.baseline.name}; the intervals know the chance of the photos "
+            "and of these seeds, not of the baseline's."
+        )
+    return f"mean of {seeds}, other ones than the baseline's; intervals over photos and all seeds."
 
 
 def _robustness(one: Compared) -> str:
