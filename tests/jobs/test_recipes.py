@@ -10,9 +10,9 @@ from occbench.jobs.recipes import group_runs
 from occbench.system.errors import OccbenchError
 
 
-def run(name: str | None, seed: int | None = None, boxes: str = "gt", **model: Any) -> dict[str, Any]:
-    recipe = None if name is None else {"name": name, "p": 0.5, "removal": False, "decoys": 0, "seed": seed}
-    about = {"name": "tiny", "config_sha256": "c", "weights_sha256": f"{name}{seed}", "augmentation": recipe, **model}
+def run(recipe_name: str | None, seed: int | None = None, boxes: str = "gt", **model: Any) -> dict[str, Any]:
+    recipe = None if recipe_name is None else {"name": recipe_name, "p": 0.5, "removal": False, "decoys": 0, "seed": seed}
+    about = {"name": "tiny", "config_sha256": "c", "weights_sha256": f"{recipe_name}{seed}", "augmentation": recipe, **model}
     return {"model": about, "boxes": {"source": boxes, "sha256": None}, "choices": {"boxes": boxes}}
 
 
@@ -44,11 +44,8 @@ def test_the_same_seed_twice_is_no_second_seed() -> None:
 
 
 def test_recipes_of_one_name_are_told_apart() -> None:
-    names = [
-        name
-        for name, _ in grouped(run("none", 0), run("none", 1), run("none", 0, name="big"), run("none", 1, name="big"))
-    ]
-    assert names == ["none, tiny, gt", "none, big, gt"]
+    runs = [run("none", seed, name=name) for name in ("tiny", "big") for seed in (0, 1)]
+    assert [name for name, _ in grouped(*runs)] == ["none, tiny, gt", "none, big, gt"]
 
 
 def test_a_run_belongs_to_one_group() -> None:
