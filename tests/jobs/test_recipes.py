@@ -11,8 +11,16 @@ from occbench.system.errors import OccbenchError
 
 
 def run(recipe_name: str | None, seed: int | None = None, boxes: str = "gt", **model: Any) -> dict[str, Any]:
-    recipe = None if recipe_name is None else {"name": recipe_name, "p": 0.5, "removal": False, "decoys": 0, "seed": seed}
-    about = {"name": "tiny", "config_sha256": "c", "weights_sha256": f"{recipe_name}{seed}", "augmentation": recipe, **model}
+    recipe = (
+        None if recipe_name is None else {"name": recipe_name, "p": 0.5, "removal": False, "decoys": 0, "seed": seed}
+    )
+    about = {
+        "name": "tiny",
+        "config_sha256": "c",
+        "weights_sha256": f"{recipe_name}{seed}",
+        "augmentation": recipe,
+        **model,
+    }
     return {"model": about, "boxes": {"source": boxes, "sha256": None}, "choices": {"boxes": boxes}}
 
 
