@@ -148,7 +148,7 @@ def test_the_table_for_readers_and_as_csv(occbench: Occbench, shared_people: Peo
     )
     assert (answer.code, answer.err) == (0, "")
     lines = answer.out.splitlines()
-    assert lines[1:3] == ["clean: 9 persons with results, in 5 photos", "results: 9 persons with results, in 5 photos"]
+    assert lines[1:3] == ["clean: 9 persons with results, in 3 photos", "results: 9 persons with results, in 3 photos"]
     assert len(lines) == 4 + 1 + 36 + 1
     assert lines[-1] == "table: table.csv"
     assert "[95 % interval]" in lines[3]
@@ -239,7 +239,7 @@ def test_a_page_of_results_beside_others(occbench: Occbench, shared_people: Peop
     assert drop[1] > 5
     page = (out / "report.html").read_text()
     assert "lower than mine by" in page
-    assert "9 persons in 5 photos" in page
+    assert "9 persons in 3 photos" in page
     table = pd.read_csv(out / "tables" / "results.csv")
     np.testing.assert_allclose(table["value"], ap, atol=1e-9)
     keypoints = pd.read_csv(out / "tables" / "keypoints.csv")

@@ -30,6 +30,7 @@ COMMANDS = (
     "fetch",
     "ls",
     "doctor",
+    "setup",
 )
 HEAVY = ("torch", "torchvision", "mmpose", "mmcv", "mmdet", "mmengine", "pandas", "matplotlib", "scipy", "cv2", "numpy")
 
