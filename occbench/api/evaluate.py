@@ -49,4 +49,4 @@ def evaluate(
 
     dataset = open_dataset(str(truth), None if images is None else Path(images))
     scoring = Scoring(protocol, evaluator, bootstrap, seed)  # type: ignore[arg-type]  # checked above
-    return score_results(dataset, Path(results), None if clean is None else Path(clean), scoring)
+    return score_results(dataset, [Path(results)], None if clean is None else Path(clean), scoring)

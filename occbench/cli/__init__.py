@@ -11,6 +11,7 @@ import typer
 
 from ..system.errors import OccbenchError
 from . import attack, compare, doctor, evaluate, export, fetch, ls, preview, report, sample, setup, train, verify, view
+from .panels import ATTACK, legible
 
 app = typer.Typer(
     name="occbench",
@@ -21,27 +22,38 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"occbench {version('occbench')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected fault.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """What happens to a human pose estimator when part of the person is hidden?"""
 
 
-app.command()(attack.attack)
-app.command()(report.report)
-app.command()(compare.compare)
-app.command()(view.view)
-app.command()(verify.verify)
-app.command()(export.export)
-app.command()(evaluate.evaluate)
-app.command()(train.train)
-app.command("preview-aug")(preview.preview)
-app.command()(sample.sample)
-app.command()(fetch.fetch)
-app.command()(ls.ls)
-app.command()(doctor.doctor)
-app.command()(setup.setup)
+app.command()(legible(attack.attack, ATTACK))
+app.command()(legible(report.report))
+app.command()(legible(compare.compare))
+app.command()(legible(view.view))
+app.command()(legible(verify.verify))
+app.command()(legible(export.export))
+app.command()(legible(evaluate.evaluate))
+app.command()(legible(train.train))
+app.command("preview-aug")(legible(preview.preview))
+app.command()(legible(sample.sample))
+app.command()(legible(fetch.fetch))
+app.command()(legible(ls.ls))
+app.command()(legible(doctor.doctor))
+app.command()(legible(setup.setup))
 
 
 def main() -> None:

@@ -12,12 +12,18 @@ from ..system.errors import OccbenchError, unknown_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..data.persons import Dataset
+    from ..tables.results import Scores
+
 
 def evaluate(
     data: Annotated[
         str, typer.Option("--data", help="A name of `occbench ls datasets`, or an annotation file: .json, .mat, .yaml.")
     ],
-    predictions: Annotated[Path, typer.Option("--predictions", help="COCO keypoint RESULTS.json, of any framework.")],
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="COCO keypoint RESULTS.json, of any framework; several are compared.")
+    ] = None,
+    predictions: Annotated[Path | None, typer.Option("--predictions", help="The same, as an option.")] = None,
     clean: Annotated[
         Path | None, typer.Option("--clean", help="Results without the attack: drops and intervals against them.")
     ] = None,
@@ -30,20 +36,29 @@ def evaluate(
     bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Draws; 0 for no intervals.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write the whole table as CSV; figures by group go beside it.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="A folder: page, tables and results.csv go there. A name that ends in .csv: the whole table alone, "
+            "figures by group beside it.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole table as JSON.")] = False,
 ) -> None:
     """Score keypoint results by the metric of the data: the ten COCO figures and AP per keypoint, or PCKh, PCK, PDJ.
 
-    Where the metric is not AP, each result says whose pose it is (annotation_id), unless its photo has one person.
-
-    Example: `occbench evaluate --data person_keypoints_val2017.json --predictions attacked.json --clean clean.json`.
+    Several files are set beside each other: drops are against --clean, else against the first file. Where the metric
+    is not AP, each result says whose pose it is (annotation_id), unless its photo has one person. Examples:
+    `occbench evaluate mine.json --data person_keypoints_val2017.json`,
+    `occbench evaluate attacked.json --clean clean.json --data person_keypoints_val2017.json --out scores`.
     """
     if protocol not in ("corrected", "thesis"):
         raise unknown_name("protocol", protocol, ("corrected", "thesis"))
     if evaluator not in ("exact", "pycocotools"):
         raise unknown_name("evaluator", evaluator, ("exact", "pycocotools"))
+    files = [*([predictions] if predictions is not None else []), *(results or [])]
+    if not files:
+        raise OccbenchError("no results given: name one or more RESULTS.json files")
 
     from ..data.sources import open_dataset
     from ..tables.results import score_results
@@ -51,33 +66,68 @@ def evaluate(
 
     dataset = open_dataset(data, images)
     scoring = Scoring(protocol, evaluator, bootstrap, seed)  # type: ignore[arg-type]  # checked above
-    scores = score_results(dataset, predictions, clean, scoring)
-    if out is not None:
-        _write(out, scores.rows, scores.groups)
+    scores = score_results(dataset, files, clean, scoring)
+    written = None if out is None else _write(out, dataset, scores, protocol)
     if as_json:
         rows, groups = (table.to_json(orient="records", indent=2) for table in (scores.rows, scores.groups))
         print(f'{{"rows": {rows}, "groups": {groups}}}' if len(scores.groups) else rows)
         return
+    print("\n".join(_coverage(dataset, scores)))
     ap = dataset.metric == "oks"
-    figures = ["ap", "ap50", "ap75", "ap_m", "ap_l", "ar"] if ap else ["metric", "value"]
-    print(_text(scores.rows, ["level", "keypoint", "n", *figures]))
+    figures = ["ap50", "ap75", "ap_m", "ap_l", "ar"] if ap else ["metric"]
+    print(_text(scores.rows, ["level", "keypoint", "n", *figures], "AP" if ap else "value"))
     if len(scores.groups):
-        print("\n" + _text(scores.groups, ["level", "metric", "group", "n", "value"]))
+        print("\n" + _text(scores.groups, ["level", "metric", "group", "n"], "value"))
+    if written is not None:
+        print(f"{'table' if written.suffix == '.csv' else 'report'}: {written}")
 
 
-def _write(out: Path, rows: pd.DataFrame, groups: pd.DataFrame) -> None:
+def _coverage(dataset: Dataset, scores: Scores) -> list[str]:
+    """What the files have, and the units."""
+    truth = dataset.truth
+    counted = int(((truth.num_keypoints > 0) & ~truth.crowd).sum())
+    said = [f"{dataset.name}: {counted} labelled persons, {len(dataset.photos)} photos"]
+    for file in scores.files:
+        said.append(f"{file.level}: {file.persons} persons with results, in {file.photos} photos")
+    said.append("Figures are fractions (0 to 1), drops are points (x 100); [95 % interval], paired by photo for drops.")
+    return said
+
+
+def _write(out: Path, dataset: Dataset, scores: Scores, protocol: str) -> Path:
+    if out.suffix == ".csv":
+        _write_tables(out, scores, out)
+        return out
+    from ..reports.page.results import build_results
+
+    table = out / "results.csv"
+    _write_tables(table, scores, out)
+    return build_results(scores, dataset, protocol, out)
+
+
+def _write_tables(table: Path, scores: Scores, out: Path) -> None:
     try:
-        rows.to_csv(out, index=False, float_format="%.10g")
-        if len(groups):
-            groups.to_csv(out.with_name(f"{out.stem}-groups.csv"), index=False, float_format="%.10g")
+        table.parent.mkdir(parents=True, exist_ok=True)
+        scores.rows.to_csv(table, index=False, float_format="%.10g")
+        if len(scores.groups):
+            scores.groups.to_csv(table.with_name(f"{table.stem}-groups.csv"), index=False, float_format="%.10g")
     except OSError as error:
         raise OccbenchError(f"--out {str(out)!r} cannot be written: {error.strerror or error}") from error
 
 
-def _text(table: pd.DataFrame, columns: list[str]) -> str:
-    """A table for reading: the columns named, and the drop with its interval."""
-    bounds = zip(table["drop_lo"], table["drop_hi"], strict=True)
-    intervals = ["" if low != low else f"[{low:.1f}, {high:.1f}]" for low, high in bounds]
-    shown = table.assign(**{"drop interval": intervals})[[*columns, "drop", "drop interval"]]
-    text: str = shown.to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}")
+def _text(table: pd.DataFrame, columns: list[str], value: str) -> str:
+    """A table for reading: the columns named, the figure and the drop with their intervals; no column without any."""
+
+    def ends(low: str, high: str, digits: int) -> list[str]:
+        bounds = zip(table[low], table[high], strict=True)
+        return ["" if a != a else f"[{a:.{digits}f}, {b:.{digits}f}]" for a, b in bounds]
+
+    shown = table[columns].copy()
+    shown["n"] = table["n"].astype(int)
+    place = len([name for name in columns if name in ("level", "keypoint", "metric", "group", "n")])
+    shown.insert(place, f"{value} [95 %]", ends("value_lo", "value_hi", 3))
+    shown.insert(place, value, table["value"])
+    shown["drop"], shown["drop [95 %]"] = table["drop"], ends("drop_lo", "drop_hi", 1)
+    empty = [name for name in shown if shown[name].isna().all() or (shown[name].astype(str) == "").all()]
+    shown = shown.drop(columns=empty)
+    text: str = shown.to_string(index=False, na_rep="–", float_format=lambda number: f"{number:.4g}")
     return text

@@ -1,24 +1,35 @@
-"""Retrained models against a baseline: how clean and attacked AP change, from the predictions of the runs.
+"""Models against a baseline: how AP and its drops differ, from the predictions of the runs.
 
 The interval of a change is paired: both models see the same photos, so every bootstrap draw takes the same photos for
-both. It is narrower than what the two models' own intervals would suggest.
+both. It is narrower than what the two models' own intervals would suggest. Where a recipe was trained with several
+seeds, runs of the same seed are paired, and what other seeds would bring is in the interval, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS
-from ..evaluation.bootstrap import MIN_PERSONS, Resampled, Weights
-from ..evaluation.changes import Change, Compared
-from ..evaluation.intervals import intervals
+from ..evaluation.bootstrap import MIN_PERSONS
+from ..evaluation.changes import Compared, Group, Measure, Quantity
+from ..evaluation.intervals import holm, intervals
+from ..evaluation.replicates import between_replicates, over_replicates
+from ..runs.names import run_names
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
 from .paired import Measured
+from .recipes import boxes_key, group_runs, seed_of, training_key
+
+Track: TypeAlias = np.ndarray
+"""Shape (1 + B,): a figure in the data, then in every draw of the photos; AP points."""
+
+Tracks: TypeAlias = dict[tuple[int, str], Track]
+"""AP over all keypoints by run and slug."""
 
 
 def compare_runs(
@@ -27,18 +38,23 @@ def compare_runs(
     data: Path | None = None,
     images: Path | None = None,
     progress: Progress | None = None,
+    names: Sequence[str] = (),
+    groups: Mapping[str, Sequence[int]] | None = None,
 ) -> list[Compared]:
-    """Compare every run with the baseline over the same boxes.
+    """Compare every group of runs with the baseline over the same boxes.
 
-    Where the runs have several sources of boxes, the baseline of a source is the run of the baseline's weights over
-    it; runs over boxes that have none are left out.
+    Where the runs have several sources of boxes, the baseline of a source are the runs of the baseline's recipe (or
+    weights) over it; runs over boxes that have none are left out.
 
     Args:
         runs: Run folders.
-        baseline: The baseline's place among them.
+        baseline: The baseline's place among them; the other runs of its recipe belong to it.
         data: The annotation file, where it has moved since.
         images: The image folder, likewise.
         progress: Told what is done.
+        names: Of the runs; by default their folders'.
+        groups: Places of runs that are trainings of one recipe, by its name; other runs are put together by what
+            their manifests say (:func:`~.recipes.group_runs`).
 
     Raises:
         OccbenchError: Fewer than two runs, or runs on other data or of another protocol than the baseline.
@@ -48,19 +64,13 @@ def compare_runs(
     measured = [Measured.open(run, data, images) for run in runs]
     for other in measured:
         _require_same(measured[baseline], other)
-    pairs = _pairs(measured, baseline)
-    shared = {pair: _shared(*(measured[place] for place in pair)) for pair in pairs}
-    weights = measured[baseline].weights()
-    wanted = {(place, slug) for pair, groups in shared.items() for place in pair for slug in _slugs(groups)}
-    found: dict[tuple[int, str], Resampled] = {}
-    with (progress or Progress(False)).stage("scoring", len(wanted)) as advance:
-        for place, slug in sorted(wanted):
-            found[place, slug] = measured[place].resampled(slug, weights)
-            advance(1)
-    return [
-        Compared(run, base, tuple(_change(key, slugs, found, run, base, weights) for key, slugs in groups.items()))
-        for (run, base), groups in shared.items()
-    ]
+    manifests = [one.manifest for one in measured]
+    found = group_runs(manifests, names or run_names(runs), groups)
+    compared = [_paired(group, base, measured) for group, base in _pairs(measured, found, baseline)]
+    shared = [_shared([measured[p] for p in (*one.group.runs, *one.baseline.runs)]) for one in compared]
+    images_of = _images(measured[baseline])
+    tracks = _tracks(measured, compared, shared, measured[baseline], progress or Progress(False))
+    return _adjusted([_filled(*both, tracks, images_of) for both in zip(compared, shared, strict=True)])
 
 
 def _require_same(baseline: Measured, other: Measured) -> None:
@@ -88,35 +98,55 @@ def _said(manifest: dict[str, Any], what: str) -> str:
     return f"{data['name']}{limit}"
 
 
-def _pairs(measured: Sequence[Measured], baseline: int) -> list[tuple[int, int]]:
-    """Each run that is compared, with its baseline."""
+def _pairs(measured: Sequence[Measured], groups: Sequence[Group], baseline: int) -> list[tuple[Group, Group]]:
+    """Each group that is compared, with its baseline."""
 
-    def boxes(place: int) -> Any:
-        about = measured[place].manifest["boxes"]
-        return about["source"], about.get("sha256"), measured[place].manifest["choices"]["boxes"]
+    def boxes(group: Group) -> str:
+        return boxes_key(measured[group.runs[0]].manifest)
 
-    def weights(place: int) -> Any:
-        return measured[place].manifest["model"].get("weights_sha256")
+    def training(group: Group) -> str:
+        return training_key(measured[group.runs[0]].manifest)
 
-    bases = {boxes(p): p for p in range(len(measured)) if weights(p) == weights(baseline)} | {boxes(baseline): baseline}
-    pairs = [(p, bases[boxes(p)]) for p in range(len(measured)) if boxes(p) in bases and p not in bases.values()]
-    if not pairs:
+    first = next(group for group in groups if baseline in group.runs)
+    bases = {boxes(group): group for group in groups if training(group) == training(first)} | {boxes(first): first}
+    pairs = [(g, bases[boxes(g)]) for g in groups if boxes(g) in bases and g not in bases.values()]
+    if pairs:
+        return pairs
+    if len(groups) == 1:
         raise OccbenchError(
-            f"no run has the boxes of the baseline {str(measured[baseline].run)!r} "
-            f"({measured[baseline].manifest['choices']['boxes']}): compare runs over the same boxes"
+            f"all runs are trainings of one recipe ({first.name!r}) with other seeds; to compare them one by one, name "
+            "each in a --group of its own"
         )
-    return pairs
+    raise OccbenchError(
+        f"no run has the boxes of the baseline {str(measured[baseline].run)!r} "
+        f"({measured[baseline].manifest['choices']['boxes']}): compare runs over the same boxes"
+    )
 
 
-Groups = dict[tuple[str, str], list[str]]
-"""Slugs of cells by level and fill; the clean cell under ``("clean", "")``."""
+def _paired(group: Group, base: Group, measured: Sequence[Measured]) -> Compared:
+    """Both sides with the runs of the same seed side by side; without pairs where they share no seed."""
+    if len(group.runs) == len(base.runs) == 1:
+        return Compared(group, base, ((group.runs[0], base.runs[0]),))
+    seeds = {place: seed_of(measured[place].manifest) for place in (*group.runs, *base.runs)}
+    partner = {seeds[place]: place for place in base.runs if seeds[place] is not None}
+    pairs = tuple((place, partner[seeds[place]]) for place in group.runs if seeds[place] in partner)
+    if len(pairs) < min(len(group.runs), len(base.runs)):
+        pairs = ()  # not every training has its partner: the two sides are compared as wholes
+    if pairs:
+        mine, theirs = zip(*pairs, strict=True)
+        group, base = Group(group.name, mine), Group(base.name, theirs)
+    return Compared(group, base, pairs)
 
 
-def _shared(one: Measured, other: Measured) -> Groups:
-    """The attacks that both runs have, at one size and placement of each level: the protocol's where both have them."""
-    groups: Groups = {("clean", ""): ["clean"]}
-    both = {cell["slug"] for cell in other.manifest["cells"]}
-    cells = [cell for cell in one.manifest["cells"] if cell["attack"] is not None and cell["slug"] in both]
+Cells: TypeAlias = dict[tuple[str, str], dict[str, str]]
+"""Slugs of attacked cells by level and fill, then by target."""
+
+
+def _shared(runs: Sequence[Measured]) -> Cells:
+    """The attacks that all runs have, at one size and placement of each level: the protocol's where they have them."""
+    groups: Cells = {}
+    everywhere = set.intersection(*({cell["slug"] for cell in one.manifest["cells"]} for one in runs))
+    cells = [c for c in runs[0].manifest["cells"] if c["attack"] is not None and c["slug"] in everywhere]
     for level in LEVELS:
         mine = [cell for cell in cells if cell["level"] == level]
         if not mine:
@@ -128,27 +158,104 @@ def _shared(one: Measured, other: Measured) -> Groups:
         radius = DEFAULT_RADIUS if DEFAULT_RADIUS in radii else min(radii)
         for cell in mine:
             if cell["radius"] == radius:
-                groups.setdefault((level, cell["fill"]), []).append(cell["slug"])
+                groups.setdefault((level, cell["fill"]), {})[cell["target"]] = cell["slug"]
     return groups
 
 
-def _slugs(groups: Groups) -> list[str]:
-    return [slug for slugs in groups.values() for slug in slugs]
+def _tracks(
+    measured: Sequence[Measured],
+    compared: Sequence[Compared],
+    shared: Sequence[Cells],
+    baseline: Measured,
+    progress: Progress,
+) -> Tracks:
+    """Every cell that is needed, scored once, all of them under the baseline's draws."""
+    weights = baseline.weights()
+    wanted = {
+        (place, slug)
+        for one, cells in zip(compared, shared, strict=True)
+        for place in (*one.group.runs, *one.baseline.runs)
+        for slug in ("clean", *(slug for by_target in cells.values() for slug in by_target.values()))
+    }
+    found: Tracks = {}
+    with progress.stage("scoring", len(wanted)) as advance:
+        for place, slug in sorted(wanted):
+            found[place, slug] = measured[place].overall(slug, weights)
+            advance(1)
+    return found
 
 
-def _change(
-    key: tuple[str, str],
-    slugs: Sequence[str],
-    found: dict[tuple[int, str], Resampled],
-    run: int,
-    base: int,
-    weights: Weights,
-) -> Change:
-    """The change of the mean AP over some cells; within each draw the cells of both models see the same photos."""
-    pairs = [(found[run, slug], found[base, slug]) for slug in slugs]
-    value = float(np.mean([100 * (mine.ap[0] - theirs.ap[0]) for mine, theirs in pairs]))
-    draws = np.mean([100 * (mine.draws[:, 0] - theirs.draws[:, 0]) for mine, theirs in pairs], axis=0)
-    first = pairs[0][0]
-    enough = value if first.n[0] >= MIN_PERSONS and len(weights.draws) else np.nan
-    bounds = intervals(np.array([enough]), draws[:, None], clusters=first.images[:1])
-    return Change(*key, len(slugs), value, float(bounds.lo[0]), float(bounds.hi[0]))
+def _images(run: Measured) -> int | None:
+    """Photos with persons that count; None where they are too few for intervals."""
+    truth = run.dataset.truth
+    counts = (truth.num_keypoints > 0) & ~truth.crowd
+    return len(np.unique(truth.image[counts])) if np.count_nonzero(counts) >= MIN_PERSONS else None
+
+
+def _filled(one: Compared, cells: Cells, tracks: Tracks, images: int | None) -> Compared:
+    """What a group and its baseline come to, and their differences."""
+    own, base, changes = [], [], []
+    for (quantity, level, fill, target), sign, slugs in _questions(cells):
+
+        def figure(place: int, quantity: Quantity = quantity, slugs: Sequence[str] = slugs) -> Track:
+            aps: Track = np.mean([tracks[place, slug] for slug in slugs], axis=0)
+            return aps if quantity == "ap" else tracks[place, "clean"] - aps
+
+        mine = np.stack([figure(place) for place in one.group.runs])
+        theirs = np.stack([figure(place) for place in one.baseline.runs])
+        about = Measure(quantity, level, fill, target, len(slugs), np.nan)
+        own.append(_over(about, mine, images))
+        base.append(_over(about, theirs, images))
+        if one.pairs:
+            changes.append(_over(about, sign * (mine - theirs), images))
+        else:
+            changes.append(_between(about, sign * mine, sign * theirs, images))
+    return replace(one, own=tuple(own), base=tuple(base), changes=tuple(changes))
+
+
+def _questions(cells: Cells) -> list[tuple[tuple[Quantity, str, str, str], int, list[str]]]:
+    """What is measured of which cells: the clean AP, means by level and fill, single targets. A loss is bad: -1."""
+    found: list[tuple[tuple[Quantity, str, str, str], int, list[str]]] = [(("ap", "clean", "", ""), 1, ["clean"])]
+    signs: tuple[tuple[Quantity, int], ...] = (("ap", 1), ("drop", -1))
+    for (level, fill), by_target in cells.items():
+        found += [((quantity, level, fill, ""), sign, list(by_target.values())) for quantity, sign in signs]
+    for (level, fill), by_target in cells.items():
+        for target, slug in by_target.items():
+            found += [((quantity, level, fill, target), sign, [slug]) for quantity, sign in signs]
+    return found
+
+
+def _over(about: Measure, tracks: np.ndarray, images: int | None) -> Measure:
+    """The mean of some trainings; of a single one the interval that cells.csv would have. Shape (S, 1 + B)."""
+    value = float(tracks[:, 0].mean())
+    if images is None or tracks.shape[1] < 2:
+        return replace(about, value=value)
+    if len(tracks) > 1:
+        found = over_replicates(tracks[:, 0], tracks[:, 1:].T, images)
+        ends = {"low": found.lo, "high": found.hi, "p": found.p}
+        return replace(about, value=value, se_photos=found.se_photos, se_seeds=found.se_replicates, **ends)
+    one = intervals(tracks[:, 0], tracks[:, 1:].T, clusters=np.array([images]))
+    ends = {"low": float(one.lo[0]), "high": float(one.hi[0]), "p": float(one.p[0])}
+    return replace(about, value=value, se_photos=float(one.se[0]), **ends)
+
+
+def _between(about: Measure, mine: np.ndarray, theirs: np.ndarray, images: int | None) -> Measure:
+    """The difference of the means of trainings that share no seeds. Shapes (S, 1 + B) and (R, 1 + B)."""
+    value = float(mine[:, 0].mean() - theirs[:, 0].mean())
+    if images is None or mine.shape[1] < 2:
+        return replace(about, value=value)
+    found = between_replicates(mine[:, 0], mine[:, 1:].T, theirs[:, 0], theirs[:, 1:].T, images)
+    ends = {"low": found.lo, "high": found.hi, "p": found.p}
+    return replace(about, value=value, se_photos=found.se_photos, se_seeds=found.se_replicates, **ends)
+
+
+def _adjusted(compared: Sequence[Compared]) -> list[Compared]:
+    """With p corrected (Holm) by family: over all groups, the means or the targets of one quantity."""
+    every = [change for one in compared for change in one.changes]
+    corrected: dict[int, float] = {}
+    for family in dict.fromkeys(change.family for change in every):
+        mine = [change for change in every if change.family == family]
+        corrected |= dict(zip(map(id, mine), holm(np.array([c.p for c in mine])).tolist(), strict=True))
+    return [
+        replace(one, changes=tuple(replace(c, p_adjusted=corrected[id(c)]) for c in one.changes)) for one in compared
+    ]

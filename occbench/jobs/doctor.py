@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..runs.manifest import occbench_version
 from ..system.compat import FULL_MMCV, has_compiled_ops, setup_mmpose
 from ..system.errors import OccbenchError
 from ..system.openmmlab import INSTALL_MMPOSE, MMPOSE
@@ -55,6 +56,7 @@ def works(found: list[Check]) -> bool:
 
 
 def _versions() -> Iterator[Check]:
+    yield Check("versions", "occbench", True, occbench_version())
     fits = sys.version_info >= (3, 10)
     yield Check("versions", "python", fits, platform.python_version(), "" if fits else "use Python 3.10 or newer")
     wanted = _requirements()

@@ -93,6 +93,11 @@ class Measured:
         chosen = {key: masks[key] for key in keys}
         return resample(prepare(data.truth, found, data.sigmas, self.manifest["protocol"], chosen), weights)
 
+    def overall(self, slug: str, weights: Weights) -> np.ndarray:
+        """AP points of a cell over all keypoints, in the data and then in every draw. Shape: (1 + B,)."""
+        found = self.resampled(slug, weights)
+        return 100 * np.concatenate([found.ap, found.draws[:, 0]])
+
     def attraction(self, slug: str, keypoint: int, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
         """How much nearer to the occluders the predictions of a hidden keypoint come (PROTOCOL section 8).
 

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from .errors import OccbenchError
 from .openmmlab import WITHOUT_MMPOSE, mmpose_configs
 
-FULL_MMCV = "install a full, compiled mmcv 2.1.0 (see 'A full mmcv' in README.md)"
+FULL_MMCV = "install a full, compiled mmcv 2.1.0 (see 'A full mmcv' in docs/install.md)"
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,23 @@ from .rates import RatedCell, RateScorer
 from .rows import Row
 from .scoring import ScoredCell, Scorer, Scoring
 
-NAMES = ("clean", "results")
-"""The level of the rows of results without the attack, and of the others."""
+CLEAN, RESULTS = "clean", "results"
+"""The level of the rows of results without the attack, and of the others where they are one file."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a results file has.
+
+    Attributes:
+        level: Of its rows.
+        persons: Results in it; where the metric takes one pose per annotated person, the persons that have one.
+        photos: Photos that have any.
+    """
+
+    level: str
+    persons: int
+    photos: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,34 +43,56 @@ class Scores:
 
     Attributes:
         rows: As of :class:`~.cells.Cells`, without the columns that name a run; level ``clean`` for the clean results,
-            ``results`` for the others.
+            ``results`` or the file's name for the others. Drops are against the first file.
         groups: As of :class:`~.groups.Groups`, likewise; empty where the data set has no groups.
+        files: What each file has, in the order of the rows.
     """
 
     rows: pd.DataFrame
     groups: pd.DataFrame
+    files: tuple[Coverage, ...]
 
 
-def score_results(dataset: Dataset, predictions: Path, clean: Path | None, scoring: Scoring) -> Scores:
+def score_results(dataset: Dataset, predictions: Sequence[Path], clean: Path | None, scoring: Scoring) -> Scores:
     """Score keypoint results of any framework.
 
     Args:
         dataset: Whose truth and metric.
-        predictions: The results file.
-        clean: Results on the photos as they were; with them, drops and their intervals are given.
+        predictions: The results files.
+        clean: Results on the photos as they were. Drops and their intervals are against them; without them, against
+            the first of several files.
         scoring: How.
 
     Raises:
         OccbenchError: See :func:`~.data.results.read_results` and :func:`~.data.results.read_poses`; or the data set
             lacks what its metric needs.
     """
-    files = [file for file in (clean, predictions) if file is not None]
+    files = [file for file in (clean, *predictions) if file is not None]
+    levels = [*([CLEAN] if clean is not None else []), *_levels(predictions)]
     covered = np.zeros(dataset.truth.visibility.shape, dtype=bool)
     if dataset.metric == "oks":
-        rows, groups = _by_ap(dataset, [ScoredCell(None, read_results(f, dataset), covered) for f in files], scoring)
+        found = [read_results(file, dataset) for file in files]
+        counts = [(len(one.image), len(np.unique(one.image))) for one in found]
+        rows, groups = _by_ap(dataset, [ScoredCell(None, one, covered) for one in found], scoring)
     else:
-        rows, groups = _by_rate(dataset, [RatedCell(None, read_poses(f, dataset), covered) for f in files], scoring)
-    return Scores(_named(Cells().frame(_flat(rows)), len(files)), _named(Groups().frame(_flat(groups)), len(files)))
+        poses = [read_poses(file, dataset) for file in files]
+        there = [np.isfinite(one).all((1, 2)) for one in poses]
+        counts = [(int(one.sum()), len(np.unique(dataset.truth.image[one]))) for one in there]
+        rows, groups = _by_rate(dataset, [RatedCell(None, one, covered) for one in poses], scoring)
+    return Scores(
+        _named(Cells().frame(_flat(rows)), levels),
+        _named(Groups().frame(_flat(groups)), levels),
+        tuple(Coverage(level, *count) for level, count in zip(levels, counts, strict=True)),
+    )
+
+
+def _levels(files: Sequence[Path]) -> list[str]:
+    """``results`` for a single file; several are told apart by their names, or their places."""
+    if len(files) == 1:
+        return [RESULTS]
+    stems = [file.stem for file in files]
+    unique = len({*stems, CLEAN}) == len(stems) + 1
+    return stems if unique else [f"{stem} ({i + 1})" for i, stem in enumerate(stems)]
 
 
 def _by_ap(dataset: Dataset, cells: list[ScoredCell], scoring: Scoring) -> tuple[list[list[Row]], list[list[Row]]]:
@@ -76,5 +114,5 @@ def _flat(parts: list[list[Row]]) -> list[Row]:
     return [row for part in parts for row in part]
 
 
-def _named(table: pd.DataFrame, files: int) -> pd.DataFrame:
-    return table.assign(level=np.repeat(NAMES[-files:], len(table) // files))
+def _named(table: pd.DataFrame, levels: Sequence[str]) -> pd.DataFrame:
+    return table.assign(level=np.repeat(np.array(levels, dtype=object), len(table) // len(levels)))

@@ -125,6 +125,8 @@ def load_checkpoint(path: Path, trust: bool = False) -> tuple[dict[str, Tensor],
     """:func:`load_state_dict` with what the checkpoint says about itself (its ``meta``; empty where it has none)."""
     import torch
 
+    if path.suffix.lower() == ".safetensors":
+        return _safetensors(path)
     _check_container(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=not trust)
@@ -148,6 +150,19 @@ def load_checkpoint(path: Path, trust: bool = False) -> tuple[dict[str, Tensor],
         ) from error
     meta = content.get("meta") if isinstance(content, Mapping) else None
     return _weights(content, path), dict(meta) if isinstance(meta, Mapping) else {}
+
+
+def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights of the format that holds nothing but tensors, and words about them."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+            meta = dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise OccbenchError(f"checkpoint {path} cannot be read: it is no whole safetensors file ({error})") from error
+    return _weights(content, path), meta
 
 
 def load_into(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:

@@ -76,21 +76,39 @@ def _bars(
 
 def plot_targets(found: LevelComparison, labels: Sequence[str]) -> Figure:
     """One panel per fill, one line per target, one dot per run with its interval."""
+    return plot_dots(found.drops, found.targets[:MOST], found.fills, labels, "drop, points")
+
+
+def plot_dots(
+    drops: Mapping[tuple[str, str, str], Drop],
+    targets: Sequence[str],
+    fills: Sequence[str],
+    labels: Sequence[str],
+    title: str,
+) -> Figure:
+    """One panel per fill, one line per target, one dot per label; hollow where it cannot be told from zero.
+
+    Args:
+        drops: By (label, target, fill).
+        targets: From the top.
+        fills: From the left.
+        labels: In the order of their colours.
+        title: Of the horizontal axes.
+    """
     colours = run_colours(labels)
-    targets = found.targets[:MOST]
     step = 0.5 / max(len(labels), 1)
     with styled():
         figure = new_figure(WIDTH, 1.1 + max(0.2, 0.1 * len(labels)) * len(targets))
-        grid = figure.subplots(1, len(found.fills), sharey=True, squeeze=False)[0]
-        for axes, fill in zip(grid, found.fills, strict=True):
+        grid = figure.subplots(1, len(fills), sharey=True, squeeze=False)[0]
+        for axes, fill in zip(grid, fills, strict=True):
             for index, run in enumerate(labels):
                 for y, target in enumerate(targets):
-                    drop = found.drops.get((run, target, fill), NO_DROP)
+                    drop = drops.get((run, target, fill), NO_DROP)
                     if not math.isnan(drop.value):
                         _dot(axes, drop, y + (index - (len(labels) - 1) / 2) * step, colours[run])
             axes.axvline(0, color=INK, linewidth=0.8)
             axes.set_title(fill)
-            axes.set_xlabel("drop, points")
+            axes.set_xlabel(title)
             axes.set_ylim(len(targets) - 0.4, -0.6)
             axes.tick_params(axis="y", length=0)
         grid[0].set_yticks(range(len(targets)), [short_name(t) for t in targets])

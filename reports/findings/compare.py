@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from occbench.runs.names import run_names
+
 from ..reading.drops import NO_DROP, Drop, mean_of
 from ..reading.load import LEVELS, Run
 from ..reading.names import order_fills
@@ -69,34 +71,18 @@ def _mean_ap(part: Slice, fill: str, targets: Sequence[str]) -> float:
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
-    """A name for each run: its user's or its model, with what else tells it from the others, and a number if none."""
-    parts = [
-        [
-            *(r.manifest.model.name, recipe_label(r), boxes_label(r), r.manifest.protocol, r.manifest.data.name),
-            *(seed_label(r), f"scope {r.manifest.scope}", r.path.name),
-        ]
-        for r in runs
-    ]
-    labels = [run.manifest.name or p[0] for run, p in zip(runs, parts, strict=True)]
-    for place in range(1, len(parts[0]) if parts else 0):
-        repeated = {label for label in labels if labels.count(label) > 1}
-        varied = {
-            label: len({p[place] for p, own in zip(parts, labels, strict=True) if own == label}) for label in repeated
-        }
-        labels = [f"{own}, {p[place]}" if varied.get(own, 1) > 1 else own for p, own in zip(parts, labels, strict=True)]
-    return [f"{own} ({i + 1})" if labels.count(own) > 1 else own for i, own in enumerate(labels)]
+    """A name for each run: its user's, else its folder's with those above it where that is needed to tell runs apart."""
+    folders = run_names([run.path for run in runs])
+    given = [run.manifest.name for run in runs]
+    return [name if name and given.count(name) == 1 else own for name, own in zip(given, folders, strict=True)]
 
 
 def recipe_label(run: Run) -> str:
-    """How the model was trained, in a few words; ``training not recorded`` where its checkpoint does not say."""
+    """How the model was trained, in a few words; ``not recorded`` where its checkpoint does not say."""
     recipe = run.manifest.model.augmentation
-    return "training not recorded" if recipe is None else recipe.label
-
-
-def seed_label(run: Run) -> str:
-    """The seed of the model's training, where its checkpoint says one."""
-    recipe = run.manifest.model.augmentation
-    return "" if recipe is None or recipe.seed is None else f"seed {recipe.seed}"
+    if recipe is None:
+        return "not recorded"
+    return recipe.label if recipe.seed is None else f"{recipe.label}, seed {recipe.seed}"
 
 
 def boxes_label(run: Run) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from occbench.evaluation.bootstrap import MIN_PERSONS
 
-from ..reading.drops import NO_DROP, Drop
+from ..reading.drops import Drop
 from ..reading.names import counted, hiding, listed, number, order_fills, plural, span, spoken
 from .calibration import LevelConfidence
-from .compare import LevelComparison
 from .controls import MarkerEffect, decoys_in
 from .dose import THRESHOLDS, Critical, Dose
 from .matrix import MatrixRow
@@ -218,36 +217,3 @@ def confidence_sentences(found: LevelConfidence) -> list[str]:
             f"{word} than it delivers (n = {hidden.n})."
         )
     return said
-
-
-def comparison_sentences(found: LevelComparison, labels: Sequence[str]) -> list[str]:
-    """Which run loses least on average under each fill, as far as the intervals tell."""
-    said: list[str] = []
-    untold: list[str] = []
-    unhedged: list[str] = []
-    for fill in found.fills:
-        known = [(label, drop) for label in labels if not math.isnan((drop := _mean(found, label, fill)).value)]
-        if len(known) < 2:
-            continue
-        (best, least), *rest = sorted(known, key=lambda pair: pair[1].value)
-        if not all(drop.has_interval for _, drop in known):
-            unhedged.append(fill)
-        elif least.high < min(drop.low for _, drop in rest):
-            against = listed(f"{label} {span(drop.low, drop.high)}" for label, drop in rest)
-            said.append(
-                f"{found.level.capitalize()}s under {fill}: {best} loses least, {span(least.low, least.high)} "
-                f"points on average ({against})."
-            )
-        else:
-            untold.append(fill)
-    if untold:
-        said.append(
-            f"{found.level.capitalize()}s under {listed(untold)}: the intervals overlap, no run loses least for sure."
-        )
-    if unhedged:
-        said.append(f"{found.level.capitalize()}s under {listed(unhedged)}: without intervals chance is not ruled out.")
-    return said
-
-
-def _mean(found: LevelComparison, label: str, fill: str) -> Drop:
-    return found.means.get((label, fill), NO_DROP)

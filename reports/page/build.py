@@ -14,10 +14,10 @@ from ..reading.load import Run, load_run
 from ..tables.formats import FORMATS
 from .answer import answer as first_screen
 from .html import render
-from .page import Answer, Chapter, Page
+from .page import Chapter, Page
 from .plots import BUDGET, PlotFolder
 from .sections import run_sections
-from .sections_compare import ANCHOR, comparison_notes, comparison_reading, comparison_sections
+from .sections_compare import ANCHOR, comparison_answer, comparison_sections, comparison_title
 
 Progress = Callable[[str], None]
 
@@ -30,6 +30,8 @@ def build_report(
     progress: Progress | None = None,
     kind: str = HTML,
     compared: Sequence[Compared] = (),
+    labels: Sequence[str] = (),
+    short: bool = False,
 ) -> Path:
     """Write report.html, plots/ (SVG and PNG) and tables/ (CSV, Markdown, LaTeX) from finished runs alone.
 
@@ -40,10 +42,12 @@ def build_report(
         out: Where to write; the run folder itself when there is one run.
         progress: Called with a short line before each step.
         kind: ``html`` for everything; ``csv``, ``md`` or ``latex`` for tables/ in that format alone.
-        compared: Changes against a baseline, for the comparison of several runs.
+        compared: Models against a baseline, for the comparison of several runs.
+        labels: What the runs are called; by default as their folders.
+        short: Write short.html, the comparison alone and what matters most of it, in place of report.html.
 
     Returns:
-        Path of report.html, or of tables/.
+        Path of the page, or of tables/.
 
     Raises:
         OccbenchError: No run, several without ``out``, a damaged run folder, an unknown ``kind``, or ``out`` cannot be
@@ -60,12 +64,12 @@ def build_report(
     say: Progress = progress or (lambda line: None)
     runs = [load_run(Path(folder)) for folder in run_dirs]
     draws = kind == HTML
-    page, written = _page(runs, out, draws, say, compared)
+    page, written = _page(runs, labels or _labels(runs), out, draws, say, compared, short)
     written |= _write_tables(page, out, list(FORMATS) if draws else [kind])
     if not draws:
         return out / "tables"
-    say("report.html")
-    file = out / "report.html"
+    file = out / ("short.html" if short else "report.html")
+    say(file.name)
     write_atomically(file, render(page).encode())
     if (out / "manifest.json").exists():  # a run's own folder: what an earlier report left there is out of date
         _drop_others(out, written)
@@ -73,23 +77,27 @@ def build_report(
 
 
 def _page(
-    runs: Sequence[Run], out: Path, draws: bool, say: Progress, compared: Sequence[Compared]
+    runs: Sequence[Run],
+    labels: Sequence[str],
+    out: Path,
+    draws: bool,
+    say: Progress,
+    compared: Sequence[Compared],
+    short: bool,
 ) -> tuple[Page, set[Path]]:
-    labels = run_labels(runs)
     chapters: list[Chapter] = []
     written: set[Path] = set()
     if len(runs) > 1:
         plots = PlotFolder(out, "", 0, draws)
         sections = []
-        for section in comparison_sections(runs, labels, plots, compared):
+        for section in comparison_sections(runs, labels, plots, compared, short):
             say(f"comparison: {section.title}")
             sections.append(section)
-        reading = tuple(comparison_reading(runs, labels, compared))
-        answer = Answer("", reading, (), (), tuple(comparison_notes(runs)))
-        chapters.append(Chapter(ANCHOR, "Comparison", answer, tuple(sections)))
+        chapters.append(Chapter(ANCHOR, "Comparison", comparison_answer(runs, compared), tuple(sections)))
         written |= plots.written
     budget = BUDGET
-    for number, (run, label) in enumerate(zip(runs, labels, strict=True), 1):
+    shown = [] if short else list(zip(runs, labels, strict=True))
+    for number, (run, label) in enumerate(shown, 1):
         anchor = f"r{number}" if len(runs) > 1 else "run"
         plots = PlotFolder(out, f"{anchor}_" if len(runs) > 1 else "", budget, draws)
         sections = []
@@ -99,16 +107,17 @@ def _page(
         budget = plots.budget
         written |= plots.written
         chapters.append(Chapter(anchor, label, first_screen(run), tuple(sections)))
-    return Page(_title(labels), _lead(runs), tuple(chapters)), written
+    title = comparison_title(labels, compared) if len(runs) > 1 else f"{labels[0]} under occlusion"
+    return Page(title, _lead(runs), tuple(chapters), "short" if short else "runs"), written
 
 
-def _title(labels: Sequence[str]) -> str:
-    return f"{labels[0]} under occlusion" if len(labels) == 1 else f"{len(labels)} runs under occlusion"
+def _labels(runs: Sequence[Run]) -> list[str]:
+    return run_labels(runs) if len(runs) > 1 else [runs[0].manifest.model.name]
 
 
 def _lead(runs: Sequence[Run]) -> str:
     if len(runs) > 1:
-        return "The same attacks on several runs: first side by side, then one by one."
+        return "Which model loses less when part of a person is hidden, and by how much."
     data = runs[0].manifest.data
     return f"{data.n_persons} persons of {data.name}: what it costs to hide one keypoint or one part at a time."
 

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from ..figures.style import fill_colour
 from ..findings.controls import Estimate
-from ..reading.drops import Drop
+from ..reading.drops import Drop, Saving
 from ..tables.table import Column, Row, Table, Value, interval, shown
 from .page import Page
 
@@ -50,7 +50,8 @@ def table_cell(table: Table, row: Row, place: int) -> Markup:
         if value.indistinct:
             classes.append("indistinct")
         elif table.tinted and table.deepest > 0 and not math.isnan(value.value):
-            classes.append("loss" if value.value > 0 else "gain")
+            worse = (value.value > 0) is not isinstance(value, Saving)
+            classes.append("loss" if worse else "gain")
             style = f' style="--t:{100 * min(abs(value.value) / table.deepest, 1.0):.0f}%"'
     ends = interval(value, column.kind) if column.intervals else ""
     small = f" <small>{escape(ends)}</small>" if ends else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from markupsafe import Markup
 
@@ -111,6 +111,7 @@ class Answer:
     tiles: tuple[Tile, ...]
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    tables: tuple[TableBlock, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,13 @@ class Page:
     title: str
     lead: str
     chapters: tuple[Chapter, ...]
+    kind: Literal["runs", "short", "results"] = "runs"
+    """Whole runs, a comparison in short, or somebody's results."""
 
     def tables(self) -> Iterator[TableBlock]:
         """Every table, in the order of the page."""
         for chapter in self.chapters:
+            yield from chapter.answer.tables if chapter.answer is not None else ()
             for section in chapter.sections:
                 yield from (block for block in section.blocks if isinstance(block, TableBlock))
 

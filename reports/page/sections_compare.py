@@ -6,23 +6,25 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from occbench.evaluation.changes import Compared
+from occbench.evaluation.changes import Compared, groups_of
 
-from ..figures.compare import plot_by_boxes, plot_mean_drops, plot_robustness, plot_targets
+from ..figures.compare import plot_by_boxes, plot_dots, plot_mean_drops, plot_robustness, plot_targets
 from ..figures.style import MOST
-from ..findings.compare import LevelComparison, boxes_label, compare_level, differences
+from ..findings.changes import comparison_caveats, comparison_reading
+from ..findings.compare import LevelComparison, boxes_label, compare_level, differences, recipe_label
 from ..findings.controls import Estimate, control_rows, marker_effects
 from ..findings.overall import clean_figures
-from ..findings.sentences import comparison_sentences, marker_evidence, marker_verdicts
+from ..findings.sentences import marker_evidence, marker_verdicts
 from ..reading.drops import NO_DROP
 from ..reading.load import LEVELS, Run
-from ..reading.names import listed
+from ..reading.names import listed, order_fills
 from ..reading.published import BY_DETECTOR, detector, is_hrnet_w32, on_val2017
-from ..reading.slices import clean_row
-from ..tables.changes import changes_reading, changes_table, clean_changes
+from ..reading.slices import clean_row, main_slice
+from ..tables.changes import KEY, ap_table, clean_changes, groups_table, key_table, saving, target_tables
 from ..tables.table import Column, Row, Table, Value
 from ..tables.training import training_tables
-from .page import Block, Heading, Prose, Section, section
+from .answer import SYNTHETIC
+from .page import Answer, Block, Heading, Prose, Section, TableBlock, section
 from .plots import PlotFolder
 from .sections import table_block
 
@@ -30,38 +32,112 @@ ANCHOR = "compare"
 
 
 def comparison_sections(
-    runs: Sequence[Run], labels: Sequence[str], plots: PlotFolder, compared: Sequence[Compared] = ()
+    runs: Sequence[Run],
+    labels: Sequence[str],
+    plots: PlotFolder,
+    compared: Sequence[Compared] = (),
+    short: bool = False,
 ) -> Iterator[Section]:
-    """Draw and gather everything about ``runs`` beside each other; ``compared``: changes against a baseline."""
-    levels = [found for level in LEVELS if (found := compare_level(runs, labels, level))]
-    made = (
-        ("changes", "Change against the baseline", _changes(runs, labels, compared, plots)),
-        ("robustness", "Robustness side by side", _robustness(runs, labels, levels, plots)),
-        ("targets", "Target by target", _targets(levels, labels, plots)),
-        ("markers", "Marker effect side by side", _markers(runs, labels)),
-        ("training", "Without occlusion, by training", _training(runs, labels, compared, plots)),
-        ("boxes", "By the source of the boxes", _boxes(runs, plots)),
-    )
+    """Draw and gather everything about ``runs`` beside each other; ``compared``: models against a baseline.
+
+    The ``short`` form has what is said of models against a baseline, and no more.
+    """
+    made: list[tuple[str, str, Iterator[Block]]] = [
+        ("less", "Target by target: what is lost less", _less(compared, plots, short)),
+        ("changes", "AP with and without attack", _changes(runs, labels, compared, plots, short)),
+    ]
+    if not short:
+        levels = [found for level in LEVELS if (found := compare_level(runs, labels, level))]
+        made += [
+            ("robustness", "Robustness side by side", _robustness(runs, labels, levels, plots)),
+            ("targets", "Target by target: drops", _targets(levels, labels, plots)),
+            ("markers", "Marker effect side by side", _markers(runs, labels)),
+            ("training", "Without occlusion, by training", _training(runs, labels, compared, plots)),
+            ("boxes", "By the source of the boxes", _boxes(runs, plots)),
+        ]
     for name, title, blocks in made:
         whole = section(ANCHOR, name, title, list(blocks))
         if whole is not None:
             yield whole
 
 
-def comparison_reading(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared] = ()) -> list[str]:
-    """What changes against the baseline, and which run loses least, as far as the intervals tell."""
-    said = changes_reading(labels, compared)
-    for level in LEVELS:
-        found = compare_level(runs, labels, level)
-        if found is not None:
-            said += comparison_sentences(found, labels)
-    return said or ["Fewer than two of these runs hid anything of the same level."]
+def comparison_answer(runs: Sequence[Run], compared: Sequence[Compared]) -> Answer:
+    """The first screen of several runs: who is compared on what, which loses less, and what must be kept in mind."""
+    first = comparison_reading(compared) or [
+        "Which of these runs loses less is not said here: `occbench compare` tells, by intervals paired by photo."
+    ]
+    return Answer(
+        SYNTHETIC if any(run.manifest.data.synthetic for run in runs) else "",
+        tuple(first),
+        (),
+        tuple(_facts(runs, compared)),
+        (*comparison_caveats(compared), *comparison_notes(runs)),
+        (TableBlock(key_table(compared), f"tables/{KEY}"),) if compared else (),
+    )
+
+
+def comparison_title(labels: Sequence[str], compared: Sequence[Compared]) -> str:
+    """``partmix and cutout against none, under occlusion``."""
+    names = list(dict.fromkeys(one.group.name for one in compared))
+    bases = list(dict.fromkeys(one.baseline.name for one in compared))
+    if not names or len(names) > 3 or len(bases) > 1:
+        return f"{len(labels)} runs under occlusion"
+    return f"{listed(names)} against {bases[0]}, under occlusion"
+
+
+def _facts(runs: Sequence[Run], compared: Sequence[Compared]) -> list[tuple[str, str]]:
+    """What was measured on what, and what the words mean; nothing that differs from machine to machine."""
+    first = runs[0].manifest
+    facts = []
+    if compared:
+        groups, bases = groups_of(compared), {one.baseline for one in compared}
+        models = dict.fromkeys(runs[g.runs[0]].manifest.model.name for g in groups)
+        facts.append(("Baseline", listed(g.name for g in groups if g in bases)))
+        facts.append(("Model", listed(models)))
+    data = dict.fromkeys(
+        f"{r.manifest.data.name}, {r.manifest.data.n_persons} persons in {r.manifest.data.n_images} photos"
+        for r in runs
+    )
+    facts.append(("Data", "; ".join(data)))
+    facts.append(("Boxes", listed(dict.fromkeys(_boxes_words(run) for run in runs))))
+    hidden = dict.fromkeys(
+        f"one {level} at a time, {'r =' if level == 'keypoint' else 'margin'} {part.radius:g} px of the network's input"
+        for level in LEVELS
+        for run in runs
+        if (part := main_slice(run, level)) is not None
+    )
+    if hidden:
+        facts.append(("Hidden", "; ".join(hidden)))
+    dates = sorted({run.manifest.created[:10] for run in runs if run.manifest.created})
+    if dates:
+        facts.append(("Attacked", " to ".join(dict.fromkeys((dates[0], dates[-1])))))
+    facts.append(("Protocol", f"{first.protocol}; {_SCOPES[first.scope]} is hidden"))
+    facts.append(
+        ("AP", "COCO's average precision of keypoints: 1 where every person is found with every keypoint in place")
+    )
+    facts.append(("Points", "AP × 100. A drop is clean minus attacked AP: what hiding costs. Brackets: 95 % interval"))
+    return facts
+
+
+_SCOPES = {"person": "the person in the crop", "image": "everybody in the photo"}
+
+
+def _boxes_words(run: Run) -> str:
+    label = boxes_label(run)
+    return "ground truth" if label == "gt" else label
 
 
 def comparison_notes(runs: Sequence[Run]) -> list[str]:
     """What a reader must keep in mind when comparing ``runs``."""
     found = differences(runs)
-    return [f"These runs also differ in: {', '.join(found)}. Compare their drops with that in mind."] if found else []
+    said = [f"These runs also differ in: {', '.join(found)}. Compare their drops with that in mind."] if found else []
+    sizes = dict.fromkeys(run.manifest.model.input_size for run in runs if run.manifest.model.input_size)
+    if len(sizes) > 1:
+        listing = listed(f"{width} × {height}" for width, height in sizes)
+        said.append(
+            f"The networks' inputs differ ({listing} px): a radius in px hides a larger share of a smaller input."
+        )
+    return said
 
 
 def _robustness(
@@ -105,7 +181,8 @@ def _overview(runs: Sequence[Run], labels: Sequence[str], levels: Sequence[Level
         values += [found.means.get((label, fill), NO_DROP) for found in levels for fill in found.fills]
         rows.append(Row(tuple(values), {"run": label}))
     caption = "Clean AP, and the mean over the targets that all runs hid of the overall drop, points."
-    return Table("compare", f"{caption} All runs: {shared}." if shared else caption, tuple(columns), tuple(rows))
+    said = f"{caption} All runs: {shared}." if shared else caption
+    return Table("compare", said, tuple(columns), tuple(rows), stacked=True)
 
 
 def _targets(levels: Sequence[LevelComparison], labels: Sequence[str], plots: PlotFolder) -> Iterator[Block]:
@@ -148,11 +225,36 @@ def _markers(runs: Sequence[Run], labels: Sequence[str]) -> Iterator[Block]:
             yield Prose(marker_evidence(effect, "keypoint"))
 
 
+def _less(compared: Sequence[Compared], plots: PlotFolder, short: bool) -> Iterator[Block]:
+    """By target what is lost less than the baseline loses, drawn and in numbers."""
+    names = list(dict.fromkeys(one.group.name for one in compared))
+    bases = listed(dict.fromkeys(one.baseline.name for one in compared))
+    for table in target_tables(compared):
+        yield table_block(table, plots)
+    for level in () if short else LEVELS:
+        found = {
+            (one.group.name, c.target, c.fill): saving(c) for one in compared for c in one.targets() if c.level == level
+        }
+        if not found:
+            continue
+        fills = order_fills(fill for _, _, fill in found)
+        targets = list(dict.fromkeys(target for _, target, _ in found))[:MOST]
+        caption = (
+            f"By how many points each model loses less than {bases} when one {level} is hidden: right of zero is "
+            "better. Lines are 95 % intervals, paired by photo; a hollow dot cannot be told from zero."
+        )
+        alt = f"Dots: points lost less than {bases} by hidden {level} and fill, one dot per model ({listed(names)})."
+        draw = partial(plot_dots, found, targets, fills, names, "loses less by, points")
+        yield plots.add(draw, f"changes_{level}", alt, caption)
+
+
 def _changes(
-    runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared], plots: PlotFolder
+    runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared], plots: PlotFolder, short: bool
 ) -> Iterator[Block]:
     if compared:
-        yield table_block(changes_table(runs, labels, compared), plots)
+        yield table_block(ap_table(compared), plots)
+        if not short:
+            yield table_block(groups_table(compared, labels, [recipe_label(run) for run in runs]), plots)
 
 
 def _training(

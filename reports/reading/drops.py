@@ -56,6 +56,11 @@ class Drop:
         return self.has_interval and not self.clear
 
 
+@dataclass(frozen=True)
+class Saving(Drop):
+    """Points by which a model does better than another: it loses less, or its AP is higher."""
+
+
 NO_DROP = Drop(math.nan)
 
 

@@ -111,6 +111,7 @@ class Manifest(_Entry):
 
     occbench: str
     name: str | None = None
+    created: str | None = None
     command: list[str] = Field(default_factory=list)
     model: Model
     data: Data

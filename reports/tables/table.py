@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from ..findings.controls import Estimate
-from ..reading.drops import Drop
+from ..reading.drops import Drop, Saving
 from ..reading.names import brackets, number
 
 
@@ -74,6 +74,8 @@ class Table:
     tinted: bool = False
     shown: int | None = None
     """How many rows the page shows at most; the files have all."""
+    stacked: bool = False
+    """Whether the page sets intervals under their numbers, for narrow columns."""
 
     @property
     def page_rows(self) -> tuple[Row, ...]:
@@ -105,6 +107,8 @@ def shown(value: Value, kind: Kind) -> str:
     """A value without its interval."""
     if isinstance(value, str):
         return value
+    if isinstance(value, Saving):
+        return _signed(number(value.value, _DIGITS.get(kind, 2)))
     bare = value.value if isinstance(value, (Drop, Estimate)) else value
     if isinstance(value, Radius):
         return _radius(bare, value)
@@ -124,9 +128,16 @@ def interval(value: Value, kind: Kind) -> str:
     if isinstance(value, Radius):
         known = not (math.isnan(value.low) or math.isnan(value.high))
         return f"[{_radius(value.low, value)}, {_radius(value.high, value)}]" if known else ""
+    if isinstance(value, Saving) and value.has_interval:
+        return f"[{_signed(number(value.low, 1))}, {_signed(number(value.high, 1))}]"
     if isinstance(value, (Drop, Estimate)):
         return brackets(value.low, value.high, 3 if kind == "ap" else 1)
     return ""
+
+
+def _signed(text: str) -> str:
+    """With a plus before what is above zero."""
+    return f"+{text}" if text[0].isdecimal() and text.strip("0.") else text
 
 
 def heads(columns: Sequence[Column]) -> list[str]:

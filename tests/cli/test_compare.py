@@ -86,23 +86,36 @@ def test_changes_are_those_of_the_replicated_photos(occbench: Occbench, runs: di
     base, worse = runs["base-gt"], runs["worse-gt"]
     answer = occbench("compare", worse, "--baseline", base, "--json")
     assert answer.code == 0, answer.err
-    (one,) = json.loads(answer.out)["runs"]
-    assert (one["run"], one["baseline"]) == (str(worse), str(base))
-    changes = {change["attack"]: change for change in one["changes"]}
-    assert list(changes) == ["clean", "keypoint-blur", "part-blackout"]
+    (one,) = json.loads(answer.out)["compared"]
+    assert (one["runs"], one["baseline_runs"]) == ([str(worse)], [str(base)])
+    assert (one["group"], one["baseline"], one["seeds"]) == ("worse-gt", "base-gt", 1)
+    changes = {(change["quantity"], change["attack"]): change for change in one["changes"]}
+    kinds = ["keypoint-blur", "part-blackout"]
+    targets = ["keypoint-blur:left_hip", "part-blackout:head"]
+    both = [(quantity, name) for name in kinds + targets for quantity in ("ap", "drop")]
+    assert list(changes) == [("ap", "clean"), *both]
     tables = [pd.read_csv(run / "cells.csv").query("keypoint == 'all'") for run in (base, worse)]
+    drawn_clean = slow_draws([base, worse], "clean")
+    truth = Measured.open(base).dataset.truth
+    with_persons = len(np.unique(truth.image[truth.num_keypoints > 0]))
     for name, slug in (("clean", "clean"), ("part-blackout", "part-blackout_head")):
         level, _, fill = name.partition("-")
-        aps = [t[(t["level"] == level) & ((t["fill"] == fill) | (level == "clean"))]["ap"].iloc[0] for t in tables]
-        # cells.csv has ten digits
-        assert changes[name]["change"] == pytest.approx(100 * (aps[1] - aps[0]), abs=3e-8)
+        rows = [t[(t["level"] == level) & ((t["fill"] == fill) | (level == "clean"))].iloc[0] for t in tables]
         drawn = slow_draws([base, worse], slug)
-        truth = Measured.open(base).dataset.truth
-        with_persons = len(np.unique(truth.image[truth.num_keypoints > 0]))
-        expected = intervals(np.array([0.0]), (drawn[1] - drawn[0])[:, None], clusters=np.array([with_persons]))
-        assert changes[name]["low"] == pytest.approx(expected.lo[0], abs=1e-3)
-        assert changes[name]["high"] == pytest.approx(expected.hi[0], abs=1e-3)
-    assert changes["clean"]["change"] < -1
+        expected = [("ap", 100 * (rows[1]["ap"] - rows[0]["ap"]), drawn[1] - drawn[0])]
+        if name != "clean":
+            lost = [clean - attacked for clean, attacked in zip(drawn_clean, drawn, strict=True)]
+            expected.append(("drop", rows[0]["drop"] - rows[1]["drop"], lost[0] - lost[1]))
+        for quantity, value, track in expected:
+            found = changes[quantity, name]
+            assert found["better_by"] == pytest.approx(value, abs=6e-8)  # of the ten digits in cells.csv
+            ends = intervals(np.array([value]), track[:, None], clusters=np.array([with_persons]))
+            assert found["low"] == pytest.approx(ends.lo[0], abs=1e-3)
+            assert found["high"] == pytest.approx(ends.hi[0], abs=1e-3)
+            assert found["p"] == pytest.approx(ends.p[0], abs=1e-3)
+    assert changes["ap", "clean"]["better_by"] < -1
+    drop = changes["drop", "part-blackout:head"]
+    assert drop["better_by"] == pytest.approx(drop["baseline"] - drop["value"])
 
 
 def slow_draws(runs: list[Path], slug: str) -> list[np.ndarray]:
@@ -140,16 +153,20 @@ def test_every_source_of_boxes_has_its_baseline(occbench: Occbench, runs: dict[s
     assert answer.code == 0, answer.err
     lines = [line for line in answer.out.splitlines() if "against" in line]
     assert len(lines) == 2
-    assert all("partmix" in line and "against tiny, training not recorded" in line for line in lines)
-    assert [line.split("against ")[1].count("jitter") for line in lines] == [0, 1]
-    table = pd.read_csv(tmp_path / "out" / "tables" / "changes.csv")
-    assert list(table["role"].fillna("")) == ["baseline", "baseline", "", ""]
-    assert table["change"].isna().tolist() == [True, True, False, False]
-    assert (table["change_lo"] <= table["change_hi"]).tolist() == [False, False, True, True]
-    one = pd.read_csv(tmp_path / "out" / "tables" / "training_ap.csv")
-    assert one["change"].dropna().tolist() == table["change"].dropna().tolist()
-    assert {"changes.md", "changes.tex", "compare_boxes.csv"} <= {p.name for p in (tmp_path / "out/tables").iterdir()}
-    assert "Change against the baseline" in (tmp_path / "out" / "report.html").read_text()
+    assert [line.split(" (")[0] for line in lines] == ["worse-gt, against base-gt", "worse-jitter, against base-jitter"]
+    tables = tmp_path / "out" / "tables"
+    table = pd.read_csv(tables / "changes.csv")
+    assert list(table["hidden"]) == ["blur, 1 keypoint", "blackout, 1 part"]
+    for place in (0, 1):
+        assert (table[f"less_{place}_lo"] <= table[f"less_{place}_hi"]).all()
+    clean = pd.read_csv(tables / "changes_ap.csv").iloc[0]
+    one = pd.read_csv(tables / "training_ap.csv")
+    assert one["change"].dropna().tolist() == pytest.approx([clean["higher_0"], clean["higher_1"]])
+    names = {path.name for path in tables.iterdir()}
+    assert {"changes.md", "changes.tex", "changes_part.csv", "models.csv", "compare_boxes.csv"} <= names
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "training not recorded" not in page
+    assert "intervals are by the photos alone" in page
     only = occbench("compare", *given, "--out", tmp_path / "latex", "--format", "latex")
     assert only.out.splitlines()[-1] == f"tables: {tmp_path / 'latex' / 'tables'}"
     assert {p.suffix for p in (tmp_path / "latex" / "tables").iterdir()} == {".tex"}
@@ -159,11 +176,20 @@ def test_the_exit_code_is_for_losses_alone(occbench: Occbench, runs: dict[str, P
     base, worse = runs["base-gt"], runs["worse-gt"]
     failed = occbench("compare", base, worse, "--fail-if-drop-over", "0.5")
     assert failed.code == 3
-    assert failed.err.startswith("occbench: tiny, partmix loses ")
+    assert failed.err.startswith("occbench: worse-gt loses ")
     assert failed.err.count("\n") == 1
     assert "more than 0.5" in failed.err
     assert occbench("compare", base, worse, "--fail-if-drop-over", "99").code == 0
     assert occbench("compare", worse, base, "--fail-if-drop-over", "99").code == 0
+    answer = occbench("compare", base, worse, "--json")
+    aps = [
+        c for c in json.loads(answer.out)["compared"][0]["changes"] if c["quantity"] == "ap" and ":" not in c["attack"]
+    ]
+    only_the_estimate = [c for c in aps if c["better_by"] < 0 <= c["high"]]
+    limit = max(-c["high"] for c in aps) + 0.01  # no interval lies beyond it, at least one figure does
+    assert any(-c["better_by"] > limit for c in aps), only_the_estimate
+    assert occbench("compare", base, worse, "--fail-if-drop-over", limit).code == 0
+    assert occbench("compare", base, worse, "--fail-if-drop-over", limit, "--fail-on", "estimate").code == 3
 
 
 def test_what_compare_refuses(refuses: Refusal, runs: dict[str, Path], tmp_path: Path) -> None:
@@ -172,6 +198,13 @@ def test_what_compare_refuses(refuses: Refusal, runs: dict[str, Path], tmp_path:
     refuses(["compare", base, base], "one run alone cannot be compared")
     refuses(["compare", base, runs["worse-jitter"]], "no run has the boxes of the baseline", "base-gt", "same boxes")
     refuses(["compare", base, worse, "--format", "pdf"], "unknown format 'pdf'")
+    refuses(["compare", base, worse, "--fail-on", "luck"], "unknown fail-on 'luck'")
+    refuses(["compare", base, worse, "--short"], "--short is a page")
+    refuses(["compare", base, worse, "--label", "one"], "--label gives 1 names for 2 runs")
+    refuses(["compare", base, worse, "--label", "one,one"], "the name 'one' twice")
+    refuses(["compare", base, "--group", "other"], "--group 'other' names no runs")
+    refuses(["compare", "--group", f"a={base}", "--group", f"b={base},{worse}"], "twice: a run belongs to one group")
+    refuses(["compare", "--group", f"a={base},{worse}"], "all runs are trainings of one recipe ('a')")
     refuses(["compare", base, tmp_path / "nothing"], "is no run folder")
     for what, where in (("protocol", ("protocol",)), ("data", ("data", "limit"))):
         other = tmp_path / f"other-{what}"

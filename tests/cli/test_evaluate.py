@@ -148,7 +148,10 @@ def test_the_table_for_readers_and_as_csv(occbench: Occbench, shared_people: Peo
     )
     assert (answer.code, answer.err) == (0, "")
     lines = answer.out.splitlines()
-    assert len(lines) == 1 + 36
+    assert lines[1:3] == ["clean: 9 persons with results, in 3 photos", "results: 9 persons with results, in 3 photos"]
+    assert len(lines) == 4 + 1 + 36 + 1
+    assert lines[-1] == "table: table.csv"
+    assert "[95 % interval]" in lines[3]
     assert "left_wrist" in answer.out
     assert "nan" not in answer.out.lower()
     written = pd.read_csv(tmp_path / "table.csv")
@@ -207,8 +210,57 @@ def test_files_that_are_not_there(refuses: Refusal, shared_people: People, tmp_p
     refuses(["evaluate", *data, "--predictions", good, "--evaluator", "exat"], "unknown evaluator", "exact")
 
 
-@pytest.mark.parametrize("out", ["results.json/table.csv", "none/table.csv", ".", "/proc/table.csv"])
+@pytest.mark.parametrize("out", ["results.json/table.csv", "results.json/folder", "/proc/table.csv"])
 def test_a_table_that_cannot_be_written(refuses: Refusal, shared_people: People, tmp_path: Path, out: str) -> None:
     path = write(tmp_path, truth(shared_people))
     options = ("--data", shared_people.annotations, "--predictions", path, "--bootstrap", 0, "--out", out)
     refuses(["evaluate", *options], f"--out {out!r} cannot be written")
+
+
+def test_no_results_at_all(refuses: Refusal, shared_people: People) -> None:
+    refuses(["evaluate", "--data", shared_people.annotations], "no results given")
+
+
+def test_a_page_of_results_beside_others(occbench: Occbench, shared_people: People, tmp_path: Path) -> None:
+    mine = write(tmp_path, shaken(shared_people, spread=3), "mine.json")
+    theirs = write(tmp_path, shaken(shared_people, seed=1, spread=12), "theirs.json")
+    out = tmp_path / "new" / "scores"
+    answer = occbench(
+        *("evaluate", mine, theirs, "--data", shared_people.annotations, "--bootstrap", 20, "--out", out),
+    )
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.splitlines()[-1] == f"report: {out / 'report.html'}"
+    rows = pd.read_csv(out / "results.csv")
+    assert list(rows["level"].unique()) == ["mine", "theirs"]
+    ap = rows[rows["keypoint"] == "all"]["ap"].to_numpy()
+    drop = rows[rows["keypoint"] == "all"]["drop"].to_numpy()
+    np.testing.assert_allclose(ap, [pycocotools(shared_people, file)[0] for file in (mine, theirs)], atol=1e-9)
+    assert np.isnan(drop[0])
+    assert drop[1] > 5
+    page = (out / "report.html").read_text()
+    assert "lower than mine by" in page
+    assert "9 persons in 3 photos" in page
+    table = pd.read_csv(out / "tables" / "results.csv")
+    np.testing.assert_allclose(table["value"], ap, atol=1e-9)
+    keypoints = pd.read_csv(out / "tables" / "keypoints.csv")
+    assert len(keypoints) == 17
+    assert {path.suffix for path in (out / "tables").iterdir()} == {".csv", ".md", ".tex"}
+
+
+def test_a_page_of_results_alone(occbench: Occbench, shared_people: People, tmp_path: Path) -> None:
+    alone = write(tmp_path, truth(shared_people))
+    options = ("--data", shared_people.annotations, "--bootstrap", 0, "--out", tmp_path / "out")
+    assert occbench("evaluate", alone, *options).code == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "results: AP 1.0000, n = 7 persons." in page
+    assert "lower than" not in page
+
+
+def test_files_of_one_name_are_told_apart(occbench: Occbench, shared_people: People, tmp_path: Path) -> None:
+    files = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        files.append(write(tmp_path / name, shaken(shared_people)))
+    rows = table(occbench, shared_people, files[0], files[1])
+    assert list(rows["level"].unique()) == ["results (1)", "results (2)"]
+    assert rows["drop"].dropna().eq(0).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import time
 import pytest
 
 from occbench.cli import app
+from occbench.cli.attack import attack
+from occbench.cli.panels import ATTACK
 
 from .conftest import Occbench
 
@@ -27,6 +30,7 @@ COMMANDS = (
     "fetch",
     "ls",
     "doctor",
+    "setup",
 )
 HEAVY = ("torch", "torchvision", "mmpose", "mmcv", "mmdet", "mmengine", "pandas", "matplotlib", "scipy", "cv2", "numpy")
 
@@ -73,3 +77,26 @@ def test_lists_print(occbench: Occbench, what: str) -> None:
     assert len(answer.out.splitlines()) == 1 + len(rows)
     for row in rows:
         assert str(next(iter(row.values()))) in answer.out
+
+
+def test_version(occbench: Occbench) -> None:
+    from importlib.metadata import version
+
+    answer = occbench("--version")
+    assert (answer.code, answer.out, answer.err) == (0, f"occbench {version('occbench')}\n", "")
+
+
+def test_options_of_attack_stand_in_panels(occbench: Occbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = occbench("attack", "--help").out
+    assert all(f"─ {title} ─" in out for title in ATTACK)
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert set(inspect.signature(attack).parameters) == {name for names in ATTACK.values() for name in names}
+
+
+def test_defaults_in_brackets_are_shown(occbench: Occbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich takes [centred] for markup unless it is told not to."""
+    monkeypatch.setenv("COLUMNS", "200")
+    out = occbench("attack", "--help").out
+    assert "[centred]" in out
+    assert "[runs/" in out

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from occbench.evaluation.replicates import over_replicates
+from occbench.evaluation.replicates import between_replicates, over_replicates
 
 
 def crossed(
@@ -44,9 +44,49 @@ def test_both_shares_by_hand() -> None:
     assert found.se_photos == pytest.approx(photos**0.5)
     assert found.se_replicates == pytest.approx(seeds**0.5)
     assert found.se == pytest.approx((photos + seeds) ** 0.5)
-    freedom = (photos + seeds) ** 2 / (photos**2 / 10 + seeds**2 / 2)
-    assert found.hi - found.value == pytest.approx(stats.t.ppf(0.975, freedom) * found.se)
+    half = (stats.t.ppf(0.975, 10) ** 2 * photos + stats.t.ppf(0.975, 2) ** 2 * seeds) ** 0.5
+    assert found.hi - found.value == pytest.approx(half)
     assert found.value - found.lo == pytest.approx(found.hi - found.value)
+
+
+def test_p_is_the_level_at_which_the_interval_ends_at_zero() -> None:
+    values, draws = crossed(np.random.default_rng(1), 40, 3, 1.0, 0.3)
+    found = over_replicates(values + 0.5, draws + 0.5, images=40)
+    again = over_replicates(values + 0.5, draws + 0.5, images=40, level=1 - found.p)
+    assert min(abs(again.lo), abs(again.hi)) == pytest.approx(0, abs=1e-6)
+    assert 1e-6 < found.p < 1
+    sure = over_replicates(values * 1e-3 + 50, draws * 1e-3 + 50, images=40)
+    assert sure.p < 1e-4
+
+
+def test_two_seeds_cover_where_one_t_for_the_sum_does_not() -> None:
+    """With two seeds the old rule, Satterthwaite's degrees of freedom for the sum, covers too little."""
+    rng = np.random.default_rng(5)
+    new, old = [], []
+    for _ in range(1500):
+        values, draws = crossed(rng, 40, 2, 1.0, 0.16, draws=100)
+        one = over_replicates(values, draws, images=40)
+        photos, seeds = one.se_photos**2, one.se_replicates**2
+        freedom = (photos + seeds) ** 2 / (photos**2 / 39 + seeds**2)
+        new.append(one.lo <= 0 <= one.hi)
+        old.append(abs(one.value) <= stats.t.ppf(0.975, freedom) * one.se)
+    assert np.mean(new) >= 0.94
+    assert np.mean(new) > np.mean(old) + 0.01
+
+
+def test_sides_without_shared_seeds() -> None:
+    rng = np.random.default_rng(3)
+    values, draws = crossed(rng, 40, 3, 1.0, 0.3)
+    base, base_draws = values[:2] - 1, draws[:, :2] - 1
+    found = between_replicates(values, draws, base, base_draws, images=40)
+    assert found.value == pytest.approx(values.mean() - base.mean())
+    shares = [values.var(ddof=1) / 3, base.var(ddof=1) / 2]
+    assert found.se_replicates == pytest.approx(sum(shares) ** 0.5)
+    photos = found.se_photos**2
+    t2 = [stats.t.ppf(0.975, freedom) ** 2 for freedom in (39, 2, 1)]
+    assert found.hi - found.value == pytest.approx(np.dot(t2, [photos, *shares]) ** 0.5)
+    alone = between_replicates(values, draws, base[:1], base_draws[:, :1], images=40)
+    assert alone.se_replicates == pytest.approx(shares[0] ** 0.5)
 
 
 def test_one_replicate_has_the_photos_interval() -> None:

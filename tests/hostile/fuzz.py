@@ -82,7 +82,7 @@ def score(path: Path, dataset: Dataset) -> None:
     found = read_results(path, dataset)
     assert np.isfinite(found.keypoints).all()
     assert np.isfinite(found.scores).all()
-    score_results(dataset, path, None, Scoring("corrected", "exact", 0, 0))
+    score_results(dataset, [path], None, Scoring("corrected", "exact", 0, 0))
 
 
 def look(path: Path) -> None:

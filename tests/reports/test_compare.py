@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from occbench.reports import build_report, load_run
-from occbench.reports.findings.compare import compare_level, run_labels
+from occbench.reports.findings.compare import compare_level, recipe_label, run_labels
 from occbench.reports.reading.drops import Drop
 from occbench.reports.reading.load import Run
 from occbench.reports.reading.published import TABLE_1, comparable_losses, comparable_table, detector
@@ -47,7 +47,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_two_runs_are_compared(both: Path) -> None:
     page = Page(both / "both" / "report.html")
-    tiny, other = (page.tables["compare"].row(run=name) for name in ("tiny", "other"))
+    tiny, other = (page.tables["compare"].row(run=name) for name in ("one", "two"))
     nose = plain_loss(("keypoint", "blackout", "nose", 6.0, "centred"), "all")
     assert tiny["blackout"].value == pytest.approx(nose)
     assert other["blackout"].value == pytest.approx(
@@ -91,11 +91,11 @@ def test_means_are_over_targets_that_all_runs_hid(tmp_path: Path) -> None:
     assert compare_level([first, second], ["a", "b"], "part") is None
 
 
-def test_labels_tell_runs_apart(tmp_path: Path) -> None:
-    changes: list[dict[str, Any]] = [{}, {"protocol": "thesis"}, {"model.name": "other"}]
-    runs = [load(tmp_path / str(i), **c) for i, c in enumerate(changes)]
-    assert run_labels(runs) == ["tiny, corrected", "tiny, thesis", "other"]
-    assert run_labels([runs[0], runs[0]]) == ["tiny (1)", "tiny (2)"]
+def test_labels_are_those_of_the_folders(tmp_path: Path) -> None:
+    runs = [load(tmp_path / name) for name in ("a/none", "a/partmix", "b/none")]
+    assert run_labels(runs[:2]) == ["none", "partmix"]
+    assert run_labels(runs) == ["a/none", "a/partmix", "b/none"]
+    assert run_labels([runs[0], runs[0]]) == ["none (1)", "none (2)"]
 
 
 def test_published_rows_stand_beside_comparable_runs_only(tmp_path: Path) -> None:
@@ -190,15 +190,15 @@ def test_joints_fill_table_two(tmp_path: Path) -> None:
     assert page.tables["groups_keypoint"].row(target="nose")["Head"].text == "7.10 [5.0, 9.0]"
 
 
-def test_runs_of_one_model_are_told_apart_by_their_training(tmp_path: Path) -> None:
+def test_the_training_of_a_run_in_words(tmp_path: Path) -> None:
     def trained(**recipe: object) -> Run:
         return load(tmp_path, **{"model.augmentation": {"name": "cutout-keypoint", "p": 0.5, **recipe}})
 
     runs = [load(tmp_path), trained(seed=0), trained(seed=1, decoys=0), trained(seed=0, decoys=6)]
-    assert run_labels(runs) == [
-        "tiny, training not recorded",
-        "tiny, cutout-keypoint, seed 0",
-        "tiny, cutout-keypoint, seed 1",
-        "tiny, cutout-keypoint, 6 decoys",
+    assert [recipe_label(run) for run in runs] == [
+        "not recorded",
+        "cutout-keypoint, seed 0",
+        "cutout-keypoint, seed 1",
+        "cutout-keypoint, 6 decoys, seed 0",
     ]
     assert training_tables(runs, ["a", "b", "c", "d"])[0].rows[3].values[1] == "cutout-keypoint, 6 decoys"

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from occbench.system.errors import OccbenchError
-from occbench.weights.checkpoints import foreign_globals, load_into, load_state_dict, resolve
+from occbench.weights.checkpoints import foreign_globals, load_checkpoint, load_into, load_state_dict, resolve
 from occbench.weights.zoo import find_model
 
 from ..conftest import Real
@@ -237,3 +237,16 @@ def test_real_weights_fit(name: str, real: Real) -> None:
     state = load_state_dict(resolve(str(path), find_model(name)))
     load_into(model, state, path)
     assert equal(dict(model.state_dict()), state)
+
+
+def test_safetensors_load_and_damaged_ones_are_refused(tmp_path: Path) -> None:
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    weights = {"backbone.conv.weight": torch.arange(6.0).reshape(2, 3), "head.bias": torch.ones(2)}
+    path = tmp_path / "weights.safetensors"
+    save_file({f"module.{name}": value for name, value in weights.items()}, path, metadata={"seed": "3"})
+    state, meta = load_checkpoint(path)
+    assert {name: value.tolist() for name, value in state.items()} == {n: v.tolist() for n, v in weights.items()}
+    assert meta == {"seed": "3"}
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(OccbenchError, match="no whole safetensors file"):
+        load_checkpoint(path)

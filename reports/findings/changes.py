@@ -1,0 +1,106 @@
+"""Models against a baseline, in words: a claim only where the paired interval and the corrected p bear it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from occbench.evaluation.changes import Compared, Measure
+
+from ..reading.names import brackets, counted, listed, number
+
+
+def comparison_reading(compared: Sequence[Compared]) -> list[str]:
+    """Which model loses less, under what and by how much; a few sentences for each."""
+    return [" ".join((_robustness(one), *_targets(one), _clean(one))) for one in compared]
+
+
+def comparison_caveats(compared: Sequence[Compared]) -> list[str]:
+    """What the intervals do not know."""
+    alone = [one for one in compared if one.by_photos_alone]
+    said = []
+    if alone:
+        whose = "" if len(alone) == len(compared) else f" of {listed(one.group.name for one in alone)}"
+        said.append(
+            f"The intervals{whose} are by the photos alone: they tell how far other photos would move a figure. Each "
+            "model is one training, and the same training with another seed gives another model, which may differ by "
+            "more than is shown here."
+        )
+    others: dict[str, list[str]] = {}
+    for one in compared:
+        if not one.by_photos_alone:
+            others.setdefault(_over_seeds(one), []).append(one.group.name)
+    return said + [f"{listed(names)}: {caveat}" for caveat, names in others.items()]
+
+
+def _over_seeds(one: Compared) -> str:
+    seeds = counted(one.seeds, "seed")
+    if one.pairs:
+        return f"mean of {seeds}, each paired with the baseline's of the same seed; intervals over photos and seeds."
+    if len(one.baseline.runs) == 1:
+        return (
+            f"mean of {seeds} against one training of {one.baseline.name}; the intervals know the chance of the photos "
+            "and of these seeds, not of the baseline's."
+        )
+    return f"mean of {seeds}, other ones than the baseline's; intervals over photos and all seeds."
+
+
+def _robustness(one: Compared) -> str:
+    drops = [change for change in one.means() if change.quantity == "drop"]
+    mine, base = one.group.name, one.baseline.name
+    if not drops:
+        return f"{mine} and {base} have no attack in common."
+    if all(math.isnan(change.low) for change in drops):
+        most = max(drops, key=lambda change: abs(change.value))
+        return (
+            f"{mine} against {base}: without intervals chance is not ruled out; the largest difference is {_by(most)}."
+        )
+    better = sorted((c for c in drops if c.clear and c.value > 0), key=lambda c: -c.value)
+    worse = sorted((c for c in drops if c.clear and c.value < 0), key=lambda c: c.value)
+    if not better and not worse:
+        most = max(drops, key=lambda change: abs(change.value))
+        return (
+            f"{mine} against {base}: no difference in what attacks cost can be told from chance; the largest is "
+            f"{_by(most)}."
+        )
+    said = [f"{mine} is more robust than {base} under {listed(map(_by, better))}"] if better else []
+    if worse:
+        said.append(f"{'less' if better else f'{mine} is less robust than {base}'} under {listed(map(_by, worse))}")
+    rest = len(drops) - len(better) - len(worse)
+    if rest:
+        said.append(f"under the other {counted(rest, 'kind')} of attack no difference can be told")
+    return "; ".join(said) + "."
+
+
+def _by(change: Measure) -> str:
+    """``part meanout (loses 2.7 points less [1.3, 4.1])``."""
+    size = abs(change.value)
+    low, high = (change.low, change.high) if change.value >= 0 else (-change.high, -change.low)
+    how = "less" if change.value >= 0 else "more"
+    return f"{change.level} {change.fill} (loses {number(size, 1)} points {how}{_bracketed(low, high)})"
+
+
+def _targets(one: Compared) -> list[str]:
+    known = [change for change in one.targets() if not math.isnan(change.low)]
+    less = sum(change.clear and change.value > 0 for change in known)
+    more = sum(change.clear and change.value < 0 for change in known)
+    if not less and not more:
+        return []
+    return [f"Of {counted(len(known), 'single attack')} it loses clearly less under {less} and more under {more}."]
+
+
+def _clean(one: Compared) -> str:
+    change = one.changes[0]
+    ends = _bracketed(change.low, change.high)
+    if change.clear:
+        word = "higher" if change.value > 0 else "lower"
+        low, high = (change.low, change.high) if change.value > 0 else (-change.high, -change.low)
+        return f"Without occlusion its AP is {number(abs(change.value), 1)} points {word}{_bracketed(low, high)}."
+    told = "no difference of AP can be told" if ends else "chance is not ruled out"
+    sign = "+" if change.value > 0 else ""
+    return f"Without occlusion {told} ({sign}{number(change.value, 1)} points{ends})."
+
+
+def _bracketed(low: float, high: float) -> str:
+    ends = brackets(low, high)
+    return f" {ends}" if ends else ""
