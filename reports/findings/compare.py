@@ -71,7 +71,7 @@ def _mean_ap(part: Slice, fill: str, targets: Sequence[str]) -> float:
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
-    """A name for each run: its user's, else its folder's with those above it where that is needed to tell runs apart."""
+    """A name for each run: its user's, else its folder's, with those above it where it needs telling apart."""
     folders = run_names([run.path for run in runs])
     given = [run.manifest.name for run in runs]
     return [name if name and given.count(name) == 1 else own for name, own in zip(given, folders, strict=True)]
