@@ -101,7 +101,8 @@ def decode_dark(codec: Any, heatmaps: torch.Tensor) -> Arrays:
     x, y = points.T
     slope = 0.5 * np.stack([near[:, 2, 3] - near[:, 2, 1], near[:, 3, 2] - near[:, 1, 2]], -1)
     mixed = near[:, 3, 3] - near[:, 1, 3] - near[:, 3, 1] + near[:, 1, 1]
-    # MMPose calculates with NumPy scalars, and those of NumPy 1 become double precision beside a Python number.
+    # MMPose calculates with NumPy scalars: those of NumPy 1 become double precision beside a Python number, those of
+    # NumPy 2 do not (NEP 50), and MMPose loses digits there: on flat maps, a thousandth of a step. We keep them.
     near = near.astype(np.float64)
     along_x = near[:, 2, 4] - 2 * near[:, 2, 2] + near[:, 2, 0]
     along_y = near[:, 4, 2] - 2 * near[:, 2, 2] + near[:, 0, 2]

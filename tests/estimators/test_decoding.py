@@ -26,6 +26,7 @@ from .decoded_heads import (
     heatmap_head,
     oracle,
     peaked,
+    refine_in_double,
     regression_head,
     simcc_head,
     to_raw,
@@ -82,12 +83,24 @@ def test_heatmaps(
     compare(heatmap_head(codec), flip, lambda rng: to_raw(maps(rng)))
 
 
-@pytest.mark.parametrize("codec", [CODECS["dark"], CODECS["udp"]], ids=["dark", "udp"])
-def test_steps_that_magnify_every_rounding(codec: dict[str, Any]) -> None:
-    """Noise, as models with random weights put it out, has maxima that are nearly flat."""
-    head = heatmap_head(codec)
+NUMPY_1 = np.lib.NumpyVersion(np.__version__) < "2.0.0"
+
+
+@pytest.mark.parametrize("name", ["dark", "udp", "dark in double"])
+def test_steps_that_magnify_every_rounding(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Noise, as models with random weights put it out, has maxima that are nearly flat.
+
+    Under NumPy 2 MMPose's DARK calculates in float32 (`0.5 * np.float32`, NEP 50), and here that is seen; in double
+    precision, as under NumPy 1, it says what we say under both.
+    """
+    head = heatmap_head(CODECS[name.split()[0]])
+    from mmpose.codecs import msra_heatmap
+
+    if name == "dark in double":
+        monkeypatch.setattr(msra_heatmap, "refine_keypoints_dark", refine_in_double)
+    rtol = 1e-6 if NUMPY_1 or name != "dark" else 2e-3
     for seed in range(40):
-        compare(head, {}, lambda rng: to_raw(rng.normal(0, 1, SHAPE)), seed=seed)
+        compare(head, {}, lambda rng: to_raw(rng.normal(0, 1, SHAPE)), rtol=rtol, seed=seed)
 
 
 def fields_of(maps: Callable[[np.random.Generator], np.ndarray], rng: np.random.Generator) -> np.ndarray:
