@@ -129,8 +129,8 @@ WITHOUT_IT = (
 @pytest.mark.parametrize(
     "command",
     [
-        ["attack", "--model", "hrnet", "--data", "sample"],
-        ["attack", "--model", "hrnet-mini", "--data", "PEOPLE", "--boxes", "gt", "--out", "OUT"],
+        ["attack", "--model", "hrnet", "--data", "sample", "--kind", "all"],
+        ["attack", "--model", "hrnet-mini", "--data", "PEOPLE", "--kind", "all", "--boxes", "gt", "--out", "OUT"],
         ["train", "--data", "PEOPLE", "--aug", "partmix", "--out", "OUT"],
         ["preview-aug", "--data", "PEOPLE", "--aug", "blur-part"],
         ["ls", "models", "--complexity"],
