@@ -57,7 +57,7 @@ class Occlusion(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Augment one sample."""
-        rng = np.random.Generator(np.random.get_bit_generator())
+        rng = np.random.Generator(np.random.get_bit_generator())  # type: ignore[attr-defined]
         people = people_of(results)
         painted: list[Region] = []
         for person in people:

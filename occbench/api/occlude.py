@@ -62,7 +62,7 @@ def occlude(
         raise OccbenchError(f"keypoints must have shape ({count}, 2) or ({count}, 3), but got {points.shape}")
     if image.ndim != 3 or image.dtype != np.uint8:
         raise OccbenchError(f"the image must have shape (H, W, C) and dtype uint8, but got {image.shape} {image.dtype}")
-    there = np.isfinite(points[:, :2]).all(axis=1)
+    there = np.all(np.isfinite(points[:, :2]), axis=1)
     if labelled is not None:
         there &= np.asarray(labelled, dtype=bool)
     elif points.shape[1] == 3:

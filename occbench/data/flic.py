@@ -52,7 +52,7 @@ def read_flic(examples: Path, images: Path, name: str | None = None, split: str 
                 f"{what}: 'coords' of example {i} has shape {coords.shape}, but FLIC's is (2, {PLACES})"
             )
         points = coords[:, COLUMNS].T.astype(np.float64)
-        labelled = np.isfinite(points).all(1)
+        labelled = np.all(np.isfinite(points), axis=1)
         if not (np.abs(points[labelled]) <= _FAR).all():
             raise OccbenchError(f"{what}: a joint of example {i} lies in no frame")
         file_name = text(example["filepath"])

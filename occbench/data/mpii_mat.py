@@ -79,7 +79,7 @@ def _joints(points: np.ndarray, what: str, index: int) -> tuple[np.ndarray, np.n
     """Joints (16, 2), image px counted from 1, and visibility (16,)."""
     joints, visibility = np.zeros((JOINTS, 2)), np.zeros(JOINTS, dtype=np.int64)
     fields(points, ("id", "x", "y"), f"{what}: the joints of person {index}")
-    flagged = "is_visible" in points.dtype.names
+    flagged = "is_visible" in (points.dtype.names or ())
     for point in points:
         joint = number(point["id"])
         if joint not in range(JOINTS):

@@ -46,7 +46,7 @@ def match_masks(
         seen = [labels(some, None if mask is None else mask[rows], unlabelled) for mask in masks]
         counts = np.stack([visibility > 0 for visibility, _ in seen])
         ignored = np.stack([some.crowd | (number == 0) for _, number in seen])
-        pairs = similarity(some, found, sigmas, ~counts.any(axis=2).all(axis=0))
+        pairs = similarity(some, found, sigmas, ~np.all(counts.any(axis=2), axis=0))
         parts.append(match(some, pairs, found, counts, ignored))
     return Matches.join(parts)
 

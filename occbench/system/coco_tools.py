@@ -36,7 +36,7 @@ AREA_OF_BOX = 0.53
 """Area of a person without an area, as a share of the box."""
 
 
-class COCO(coco.COCO):  # type: ignore[misc]
+class COCO(coco.COCO):
     """Annotations, as ``pycocotools.coco.COCO``; persons are no crowd where the file does not say.
 
     Args:
@@ -81,7 +81,7 @@ class COCO(coco.COCO):  # type: ignore[misc]
         return results
 
 
-class COCOeval(cocoeval.COCOeval):  # type: ignore[misc]
+class COCOeval(cocoeval.COCOeval):
     """AP and AR by OKS, as ``pycocotools.cocoeval.COCOeval``, for keypoints of any kind.
 
     Args:
@@ -92,6 +92,10 @@ class COCOeval(cocoeval.COCOeval):  # type: ignore[misc]
         sigmas: Of the keypoints, shape (K,); COCO's if ``None``.
         use_area: Whether OKS divides by the persons' areas or, where they have none, by 0.53 times their boxes' areas.
     """
+
+    evalImgs: list[Any]
+    eval: dict[str, Any]
+    stats: Any
 
     def __init__(
         self,

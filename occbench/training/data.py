@@ -112,7 +112,7 @@ def _check_photos(content: Any, records: list[dict[str, Any]], images: Path, wha
 def whole_parts(data: TrainingData, parts: tuple[str, ...]) -> dict[str, np.ndarray]:
     """For each of ``parts`` that the data's skeleton has, which persons have all its keypoints labelled; (N,) bool."""
     return {
-        part: data.labelled[:, data.skeleton.indices("part", part)].all(1)
+        part: np.all(data.labelled[:, data.skeleton.indices("part", part)], axis=1)
         for part in parts
         if part in data.skeleton.parts
     }

@@ -115,7 +115,7 @@ def _capsule(shape: Capsule, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     t = np.clip((px * np.float32(dx) + py * np.float32(dy)) / np.float32(length2), 0, 1)
     radius = np.float32(shape.ra) + np.float32(shape.rb - shape.ra) * t
     qx, qy = px - np.float32(dx) * t, py - np.float32(dy) * t
-    bulge2: Floats = radius * radius - qx * qx - qy * qy
+    bulge2 = radius * radius - qx * qx - qy * qy
     bulge = np.sqrt(np.maximum(bulge2, 0))
     z = np.where(bulge2 > 0, np.float32(az) + np.float32(bz - az) * t + bulge, -np.inf).astype(np.float32)
     return z, np.stack([qx / radius, qy / radius, bulge / radius], -1)
