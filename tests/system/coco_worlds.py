@@ -2,10 +2,10 @@
 
 In an environment with the real xtcocotools (Python 3.10 or 3.11, NumPy 1.26, ``pip install xtcocotools==1.14.3``):
 
-    python -m tests.system.coco_worlds --n 20000         # both beside each other; 0 if they never differ
+    python -m tests.system.coco_worlds --n 10000         # both beside each other; 0 if they never differ
     python -m tests.system.coco_worlds --write           # what the real one says of the worlds of test_coco_tools.py
 
-xtcocotools 1.14.3 beside pycocotools 2.0.11 under NumPy 1.26.4, 20,000 worlds: all figures equal to the last bit.
+xtcocotools 1.14.3 beside pycocotools 2.0.11 under NumPy 1.26.4, 10,000 worlds: all figures equal to the last bit.
 """
 
 from __future__ import annotations
