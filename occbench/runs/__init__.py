@@ -11,7 +11,7 @@ confidence.csv  examples/   for the report
 
 from .folder import check_out, open_run
 from .manifest import is_run, read_manifest, reseal, write_manifest
-from .naming import default_folder
+from .place import default_folder
 from .store import Store, find_cells
 
 __all__ = [

@@ -24,7 +24,7 @@ _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 def find_beside(cfg: Config, config: Path) -> None:
     """Let the data sets of a config read their ``metainfo=dict(from_file=...)`` from beside the config."""
     for loader in _LOADERS:
-        dataset = (cfg.get(loader) or {}).get("dataset") or {}
+        dataset: Any = (cfg.get(loader) or {}).get("dataset") or {}
         found = beside(dataset.get("metainfo") or {}, config)
         if found is not None:
             dataset.metainfo = {"from_file": str(found)}

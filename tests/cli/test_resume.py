@@ -286,7 +286,7 @@ def test_retraining_goes_into_a_folder_of_its_own(
     assert json.loads((made[1] / "manifest.json").read_text())["name"] == "no augmentation"
     assert occbench(*command, "--checkpoint", weights).code == 0
     assert json.loads((made[1] / "manifest.json").read_text())["name"] == "no augmentation"
-    assert run_labels([load_run(path) for path in made]) == ["tiny", "no augmentation"]
+    assert run_labels([load_run(path) for path in made]) == [made[0].name, "no augmentation"]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "swapped"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from occbench.runs.naming import checkpoint_name, default_folder
+from occbench.runs.place import checkpoint_name, default_folder
 
 
 @pytest.mark.parametrize(
