@@ -53,7 +53,7 @@ def runs(tiny: TinyModel, crowd: People, tmp_path_factory: pytest.TempPathFactor
 
     folder = tmp_path_factory.mktemp("compared")
     trained = {"aug": '[{"type": "PartMix", "p": 0.5}]', "baseline": "partmix", "seed": 4}
-    weights = {"base": tiny.weights, "worse": changed(tiny, folder, 0.15, **trained)}
+    weights = {"base": tiny.weights, "worse": changed(tiny, folder, 0.6, **trained)}
     found = {}
     for name, checkpoint in weights.items():
         for boxes in ("gt", "jitter:0.05"):
