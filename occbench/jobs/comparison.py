@@ -18,7 +18,7 @@ from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS
 from ..evaluation.bootstrap import MIN_PERSONS
 from ..evaluation.changes import Compared, Group, Measure, Quantity
 from ..evaluation.intervals import holm, intervals
-from ..evaluation.replicates import between_replicates, over_replicates
+from ..evaluation.replicates import Replicated, between_replicates, over_replicates
 from ..runs.names import run_names
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
@@ -77,7 +77,7 @@ def _require_same(baseline: Measured, other: Measured) -> None:
     """Refuse runs whose figures have nothing to do with each other."""
     for what in ("data", "protocol"):
         if _decides(baseline.manifest, what) != _decides(other.manifest, what):
-            names = [f"{str(one.run)!r} ({_said(one.manifest, what)})" for one in (other, baseline)]
+            names = [f"{str(one.run)!r} ({_described(one.manifest, what)})" for one in (other, baseline)]
             raise OccbenchError(
                 f"{names[0]} has other {what} than {names[1]}: compare runs on the same photos and of one protocol"
             )
@@ -90,7 +90,7 @@ def _decides(manifest: dict[str, Any], what: str) -> Any:
     return [*measured, *(manifest["skeleton"].get(name) for name in ("keypoints", "sigmas", "parts"))]
 
 
-def _said(manifest: dict[str, Any], what: str) -> str:
+def _described(manifest: dict[str, Any], what: str) -> str:
     if what == "protocol":
         return f"{manifest['protocol']}, scope {manifest.get('scope', 'person')}"
     data = manifest["data"]
@@ -231,12 +231,10 @@ def _over(about: Measure, tracks: np.ndarray, images: int | None) -> Measure:
     if images is None or tracks.shape[1] < 2:
         return replace(about, value=value)
     if len(tracks) > 1:
-        found = over_replicates(tracks[:, 0], tracks[:, 1:].T, images)
-        ends = {"low": found.lo, "high": found.hi, "p": found.p}
-        return replace(about, value=value, se_photos=found.se_photos, se_seeds=found.se_replicates, **ends)
+        return _said(about, over_replicates(tracks[:, 0], tracks[:, 1:].T, images))
     one = intervals(tracks[:, 0], tracks[:, 1:].T, clusters=np.array([images]))
-    ends = {"low": float(one.lo[0]), "high": float(one.hi[0]), "p": float(one.p[0])}
-    return replace(about, value=value, se_photos=float(one.se[0]), **ends)
+    low, high, p, se = (float(end[0]) for end in (one.lo, one.hi, one.p, one.se))
+    return replace(about, value=value, low=low, high=high, p=p, se_photos=se)
 
 
 def _between(about: Measure, mine: np.ndarray, theirs: np.ndarray, images: int | None) -> Measure:
@@ -244,9 +242,19 @@ def _between(about: Measure, mine: np.ndarray, theirs: np.ndarray, images: int |
     value = float(mine[:, 0].mean() - theirs[:, 0].mean())
     if images is None or mine.shape[1] < 2:
         return replace(about, value=value)
-    found = between_replicates(mine[:, 0], mine[:, 1:].T, theirs[:, 0], theirs[:, 1:].T, images)
-    ends = {"low": found.lo, "high": found.hi, "p": found.p}
-    return replace(about, value=value, se_photos=found.se_photos, se_seeds=found.se_replicates, **ends)
+    return _said(about, between_replicates(mine[:, 0], mine[:, 1:].T, theirs[:, 0], theirs[:, 1:].T, images))
+
+
+def _said(about: Measure, found: Replicated) -> Measure:
+    return replace(
+        about,
+        value=found.value,
+        low=found.lo,
+        high=found.hi,
+        p=found.p,
+        se_photos=found.se_photos,
+        se_seeds=found.se_replicates,
+    )
 
 
 def _adjusted(compared: Sequence[Compared]) -> list[Compared]:

@@ -95,7 +95,8 @@ def results_tables(scores: Scores, by_ap: bool) -> Iterator[Table]:
     single = scores.rows[scores.rows["keypoint"] != "all"]
     yield _beside(single, "keypoint", levels, "keypoints", "AP of each keypoint alone" if by_ap else "By keypoint")
     if len(scores.groups):
-        groups = scores.groups.assign(group=scores.groups["metric"] + ", " + scores.groups["group"].astype(str))
+        named = [f"{row['metric']}, {row['group']}" for row in records(scores.groups)]
+        groups = scores.groups.assign(group=named)
         yield _beside(groups, "group", levels, "groups", "Figures by group")
 
 
