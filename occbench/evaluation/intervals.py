@@ -128,6 +128,23 @@ def holm(p: np.ndarray) -> np.ndarray:
     return result
 
 
+def holm_by_family(p: np.ndarray, family: np.ndarray) -> np.ndarray:
+    """Holm's correction within each family of tests.
+
+    Args:
+        p: Shape (N,): uncorrected p-values.
+        family: Shape (N,): names.
+
+    Returns:
+        Shape (N,).
+    """
+    p, family = np.asarray(p, dtype=np.float64), np.asarray(family)
+    result = np.full(p.shape, np.nan)
+    for name in np.unique(family):
+        result[family == name] = holm(p[family == name])
+    return result
+
+
 def _bca_levels(estimate: float, drawn: np.ndarray, leave_out: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Quantile levels that BCa takes in place of those of z, the normal quantiles of the tails. Shape: (2,)."""
     below = (np.count_nonzero(drawn < estimate) + 0.5 * np.count_nonzero(drawn == estimate)) / len(drawn)

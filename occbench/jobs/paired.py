@@ -88,7 +88,7 @@ class Measured:
         """
         data, cell = self.dataset, self.cell(slug)
         areas = self._geometry[:, 2] * self._geometry[:, 3]
-        found = to_detections(data.persons, cell.keypoints, cell.scores, areas, data.sigmas)
+        found = to_detections(data, cell.keypoints, cell.scores, areas)
         masks = cell_masks(len(data.truth), len(data.sigmas))
         chosen = {key: masks[key] for key in keys}
         return resample(prepare(data.truth, found, data.sigmas, self.manifest["protocol"], chosen), weights)

@@ -16,7 +16,7 @@ from .finished import FinishedRun
 from .rows import plain
 from .table import PerCell, Table
 
-EVALUATION = 2
+EVALUATION = 3
 """Counted up when the same predictions give other rows than before."""
 
 FOLDER = "scores"

@@ -129,7 +129,7 @@ def slow_draws(runs: list[Path], slug: str) -> list[np.ndarray]:
         measured = Measured.open(run)
         data, cell, geometry = measured.dataset, read_cell(run / "predictions" / f"{slug}.parquet"), read_geometry(run)
         areas = geometry[:, 2] * geometry[:, 3]
-        detections = to_detections(data.persons, cell.keypoints, cell.scores, areas, data.sigmas)
+        detections = to_detections(data, cell.keypoints, cell.scores, areas)
         weights = Weights.draw(len(data.truth.image_ids), DRAWS, rng=np.random.default_rng(0)).draws
         copies = [replicate(data.truth, detections, draw) for draw in weights]
         found.append(np.array([100 * reference.evaluate(*both[:2], data.sigmas).ap for both in copies]))

@@ -143,9 +143,7 @@ def test_the_split_is_that_of_a_plain_loop(
         ):
             data = with_boxes(read_coco(labels, images), path)
             (clean,), geometry = predict_cells(model, data.persons, [], COCO, settings)
-            detections = to_detections(
-                data.persons, clean.keypoints, clean.scores, geometry[:, 2] * geometry[:, 3], data.sigmas
-            )
+            detections = to_detections(data, clean.keypoints, clean.scores, geometry[:, 2] * geometry[:, 3])
             prepared.append(prepare(data.truth, detections, data.sigmas))
         boxes_ap, both_ap = (found.figures[None].ap for found in prepared)
         base = manifest["backend"]["clean_ap"]
@@ -181,7 +179,7 @@ def test_intervals_are_those_of_the_paired_bootstrap(tiny: TinyModel, occbench: 
     for data, folder, slug in ((dataset, "", "clean"), (again, f"redetect/{SLUGS[1]}", SLUGS[1])):
         cell = read_cell(tmp_path / "run" / folder / "predictions" / f"{slug}.parquet")
         areas = pd.read_parquet(tmp_path / "run" / folder / "persons.parquet")["area"].to_numpy()
-        found = to_detections(data.persons, cell.keypoints, cell.scores, areas, data.sigmas)
+        found = to_detections(data, cell.keypoints, cell.scores, areas)
         cells.append(resample(prepare(data.truth, found, data.sigmas), weights))
     expected = compare(*cells)[0]
     row = overall(tmp_path / "run").iloc[1]

@@ -49,7 +49,7 @@ def subset(real: Real, folder: Path, photos: int) -> Path:
 def our_ap(model: PoseModel, dataset: Dataset) -> float:
     (cell,), geometry = predict_cells(model, dataset.persons, [], COCO)
     areas = geometry[:, 2] * geometry[:, 3]
-    detections = to_detections(dataset.persons, cell.keypoints, cell.scores, areas, dataset.sigmas)
+    detections = to_detections(dataset, cell.keypoints, cell.scores, areas)
     return evaluate_cell(dataset.truth, detections, dataset.sigmas, masks={None: None})[None].ap
 
 
@@ -123,7 +123,7 @@ def test_cells_are_those_of_an_independent_implementation(real: Real) -> None:
     cells, geometry = predict_cells(model, dataset.persons, list(REFERENCE.values()), COCO)
     areas = geometry[:, 2] * geometry[:, 3]
     for name, cell in zip(["clean", *REFERENCE], cells, strict=True):
-        detections = to_detections(dataset.persons, cell.keypoints, cell.scores, areas, dataset.sigmas)
+        detections = to_detections(dataset, cell.keypoints, cell.scores, areas)
         figures = evaluate_cell(dataset.truth, detections, dataset.sigmas)
         assert figures[None].ap == pytest.approx(reference[name]["AP"], abs=1e-3), name
         for k, keypoint in enumerate(COCO.keypoints):

@@ -47,7 +47,7 @@ def figures(
 
 def ap_of(data: Dataset, found: CellPredictions, keypoint: int) -> float:
     areas = np.full(len(data.persons), AREA)
-    detections = to_detections(data.persons, found.keypoints, found.scores, areas, data.sigmas)
+    detections = to_detections(data, found.keypoints, found.scores, areas)
     return 100 * evaluate_cell(data.truth, detections, data.sigmas, "corrected")[keypoint].ap
 
 
@@ -79,7 +79,7 @@ def test_intervals_are_those_of_the_paired_comparison() -> None:
 
     def resampled(which: Attack | None) -> Resampled:
         found, areas = cells[which], np.full(len(data.persons), AREA)
-        detections = to_detections(data.persons, found.keypoints, found.scores, areas, data.sigmas)
+        detections = to_detections(data, found.keypoints, found.scores, areas)
         return resample(prepare(data.truth, detections, data.sigmas, "corrected", masks), weights)
 
     centred, decoys = attack("left_hip", "centred"), attack("left_hip", "decoys:6")
