@@ -37,6 +37,9 @@ TERMS = {
 }
 """Of a loss, in points (x 100), each with what it is."""
 
+_MEMBERS = {"drop_pose": (0, 1), "drop_boxes": (0, 2), "drop_both": (0, 3)}
+"""Which of the four cells a term is the difference of; the other terms are of all."""
+
 _COUNTS = {
     "matched": "annotated persons with labelled keypoints for whom a box stands",
     "missed": "those of them for whom none does",
@@ -123,11 +126,13 @@ class Splitter:
         cells = [self._clean, *map(self._resampled, (photo, boxes, both))]
         estimates = _terms(*(cell.exact for cell in cells))
         draws = _terms(*(cell.draws for cell in cells))
-        changed = changed_images(*(cell.signatures for cell in cells))
         enough = self._clean.n >= MIN_PERSONS
         found = {
             term: intervals(
-                np.where(enough, estimates[term], np.nan), draws[term], clusters=self._clean.images, changed=changed
+                np.where(enough, estimates[term], np.nan),
+                draws[term],
+                clusters=self._clean.images,
+                changed=changed_images(*(cells[i].signatures for i in _MEMBERS.get(term, range(4)))),
             )
             for term in TERMS
         }
