@@ -225,7 +225,8 @@ def print_coverage(images: int, scenario: Scenario, lines: list[dict]) -> None:
             known = np.isfinite(lo)
             inside[method] = np.mean((lo <= true) & (true <= hi), where=known)
             width[method] = np.mean(hi - lo, where=known)
-            below, above = np.mean(true < lo, where=known), np.mean(true > hi, where=known)
+            if method == "percentile":
+                below, above = np.mean(true < lo, where=known), np.mean(true > hi, where=known)
         print(
             f"| {images} | {len(lines)} | {scenario.name} | {name} | {n.mean():.0f} | {true:.2f} | {drop.mean():.2f} "
             f"| {100 * inside['percentile']:.1f} % | {100 * below:.1f} / {100 * above:.1f} % "

@@ -94,9 +94,13 @@ class Measured:
         return resample(prepare(data.truth, found, data.sigmas, self.manifest["protocol"], chosen), weights)
 
     def overall(self, slug: str, weights: Weights) -> np.ndarray:
-        """AP points of a cell over all keypoints, in the data and then in every draw. Shape: (1 + B,)."""
+        """AP points of a cell over all keypoints, in the data and then in every draw. Shape: (2, 1 + B).
+
+        First the exact ones, which differences are taken of; then moved to the printed AP.
+        """
         found = self.resampled(slug, weights)
-        return 100 * np.concatenate([found.ap, found.draws[:, 0]])
+        exact = np.concatenate([found.exact, found.draws[:, 0]])
+        return 100 * np.stack([exact, exact + (found.ap - found.exact)])
 
     def attraction(self, slug: str, keypoint: int, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
         """How much nearer to the occluders the predictions of a hidden keypoint come (PROTOCOL section 8).

@@ -81,8 +81,9 @@ def _caption(run: Run, fills: Sequence[tuple[str, float]]) -> str:
     sizes = listed(dict.fromkeys(f"{radius:g}" for _, radius in fills))
     return (
         f"Natural loss: clean {run.metric} where the keypoint is annotated as visible minus where it is annotated as "
-        f"occluded; standardised: over persons of like area and number of labelled keypoints. Synthetic loss: drop of the keypoint's own {run.metric} when it is hidden (centred, r = {sizes} "
-        "px). Both in points (× 100) [95 % interval]; a dash: fewer than 10 persons or 6 changed photos."
+        "occluded; standardised: over persons of like area and number of labelled keypoints. Synthetic loss: drop of "
+        f"the keypoint's own {run.metric} when it is hidden (centred, r = {sizes} px). All in points (× 100) "
+        "[95 % interval]; a dash: fewer than 10 persons, or fewer than 6 photos that changed."
     )
 
 

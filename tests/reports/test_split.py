@@ -55,7 +55,7 @@ def test_the_table_has_a_row_per_attack_with_counts(tmp_path: Path) -> None:
     build_report([run])
     page = (run / "report.html").read_text()
     assert "What the boxes lose, and what the pose" in page
-    assert "excludes zero for pose in 2, boxes in 0, both in 2 and interaction in 0" in page
+    assert "interval and p exclude zero for pose in 2, boxes in 0, both in 2 and interaction in 0" in page
     written = pd.read_csv(run / "tables" / "split.csv")
     assert written["drop_pose"].tolist() == [5, 5]
     assert (run / "tables" / "split.tex").is_file()
