@@ -129,6 +129,6 @@ def _affected(rows: Sequence[Record], name: str, own: bool, fills: Sequence[str]
         elif value == "drop":
             drops[fill] = drop_of(row)
         else:
-            bounds = row["drop_remaining_lo"], row["drop_remaining_hi"]
-            drops[fill] = Drop(float(row[value]), *map(float, bounds), float(row["p_remaining"]))
+            low, high = row["drop_remaining_lo"], row["drop_remaining_hi"]
+            drops[fill] = Drop(float(row[value]), float(low), float(high), float(row["p_remaining"]))
     return Affected(name, own, maximum(row[count] for row in rows), drops)
