@@ -110,7 +110,7 @@ def figures(curve: Curves) -> Figures:
     p, r = curve.precision, curve.recall
     parts = [p[:, :, 0], p[0, :, 0], p[5, :, 0], p[:, :, 1], p[:, :, 2]]
     parts += [r[:, 0], r[0, 0], r[5, 0], r[:, 1], r[:, 2]]
-    return Figures(int(curve.counted[0]), *(_mean(np.asarray(part)) for part in parts), exact=curve.exact)
+    return Figures(int(curve.counted[0]), *[*(_mean(np.asarray(part)) for part in parts), curve.exact])
 
 
 def hits_needed(persons: int | np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ def evaluate(
         evaluator.summarize()
     figures = [math.nan if s == -1 else float(s) for s in evaluator.stats]
     persons = int(_persons(evaluator)[0])
-    return Figures(persons, *figures, exact=_exact(evaluator, persons))
+    return Figures(persons, *[*figures, _exact(evaluator, persons)])
 
 
 def curves(
