@@ -1,31 +1,41 @@
-"""Do the intervals cover? Samples of images from a large synthetic population whose drop is known.
+"""Do the intervals cover, and do they keep quiet where there is nothing? On synthetic populations with a known answer.
 
-    python benchmarks/coverage.py
+    python benchmarks/coverage.py --out coverage.jsonl
+    python benchmarks/coverage.py --null --out null.jsonl
 
-A population of 20,000 images, its clean and its attacked predictions are made up once; its drop is the truth. Each
-repetition takes some of its images, computes the drop with its interval from them alone, and looks whether the truth
-lies inside. Matching happens within images, so it is done once, for the population.
+Every repetition is a line of the file, so that a killed study goes on where it was.
 
-Persons of one image share a difficulty (what makes resampling images, not persons, necessary), errors and scores go
-together as they do in a network's predictions, and a quarter of the persons are seen as two detections.
+Coverage: a population of 20,000 images, its clean and its attacked predictions are made up once; its drop is the truth.
+Each repetition draws some of its images, computes the drop with its interval from them alone, and looks whether the
+truth lies inside. Matching happens within images, so it is done once, for the population.
+
+Exact null: 100 images, of which an attack changes a few, for better or worse; in each of them it is drawn by lot which
+prediction is the clean one. So there is no drop, whatever the images are.
+
+Persons of one image share a difficulty (what makes resampling images, not persons, necessary), and errors and scores go
+together as they do in a network's predictions. There is one prediction a person, in their box.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from occbench.evaluation import average_precision, bootstrap, resampling
 from occbench.evaluation.bootstrap import Prepared, Weights
+from occbench.evaluation.intervals import distinguishable
 from occbench.evaluation.matching import Matches
 from occbench.evaluation.types import Detections, Figures, GroundTruth
 
 SIGMAS = np.array([0.026, 0.079, 0.062, 0.107, 0.087, 0.089])
 KEYS = {"AP, all keypoints": None, "the hidden keypoint": 0, "another keypoint": 1, "a rarely labelled one": 2}
 RARE = 2
+METHODS = ("percentile", "bca")
 
 
 @dataclass(frozen=True)
@@ -74,13 +84,11 @@ def population(rng: np.random.Generator, images: int) -> GroundTruth:
 
 
 def predictions(rng: np.random.Generator, truth: GroundTruth, scenario: Scenario) -> tuple[Detections, Detections]:
-    """Clean and attacked predictions of the same detections."""
-    again = np.flatnonzero(rng.random(len(truth)) < 0.25)
-    who = np.concatenate([np.arange(len(truth)), again])
+    """Clean and attacked predictions of the same persons."""
     of_image = rng.normal(0, 0.5, len(truth.image_ids))[truth.image]
-    difficulty = np.exp(-2.6 + of_image[who] + rng.normal(0, 0.5, len(who)) + 0.7 * (np.arange(len(who)) >= len(truth)))
-    spread = difficulty[:, None, None] * np.sqrt(truth.area[who])[:, None, None]
-    clean = rng.standard_t(4, size=(len(who), len(SIGMAS), 2))
+    difficulty = np.exp(-2.6 + of_image + rng.normal(0, 0.5, len(truth)))
+    spread = difficulty[:, None, None] * np.sqrt(truth.area)[:, None, None]
+    clean = rng.standard_t(4, size=(len(truth), len(SIGMAS), 2))
     fresh = rng.standard_t(4, size=clean.shape)
     changed = np.sqrt(1 - scenario.fresh) * clean + np.sqrt(scenario.fresh) * fresh
     # A sum of two heavy-tailed errors is not distributed as one; ranks put the distribution right.
@@ -89,29 +97,60 @@ def predictions(rng: np.random.Generator, truth: GroundTruth, scenario: Scenario
             changed[np.argsort(changed[:, k, c]), k, c] = np.sort(clean[:, k, c])
     factor = np.full((len(SIGMAS), 1), scenario.others)
     factor[0] = scenario.hidden
-    scores = np.exp(-2 * difficulty + rng.normal(0, 0.3, len(who)))
-    weaker = scores * np.exp(-0.05 * (scenario.hidden - 1) + rng.normal(0, 0.05, len(who)))
-    place, image = truth.keypoints[who], truth.image[who]
+    scores = np.exp(-2 * difficulty + rng.normal(0, 0.3, len(truth)))
+    weaker = scores * np.exp(-0.05 * (scenario.hidden - 1) + rng.normal(0, 0.05, len(truth)))
+    owner = np.arange(len(truth))
     return (
-        Detections(image, place + spread * clean, scores),
-        Detections(image, place + spread * changed * factor, weaker),
+        Detections(truth.image, truth.keypoints + spread * clean, scores, owner),
+        Detections(truth.image, truth.keypoints + spread * changed * factor, weaker, owner),
     )
 
 
+def matched(truth: GroundTruth, detections: Detections) -> Matches:
+    single = np.eye(len(SIGMAS), dtype=bool)[:, None].repeat(len(truth), axis=1)
+    masks = [None if key is None else single[key] for key in KEYS.values()]
+    return average_precision.match_masks(truth, detections, SIGMAS, masks)
+
+
 def some_images(matches: Matches, images: np.ndarray) -> Matches:
-    """The matches of these images alone."""
-    place = np.full(matches.persons_by_image.shape[1], -1)
-    place[images] = np.arange(len(images))
-    mine = place[matches.image] >= 0
-    by_image = matches.persons_by_image[:, images]
+    """The matches of these images alone; one that is named twice is there twice."""
+    order = np.argsort(matches.image, kind="stable")
+    start = np.searchsorted(matches.image[order], np.arange(matches.persons_by_image.shape[1] + 1))
+    number = (start[1:] - start[:-1])[images]
+    within = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+    mine = order[np.repeat(start[images], number) + within]
+    image = np.repeat(np.arange(len(images)), number)
+    by_score = np.argsort(-matches.scores[mine], kind="stable")
+    return taken(matches, mine[by_score], image[by_score], matches.persons_by_image[:, images])
+
+
+def taken(matches: Matches, mine: np.ndarray, image: np.ndarray, by_image: np.ndarray) -> Matches:
     return Matches(
         right=matches.right[:, mine],
         wrong=matches.wrong[:, mine],
         scores=matches.scores[mine],
+        owner=matches.owner[mine],
         # Of the area ranges only the first, all persons, is looked at here.
         persons=np.column_stack([by_image.sum(axis=1), np.zeros((len(by_image), 2), dtype=np.int64)]),
-        image=place[matches.image[mine]].astype(np.int32),
+        image=image.astype(np.int32),
         persons_by_image=by_image,
+    )
+
+
+def mixed(first: Matches, second: Matches, swapped: np.ndarray) -> Matches:
+    """The first cell, but the second in the swapped images; ``swapped``: shape (I,), bool."""
+    parts = [np.flatnonzero(~swapped[first.image]), np.flatnonzero(swapped[second.image])]
+    both = [taken(m, p, m.image[p], m.persons_by_image) for m, p in zip((first, second), parts, strict=True)]
+    scores = np.concatenate([m.scores for m in both])
+    order = np.argsort(-scores, kind="stable")
+    return Matches(
+        right=np.concatenate([m.right for m in both], axis=1)[:, order],
+        wrong=np.concatenate([m.wrong for m in both], axis=1)[:, order],
+        scores=scores[order],
+        owner=np.concatenate([m.owner for m in both])[order],
+        persons=both[0].persons,
+        image=np.concatenate([m.image for m in both])[order],
+        persons_by_image=first.persons_by_image,
     )
 
 
@@ -119,62 +158,123 @@ def figures(matches: Matches) -> dict[bootstrap.Key, Figures]:
     return {key: average_precision.figures(average_precision.curves(matches, m)) for m, key in enumerate(KEYS.values())}
 
 
-def simulate(
-    scenario: Scenario, images: int, repetitions: int, draws: int, seed: int
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The true drops, shape (Q,), and by method the comparisons: (repetitions, Q, [n, drop, lo, hi, se, p])."""
-    rng = np.random.default_rng([seed, images])
-    truth = population(rng, 20_000)
-    single = np.eye(len(SIGMAS), dtype=bool)[:, None].repeat(len(truth), axis=1)
-    masks = [None if key is None else single[key] for key in KEYS.values()]
-    cells = [average_precision.match_masks(truth, d, SIGMAS, masks) for d in predictions(rng, truth, scenario)]
-    ones = np.ones((1, len(truth.image_ids)), dtype=np.int16)
-    clean, attacked = (resampling.weighted_ap(matches, ones)[0] for matches in cells)
-    rows: dict[str, list] = {"bca": [], "percentile": []}
-    for _ in range(repetitions):
-        chosen = np.sort(rng.choice(len(truth.image_ids), images, replace=False))
-        parts = [some_images(matches, chosen) for matches in cells]
-        weights = Weights.draw(images, draws, rng=rng)
-        pair = [bootstrap.resample(Prepared(figures(part), part), weights) for part in parts]
-        for method, found in rows.items():
-            compared = bootstrap.compare(pair[0], pair[1], method=method)  # type: ignore[arg-type]
-            found.append([(c.n, c.drop, c.drop_lo, c.drop_hi, c.drop_se, c.p) for c in compared])
-    return 100 * (clean - attacked), {method: np.array(found) for method, found in rows.items()}
+def compared(parts: list[Matches], draws: int, rng: np.random.Generator) -> dict[str, list[bootstrap.Comparison]]:
+    """By method the comparison of a pair of cells."""
+    weights = Weights.draw(parts[0].persons_by_image.shape[1], draws, rng=rng)
+    pair = [bootstrap.resample(Prepared(figures(part), part), weights) for part in parts]
+    return {method: bootstrap.compare(pair[0], pair[1], method=method) for method in METHODS}  # type: ignore[arg-type]
+
+
+def coverage(out: Path, images: int, scenario: Scenario, repetitions: int, draws: int, seed: int) -> list[dict]:
+    """The repetitions of one scenario, those on file and the missing ones: by key the truth and what was found."""
+    found = recorded(out, images=images, scenario=scenario.name, draws=draws, seed=seed)
+    missing = sorted(set(range(repetitions)) - set(found))
+    if missing:
+        rng = np.random.default_rng([seed, 0])
+        truth = population(rng, 20_000)
+        cells = [matched(truth, d) for d in predictions(rng, truth, scenario)]
+        ones = np.ones((1, len(truth.image_ids)), dtype=np.int16)
+        clean, attacked = (resampling.weighted_area(matches, ones)[0] for matches in cells)
+        true = (100 * (clean - attacked)).tolist()
+    for repetition in missing:
+        rng = np.random.default_rng([seed, images, SCENARIOS.index(scenario), repetition])
+        chosen = np.sort(rng.integers(0, len(truth.image_ids), images))
+        both = compared([some_images(matches, chosen) for matches in cells], draws, rng)
+        rows = {m: [[c.n, c.drop, c.drop_lo, c.drop_hi, c.drop_se, c.p] for c in r] for m, r in both.items()}
+        line = {"images": images, "scenario": scenario.name, "draws": draws, "seed": seed, "repetition": repetition}
+        found[repetition] = record(out, {**line, "true": true, **rows})
+    return [found[r] for r in range(repetitions)]
+
+
+def null(out: Path, changed: int, repetitions: int, draws: int, seed: int) -> list[dict]:
+    """Repetitions of the exact null, likewise; an attack that changes so many of 100 images."""
+    found = recorded(out, changed=changed, draws=draws, seed=seed)
+    for repetition in sorted(set(range(repetitions)) - set(found)):
+        rng = np.random.default_rng([seed, 1, changed, repetition])
+        truth = population(rng, 100)
+        clean, attacked = (matched(truth, d) for d in predictions(rng, truth, SCENARIOS[0]))
+        hit = np.zeros(100, dtype=bool)
+        hit[rng.choice(np.unique(truth.image), changed, replace=False)] = True
+        swapped = hit & (rng.random(100) < 0.5)
+        both = [mixed(clean, attacked, swapped), mixed(clean, attacked, hit & ~swapped)]
+        rows = [[c.photos, c.drop, c.drop_lo, c.drop_hi, c.p] for c in compared(both, draws, rng)["percentile"]]
+        line = {"changed": changed, "draws": draws, "seed": seed, "repetition": repetition, "rows": rows}
+        found[repetition] = record(out, line)
+    return [found[r] for r in range(repetitions)]
+
+
+def recorded(out: Path, **what: object) -> dict[int, dict]:
+    """By repetition the lines on file that are of this study."""
+    lines = out.read_text().splitlines() if out.is_file() else []
+    parsed = [json.loads(line) for line in lines if line.endswith("}")]  # a kill may leave half of the last line
+    return {line["repetition"]: line for line in parsed if all(line.get(key) == value for key, value in what.items())}
+
+
+def record(out: Path, line: dict) -> dict:
+    with out.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    return line
+
+
+def print_coverage(images: int, scenario: Scenario, lines: list[dict]) -> None:
+    for q, name in enumerate(KEYS):
+        inside, width, below, above = {}, {}, 0.0, 0.0
+        true = lines[0]["true"][q]
+        for method in METHODS:
+            n, drop, lo, hi, se, p = np.array([line[method][q] for line in lines], dtype=np.float64).T
+            known = np.isfinite(lo)
+            inside[method] = np.mean((lo <= true) & (true <= hi), where=known)
+            width[method] = np.mean(hi - lo, where=known)
+            if method == "percentile":
+                below, above = np.mean(true < lo, where=known), np.mean(true > hi, where=known)
+        print(
+            f"| {images} | {len(lines)} | {scenario.name} | {name} | {n.mean():.0f} | {true:.2f} | {drop.mean():.2f} "
+            f"| {100 * inside['percentile']:.1f} % | {100 * below:.1f} / {100 * above:.1f} % "
+            f"| {100 * inside['bca']:.1f} % | {width['percentile']:.2f} / {width['bca']:.2f} "
+            f"| {np.mean(se, where=known):.2f} / {drop.std(ddof=1):.2f} "
+            f"| {100 * np.mean(p < 0.05, where=known):.1f} % |",
+            flush=True,
+        )
+
+
+def print_null(changed: int, lines: list[dict]) -> None:
+    rows = np.array([line["rows"] for line in lines], dtype=np.float64).reshape(-1, 5)
+    photos, _, lo, hi, p = rows.T
+    known = np.isfinite(lo)
+    excludes = (lo > 0) | (hi < 0)
+    said = "-"
+    if known.any():
+        both = [excludes, p < 0.05, distinguishable(lo, hi, p)]
+        said = " | ".join(f"{100 * np.mean(what, where=known):.1f} %" for what in both)
+    print(f"| {changed} | {len(rows)} | {photos.mean():.1f} | {known.sum()} | {said} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="the file of repetitions, new or to go on with")
+    parser.add_argument("--null", action="store_true", help="the exact null instead of coverage")
+    parser.add_argument("--images", type=int, nargs="+", default=[60, 500, 2346])
+    parser.add_argument("--changed", type=int, nargs="+", default=[3, 5, 6, 7, 8, 9, 12, 20, 50])
     parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--images", type=int, nargs="+", default=[60, 150])
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     start = time.perf_counter()
-    print(
-        "| images | scenario | of | persons | true drop | mean drop | BCa covers | percentile covers "
-        "| truth below / above percentile interval | mean width BCa / percentile | mean s.e. / true s.e. | p < 0.05 |"
-    )
-    print("|" + "---|" * 12)
-    for images in args.images:
-        for scenario in SCENARIOS:
-            true, found = simulate(scenario, images, args.repetitions, args.draws, args.seed)
-            for q, name in enumerate(KEYS):
-                inside, width = {}, {}
-                for method, rows in found.items():
-                    _, drop, lo, hi, se, p = rows[:, q].T
-                    known = np.isfinite(lo)
-                    inside[method] = np.mean((lo <= true[q]) & (true[q] <= hi), where=known)
-                    width[method] = np.mean(hi - lo, where=known)
-                    if method == "percentile":
-                        below, above = np.mean(true[q] < lo, where=known), np.mean(true[q] > hi, where=known)
-                print(
-                    f"| {images} | {scenario.name} | {name} | {np.mean(rows[:, q, 0]):.0f} | {true[q]:.2f} "
-                    f"| {drop.mean():.2f} | {100 * inside['bca']:.1f} % | {100 * inside['percentile']:.1f} % "
-                    f"| {100 * below:.1f} / {100 * above:.1f} % | {width['bca']:.2f} / {width['percentile']:.2f} "
-                    f"| {np.mean(se, where=known):.2f} / {drop.std(ddof=1):.2f} "
-                    f"| {100 * np.mean(p < 0.05, where=known):.1f} % |",
-                    flush=True,
-                )
+    if args.null:
+        print("| images changed | drops | of them changed | with an interval | it excludes 0 | p < 0.05 | both |")
+        print("|" + "---|" * 7)
+        for changed in args.changed:
+            print_null(changed, null(args.out, changed, args.repetitions, args.draws, args.seed))
+    else:
+        print(
+            "| images | repetitions | scenario | of | persons | true drop | mean drop | covers | truth below / above "
+            "| BCa covers | mean width / BCa's | mean s.e. / true s.e. | p < 0.05 |"
+        )
+        print("|" + "---|" * 13)
+        for images in args.images:
+            for scenario in SCENARIOS:
+                lines = coverage(args.out, images, scenario, args.repetitions, args.draws, args.seed)
+                print_coverage(images, scenario, lines)
     print(f"\n{args.repetitions} repetitions of {args.draws} draws, {time.perf_counter() - start:.0f} s")
 
 

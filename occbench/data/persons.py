@@ -70,8 +70,8 @@ class BoxCounts:
 
     Attributes:
         n: Boxes.
-        matched: Boxes that stand for an annotated person.
-        missed: Annotated persons with labelled keypoints whom no box stands for.
+        matched: Annotated persons with labelled keypoints for whom a box stands.
+        missed: Those of them for whom none does; with ``matched`` all of them.
         unmatched: Boxes that stand for nobody.
     """
 
@@ -163,12 +163,18 @@ class Dataset:
             return "detections"
         return "gt" if self.jitter is None else "jitter"
 
+    def owners(self) -> np.ndarray:
+        """Whom each box stands for. Shape (N,), int: index into the persons of the truth; -1 for nobody."""
+        row = {int(i): g for g, i in enumerate(self.truth.ids)}
+        found = [-1 if p.annotation is None else row[p.annotation] for p in self.persons]
+        return np.array(found, dtype=np.int64)
+
     def box_counts(self) -> BoxCounts:
         """How the boxes met the annotated persons."""
-        matched = [p.annotation for p in self.persons if p.annotation is not None]
-        measured = self.truth.ids[(self.truth.num_keypoints > 0) & ~self.truth.crowd]
-        n = len(self.persons)
-        return BoxCounts(n, len(matched), len(np.setdiff1d(measured, matched)), n - len(matched))
+        owner = self.owners()
+        measured = np.flatnonzero((self.truth.num_keypoints > 0) & ~self.truth.crowd)
+        matched = np.isin(measured, owner)
+        return BoxCounts(len(owner), int(matched.sum()), int((~matched).sum()), int((owner < 0).sum()))
 
     def people(self) -> dict[int, tuple[Person, ...]]:
         """The labelled persons of each photo, by image id: whom scope image hides (PROTOCOL section 7).

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
 from .matching import AREAS, THRESHOLDS, Matches, bit, match
-from .oks import similarity
+from .oks import MAX_DETECTIONS, similarity
+from .owners import left_out, owners_by_oks
 from .reference import Curves, Unlabelled, labels
 from .types import Detections, Figures, GroundTruth, check
 
@@ -31,7 +32,8 @@ def match_masks(
         detections: Predicted persons.
         sigmas: Shape (K,): the keypoints' OKS sigmas.
         masks: Each (G, K), bool: the keypoints that count; None is plain COCO.
-        unlabelled: What becomes of a person without a counting keypoint, see `reference.evaluate`.
+        unlabelled: What becomes of a person without a counting keypoint, and of the predictions that belong to them,
+            see `reference.evaluate`.
 
     Raises:
         ValueError: Arrays that do not belong together.
@@ -41,19 +43,29 @@ def match_masks(
         if mask is not None and mask.shape != truth.visibility.shape:
             raise ValueError(f"each mask must have shape {truth.visibility.shape}, but one has {mask.shape}")
     sigmas = np.asarray(sigmas, dtype=np.float64)
+    silent = np.array([mask is not None and unlabelled == "ignore" for mask in masks])
+    at_most = None if silent.any() else MAX_DETECTIONS
     parts = []
     for some, rows, found in _parts(truth, detections):
         seen = [labels(some, None if mask is None else mask[rows], unlabelled) for mask in masks]
         counts = np.stack([visibility > 0 for visibility, _ in seen])
         ignored = np.stack([some.crowd | (number == 0) for _, number in seen])
-        pairs = similarity(some, found, sigmas, ~np.all(counts.any(axis=2), axis=0))
-        parts.append(match(some, pairs, found, counts, ignored))
+        pairs = similarity(some, found, sigmas, ~np.all(counts.any(axis=2), axis=0), at_most)
+        owner = np.full(len(pairs.kept), -1)
+        if silent.any():
+            owner = owners_by_oks(some, pairs) if found.owner is None else found.owner[pairs.kept]
+        out = left_out(pairs.image, pairs.rank, owner, ignored & silent[:, None])
+        never = out.all(axis=0)
+        if never.any():
+            pairs, owner, out = pairs.of(~never), owner[~never], out[:, ~never]
+        parts.append(match(some, pairs, found, counts, ignored, out, np.append(rows, -1)[owner]))
     return Matches.join(parts)
 
 
 def _parts(truth: GroundTruth, detections: Detections) -> Iterator[tuple[GroundTruth, np.ndarray, Detections]]:
     """The data set cut into stretches of images that fit the cache: persons, their indices (G',), detections."""
     persons, found = (np.argsort(a.image, kind="stable") for a in (truth, detections))
+    place = np.append(np.argsort(persons), 0)
     person_images, found_images = truth.image[persons], detections.image[found]
     reached = np.searchsorted(found_images, truth.image_ids, side="right")
     low = 0
@@ -65,8 +77,11 @@ def _parts(truth: GroundTruth, detections: Detections) -> Iterator[tuple[GroundT
         columns = found[begin : reached[high - 1]]
         each = {f.name: getattr(truth, f.name)[rows] for f in fields(truth) if f.name != "image_ids"}
         some = GroundTruth(image_ids=truth.image_ids[low:high], **each)
-        image, keypoints, scores = (getattr(detections, name)[columns] for name in ("image", "keypoints", "scores"))
-        yield some, rows, Detections(image, keypoints, scores)
+        theirs = detections.some(columns)
+        if theirs.owner is not None:
+            local = place[theirs.owner] - np.searchsorted(person_images, first)
+            theirs = replace(theirs, owner=np.where(theirs.owner < 0, -1, local))
+        yield some, rows, theirs
         low = high
 
 
@@ -75,6 +90,7 @@ def curves(matches: Matches, mask: int) -> Curves:
     precision = np.full((len(THRESHOLDS), len(RECALLS), len(AREAS)), -1.0)
     recall = np.full((len(THRESHOLDS), len(AREAS)), -1.0)
     right, wrong = matches.right[mask], matches.wrong[mask]
+    areas = np.full(recall.shape, np.nan)
     for a, persons in enumerate(matches.persons[mask]):
         if persons == 0:
             continue
@@ -82,9 +98,11 @@ def curves(matches: Matches, mask: int) -> Curves:
         for t in range(len(THRESHOLDS)):
             here = bit(t, a)
             hits = np.flatnonzero(right[(right | wrong) & here != 0] & here)
-            precision[t, :, a] = _precision(hits, needed)
+            envelope = _envelope(hits)
+            precision[t, :, a] = _precision(envelope, needed)
             recall[t, a] = len(hits) / persons
-    return Curves(precision, recall, matches.persons[mask])
+            areas[t, a] = envelope.sum() / persons
+    return Curves(precision, recall, matches.persons[mask], float(areas[:, 0].mean()))
 
 
 def figures(curve: Curves) -> Figures:
@@ -92,7 +110,7 @@ def figures(curve: Curves) -> Figures:
     p, r = curve.precision, curve.recall
     parts = [p[:, :, 0], p[0, :, 0], p[5, :, 0], p[:, :, 1], p[:, :, 2]]
     parts += [r[:, 0], r[0, 0], r[5, 0], r[:, 1], r[:, 2]]
-    return Figures(int(curve.counted[0]), *(_mean(np.asarray(part)) for part in parts))
+    return Figures(int(curve.counted[0]), *[*(_mean(np.asarray(part)) for part in parts), curve.exact])
 
 
 def hits_needed(persons: int | np.ndarray) -> np.ndarray:
@@ -112,24 +130,28 @@ def hits_needed(persons: int | np.ndarray) -> np.ndarray:
     return needed
 
 
-def _precision(hits: np.ndarray, needed: np.ndarray) -> np.ndarray:
+def _precision(envelope: np.ndarray, needed: np.ndarray) -> np.ndarray:
     """Interpolated precision at the recall points. Shape: (101,).
 
     Args:
-        hits: Shape (N,): places of the true positives among the detections that are not ignored, rising.
+        envelope: Shape (N,): the highest precision from each true positive on.
         needed: Shape (101,): true positives needed for each recall point.
     """
     result = np.zeros(len(needed))
-    if not len(hits):
-        return result
     at = np.maximum(needed, 1) - 1
-    at = at[at < len(hits)]
-    # Precision only rises at a true positive, so the envelope is decided at those; and it is only read at the
-    # recall points, so a maximum per stretch between two of them is enough.
-    precision = np.arange(1, len(hits) + 1) / (hits + 1 + np.spacing(1))
-    highest = np.maximum.reduceat(precision, at)
-    result[: len(at)] = np.maximum.accumulate(highest[::-1])[::-1]
+    at = at[at < len(envelope)]
+    result[: len(at)] = envelope[at]
     return result
+
+
+def _envelope(hits: np.ndarray) -> np.ndarray:
+    """The highest precision from each true positive on, since it only rises at one. Shape: (N,).
+
+    Args:
+        hits: Shape (N,): places of the true positives among the detections that are not ignored, rising.
+    """
+    precision = np.arange(1, len(hits) + 1) / (hits + 1 + np.spacing(1))
+    return np.maximum.accumulate(precision[::-1])[::-1]
 
 
 def _mean(part: np.ndarray) -> float:

@@ -19,7 +19,8 @@ from .average_precision import curves, figures, match_masks
 from .cells import UNLABELLED, Key, Protocol, cell_masks
 from .intervals import Intervals, Method, intervals
 from .matching import Matches
-from .resampling import draw_weights, leave_out_weights, resampled_ap
+from .resampling import draw_weights, leave_out_weights, resampled_area
+from .signatures import changed_images, match_signatures
 from .types import Detections, Figures, GroundTruth
 
 MIN_PERSONS = 10
@@ -59,13 +60,15 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """The APs of a cell in the data and in every draw, in 0 to 1; NaN where no person counts.
+    """The APs (or rates) of a cell in the data and in every draw, in 0 to 1; NaN where no person counts.
 
     Attributes:
         keys: The masks' names.
         n: Shape (M,), int: persons that count; ``images``: shape (M,), int: images with such persons.
-        ap: Shape (M,), float64.
-        draws: Shape (B, M), float64; ``leave_out``: shape (J, M), float64.
+        ap: Shape (M,), float64: the printed figure, COCO's AP on 101 recall points or a rate.
+        exact: Shape (M,), float64: the exact area under the same curves, or the rate: what drops are differences of.
+        draws: Shape (B, M), float64: of ``exact``; ``leave_out``: shape (J, M), float64, likewise.
+        signatures: Shape (M, I), uint64: differ where the predictions of an image that decide the figure do.
         weights: The draws that were used; two cells are comparable only under the same.
     """
 
@@ -73,8 +76,10 @@ class Resampled:
     n: np.ndarray
     images: np.ndarray
     ap: np.ndarray
+    exact: np.ndarray
     draws: np.ndarray
     leave_out: np.ndarray
+    signatures: np.ndarray
     weights: Weights
 
 
@@ -82,12 +87,17 @@ class Resampled:
 class Comparison:
     """The drop of one AP, in AP points (x 100); clean minus attacked, so a loss is positive.
 
+    The drop is of the exact area under the curves, since the last step of COCO's recall grid is luck worth up to .15
+    points (PROTOCOL section 5).
+
     Attributes:
         key: None for all keypoints, a keypoint's index, or the name of another mask.
         n: Persons that count.
         clean: Clean AP x 100; ``attacked``: attacked AP x 100.
-        drop: Their difference; ``drop_lo`` and ``drop_hi``: its interval; ``drop_se``: its standard error.
+        drop: Of the exact areas; ``drop_lo`` and ``drop_hi``: its interval; ``drop_se``: its standard error.
         p: Two-sided p of "no drop", uncorrected; correct it over the family with `intervals.holm`.
+        drop_grid: Clean minus attacked as printed.
+        photos: Images in which anything that decides the AP changed.
     """
 
     key: Key
@@ -99,6 +109,8 @@ class Comparison:
     drop_hi: float
     drop_se: float
     p: float
+    drop_grid: float
+    photos: int
 
 
 def prepare(
@@ -137,23 +149,29 @@ def resample(prepared: Prepared, weights: Weights) -> Resampled:
     images = prepared.matches.persons_by_image.shape[1]
     if weights.draws.shape[1] != images:
         raise ValueError(f"the weights are for {weights.draws.shape[1]} images, the cell has {images}")
-    both = resampled_ap(prepared.matches, np.concatenate([weights.draws, weights.leave_out]))
+    both = resampled_area(prepared.matches, np.concatenate([weights.draws, weights.leave_out]))
     draws = len(weights.draws)
     return Resampled(
         keys=tuple(prepared.figures),
         n=np.array([f.n for f in prepared.figures.values()]),
         images=np.count_nonzero(prepared.matches.persons_by_image, axis=1),
         ap=np.array([f.ap for f in prepared.figures.values()]),
+        exact=np.array([f.exact for f in prepared.figures.values()]),
         draws=both[:draws],
         leave_out=both[draws:],
+        signatures=match_signatures(prepared.matches),
         weights=weights,
     )
 
 
 def ap_intervals(cell: Resampled, level: float = 0.95, method: Method = "percentile") -> Intervals:
-    """Intervals of the cell's own APs, in 0 to 1. NaN below `MIN_PERSONS`."""
+    """Intervals of the cell's own APs, in 0 to 1. NaN below `MIN_PERSONS`.
+
+    They are those of the exact areas, moved to the printed APs: the two differ by what the recall grid adds.
+    """
+    apart = cell.ap - cell.exact
     value = np.where(cell.n >= MIN_PERSONS, cell.ap, np.nan)
-    return intervals(value, cell.draws, cell.leave_out, cell.images, level, method)
+    return intervals(value, cell.draws + apart, cell.leave_out + apart, cell.images, level, method)
 
 
 def compare(
@@ -161,7 +179,8 @@ def compare(
 ) -> list[Comparison]:
     """The drops from one cell to another, paired by image.
 
-    Below `MIN_PERSONS` the drop is given, but interval, standard error and p are NaN.
+    Below `MIN_PERSONS`, and where fewer than `intervals.MIN_PHOTOS` images changed, the drop is given, but interval,
+    standard error and p are NaN.
 
     Raises:
         ValueError: Cells of other masks, other persons or other draws.
@@ -170,7 +189,8 @@ def compare(
         raise ValueError("the two cells do not score the same persons and keypoints")
     if clean.weights is not attacked.weights:
         raise ValueError("the two cells were resampled with different draws; use one Weights for both")
-    drop = 100 * (clean.ap - attacked.ap)
+    drop = 100 * (clean.exact - attacked.exact)
+    photos = changed_images(clean.signatures, attacked.signatures)
     enough = np.where(clean.n >= MIN_PERSONS, drop, np.nan)
     found = intervals(
         enough,
@@ -179,6 +199,7 @@ def compare(
         clean.images,
         level,
         method,
+        photos,
     )
     columns: Sequence[np.ndarray] = (
         clean.n,
@@ -189,6 +210,8 @@ def compare(
         found.hi,
         found.se,
         found.p,
+        100 * (clean.ap - attacked.ap),
+        photos,
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [Comparison(key, *row) for key, row in zip(clean.keys, rows, strict=True)]

@@ -13,6 +13,12 @@ from .types import Detections, Figures, GroundTruth
 
 Protocol = Literal["corrected", "thesis"]
 Evaluator = Literal["exact", "pycocotools"]
+EVALUATION = 3
+"""Counted up when the same predictions give other scores than before.
+
+3: predictions of persons who do not count are left out, drops are of the exact area, no interval below six photos.
+"""
+
 Key: TypeAlias = int | str | None
 """Names a mask: None for all keypoints, a keypoint's index, or a word for any other choice of keypoints."""
 

@@ -10,6 +10,10 @@ from scipy import stats
 
 Method = Literal["bca", "percentile"]
 
+MIN_PHOTOS = 6
+"""With fewer photos changed there is no interval: a few that happen to change the same way would exclude 0."""
+ALPHA = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
@@ -36,6 +40,7 @@ def intervals(
     clusters: np.ndarray | None = None,
     level: float = 0.95,
     method: Method = "percentile",
+    changed: np.ndarray | None = None,
 ) -> Intervals:
     """Intervals from bootstrap draws.
 
@@ -51,6 +56,8 @@ def intervals(
             are put right, by wider quantiles (Hesterberg's expanded percentile interval, 2015) and Student's t for p.
         level: Coverage aimed at.
         method: "bca" (Efron 1987: corrects for bias and skewness) or "percentile".
+        changed: Shape (M,), int, for differences of paired cells: images that are not the same in both. They alone
+            speak, so Student's t is that of their number, and below `MIN_PHOTOS` of them there is no interval.
 
     Raises:
         ValueError: An unknown method, or BCa without a jackknife.
@@ -62,6 +69,9 @@ def intervals(
     lo, hi, se = (np.full(len(value), np.nan) for _ in range(3))
     freedom = np.full(len(value), np.inf) if clusters is None else np.maximum(clusters - 1.0, 1.0)
     widening = np.sqrt(1 + 1 / freedom)
+    if changed is not None:
+        freedom = np.minimum(freedom, np.maximum(changed - 1.0, 1.0))
+        value = np.where(changed >= MIN_PHOTOS, value, np.nan)
     z = widening[:, None] * stats.t.ppf([(1 - level) / 2, (1 + level) / 2], freedom[:, None])
     for m, estimate in enumerate(value):
         drawn = draws[np.isfinite(draws[:, m]), m]
@@ -88,6 +98,18 @@ def p_of_zero(value: np.ndarray, se: np.ndarray, freedom: np.ndarray | float = n
     return np.where((se == 0) & (value == 0), 1.0, np.where(np.isfinite(se), p, np.nan))
 
 
+def distinguishable(lo: np.ndarray, hi: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The one rule of what can be told from chance: the interval leaves 0 out and p, where corrected, is below 0.05.
+
+    Args:
+        lo: Lower ends of the 95 % intervals, any shape; ``hi``: upper ends; ``p``: p-values. NaN: not told from chance.
+
+    Returns:
+        The same shape, bool.
+    """
+    return ((np.asarray(lo) > 0) | (np.asarray(hi) < 0)) & (np.asarray(p) < ALPHA)
+
+
 def holm(p: np.ndarray) -> np.ndarray:
     """Holm's (1979) step-down correction over a family of tests; NaN stays NaN and is no member of the family.
 
@@ -103,6 +125,23 @@ def holm(p: np.ndarray) -> np.ndarray:
     order = members[np.argsort(p.flat[members], kind="stable")]
     steps = np.maximum.accumulate(p.flat[order] * np.arange(len(order), 0, -1))
     result.flat[order] = np.minimum(steps, 1.0)
+    return result
+
+
+def holm_by_family(p: np.ndarray, family: np.ndarray) -> np.ndarray:
+    """Holm's correction within each family of tests.
+
+    Args:
+        p: Shape (N,): uncorrected p-values.
+        family: Shape (N,): names.
+
+    Returns:
+        Shape (N,).
+    """
+    p, family = np.asarray(p, dtype=np.float64), np.asarray(family)
+    result = np.full(p.shape, np.nan)
+    for name in np.unique(family):
+        result[family == name] = holm(p[family == name])
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -35,9 +35,10 @@ def restrict(truth: GroundTruth, detections: Detections, image_ids: np.ndarray) 
     """The persons and detections of some images (sorted ids), as if there were no others."""
     rows, columns = np.isin(truth.image, image_ids), np.isin(detections.image, image_ids)
     each = {f.name: getattr(truth, f.name)[rows] for f in fields(truth) if f.name != "image_ids"}
-    return GroundTruth(image_ids=image_ids, **each), Detections(
-        detections.image[columns], detections.keypoints[columns], detections.scores[columns]
-    )
+    found = detections.some(columns)
+    if found.owner is not None:
+        found = replace(found, owner=np.where(found.owner < 0, -1, (np.cumsum(rows) - 1)[found.owner]))
+    return GroundTruth(image_ids=image_ids, **each), found
 
 
 class LevelDraws:

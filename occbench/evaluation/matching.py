@@ -34,8 +34,9 @@ class Matches:
 
     Attributes:
         right: Shape (M, D), uint32: true positives; detections best score of all images first.
-        wrong: Shape (M, D), uint32: false positives. A bit set in neither: the detection is ignored.
+        wrong: Shape (M, D), uint32: false positives. A bit set in neither: the detection is ignored or left out.
         scores: Shape (D,): of the detections.
+        owner: Shape (D,), int: whom each belongs to, an index into the persons; -1 for nobody, or not asked for.
         persons: Shape (M, A), int: persons that count.
         image: Shape (D,), int32: position of each detection's image in ``GroundTruth.image_ids``.
         persons_by_image: Shape (M, I), int: persons of any area that count, by image.
@@ -44,6 +45,7 @@ class Matches:
     right: np.ndarray
     wrong: np.ndarray
     scores: np.ndarray
+    owner: np.ndarray
     persons: np.ndarray
     image: np.ndarray
     persons_by_image: np.ndarray
@@ -60,6 +62,7 @@ class Matches:
             right=np.concatenate([part.right for part in parts], axis=1)[:, order],
             wrong=np.concatenate([part.wrong for part in parts], axis=1)[:, order],
             scores=scores[order],
+            owner=np.concatenate([part.owner for part in parts])[order],
             persons=np.sum([part.persons for part in parts], axis=0),
             image=image[order].astype(np.int32),
             persons_by_image=np.concatenate([part.persons_by_image for part in parts], axis=1),
@@ -77,6 +80,8 @@ def match(
     detections: Detections,
     counts: np.ndarray,
     ignored: np.ndarray,
+    out: np.ndarray,
+    owner: np.ndarray,
 ) -> Matches:
     """Match under M masks. In the result the detections stand image by image, the best of each first.
 
@@ -86,8 +91,10 @@ def match(
         detections: Predicted persons.
         counts: Shape (M, G, K), bool: labelled and inside the mask.
         ignored: Shape (M, G), bool: crowd, or no keypoint by which to judge.
+        out: Shape (M, D), bool: which of ``pairs.kept`` do not compete, see `occbench.evaluation.owners.left_out`.
+        owner: Shape (D,), int: whom each of them belongs to, as the result is to say it.
     """
-    candidates = _candidates(pairs, counts)
+    candidates = _candidates(pairs, counts, out)
     outside = np.stack([(truth.area < low) | (truth.area > high) for low, high in AREAS])  # (A, G)
     hidden = ignored[:, None, :] | outside[None]  # (M, A, G)
     persons = np.count_nonzero(~hidden, axis=2)
@@ -101,8 +108,9 @@ def match(
     by_image = [np.bincount(home[~h], minlength=len(truth.image_ids)) for h in hidden[:, 0]]
     return Matches(
         right=matched & ~dropped,
-        wrong=_ALL_BITS & ~matched & ~far_bits,
+        wrong=np.where(out, np.uint32(0), _ALL_BITS & ~matched & ~far_bits),
         scores=detections.scores[pairs.kept],
+        owner=owner,
         persons=persons,
         image=pairs.image,
         persons_by_image=np.array(by_image).reshape(len(counts), len(truth.image_ids)),
@@ -124,12 +132,12 @@ class _Candidates:
     reach: np.ndarray  # (E,) uint32, bits of the thresholds that the OKS reaches
 
 
-def _candidates(pairs: Similarity, counts: np.ndarray) -> _Candidates:
+def _candidates(pairs: Similarity, counts: np.ndarray, out: np.ndarray) -> _Candidates:
     masks, columns, values = [], [], []
     limits = np.minimum(THRESHOLDS, 1 - 1e-10)
     for m, inside in enumerate(counts):
         similar = oks(pairs, inside)
-        chosen = np.flatnonzero(similar >= limits[0])
+        chosen = np.flatnonzero((similar >= limits[0]) & ~out[m, pairs.detection])
         masks.append(np.full(len(chosen), m))
         columns.append(chosen)
         values.append(similar[chosen])

@@ -1,13 +1,15 @@
 """Natural beside synthetic occlusion: what a model loses on keypoints that something hides in the photo, and what it
 loses when we hide them.
 
-    natural = resample(prepare(truth, clean_detections, sigmas, masks=flag_masks(truth)), weights)
+    natural = resample(prepare(truth, owned(truth, clean_detections, sigmas), sigmas, masks=flag_masks(truth)), weights)
     hidden = [resample(prepare(truth, attacked[k], sigmas, masks=one), weights) for k in ...]
-    table = natural_table(natural, clean, hidden)
+    table = natural_table(natural, alike, clean, hidden, groups)
 
 The two compare different things: natural loss is between different persons (visible here, occluded there; who is
-occluded is also small, crowded, turned away), synthetic loss is of the same persons. So only their ranks over the
-keypoints are correlated.
+occluded is also small, crowded, turned away), synthetic loss is of the same persons. So natural loss is also given over
+persons of like size and number of labelled keypoints (`standardised`), and what is correlated over the keypoints is the
+ranks of relative losses (a figure that is low to begin with cannot lose much), left and right averaged, as they are no
+independent cases.
 """
 
 from __future__ import annotations
@@ -23,10 +25,14 @@ from .cells import Key
 from .intervals import Method, intervals
 from .pck import Hits
 from .rates import Group, RateTable
+from .signatures import changed_images
+from .standardised import Compared
 from .types import GroundTruth
 
 VISIBLE, OCCLUDED = 2, 1
 """COCO's flags."""
+PERMUTATIONS = 9999
+"""Behind the p of the rank correlation; all of them where there are no more."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,9 @@ class NaturalRow:
         keypoint: Its index.
         n_visible: Persons in whom it is annotated as visible; ``n_occluded``: as occluded.
         visible: The clean figure where it is visible; ``occluded``: where it is occluded.
-        natural: Visible minus occluded, ``natural_lo`` and ``natural_hi``: its interval.
-        synthetic: Clean minus attacked figure of the keypoint when it is hidden; with its interval likewise.
+        natural: Visible minus occluded, ``natural_lo`` and ``natural_hi``: its interval; ``natural_p``: for no loss.
+        standardised: The same, over persons of like size and number of labelled keypoints.
+        synthetic: Clean minus attacked figure of the keypoint when it is hidden; likewise.
     """
 
     keypoint: int
@@ -49,9 +56,15 @@ class NaturalRow:
     natural: float
     natural_lo: float
     natural_hi: float
+    natural_p: float
+    standardised: float
+    standardised_lo: float
+    standardised_hi: float
+    standardised_p: float
     synthetic: float
     synthetic_lo: float
     synthetic_hi: float
+    synthetic_p: float
 
 
 @dataclass(frozen=True)
@@ -60,14 +73,15 @@ class NaturalTable:
 
     Attributes:
         rows: By keypoint.
-        rho: Spearman's rank correlation of the two losses over the keypoints that have both; with its interval.
-        n: How many keypoints those are.
+        rho: Spearman's rank correlation of the relative losses (standardised natural; synthetic) over the kinds of
+            keypoints that have both, left and right averaged.
+        p: Two-sided, of "no correlation", by permutations.
+        n: How many kinds those are.
     """
 
     rows: tuple[NaturalRow, ...]
     rho: float
-    rho_lo: float
-    rho_hi: float
+    p: float
     n: int
 
 
@@ -107,8 +121,10 @@ def flag_table(table: RateTable, visibility: np.ndarray) -> RateTable:
 
 def natural_table(
     natural: Resampled,
+    alike: Sequence[Compared],
     clean: Resampled,
     hidden: Sequence[Resampled | None],
+    kinds: Sequence[Sequence[int]],
     level: float = 0.95,
     method: Method = "percentile",
 ) -> NaturalTable:
@@ -116,11 +132,13 @@ def natural_table(
 
     Args:
         natural: The clean cell under :func:`flag_masks` or :func:`flag_table`.
+        alike: By keypoint the figures over comparable persons, in the same draws.
         clean: The clean cell; its keys include each keypoint's index.
         hidden: By keypoint the cell in which it is hidden, with the same keys and draws as ``clean``; None for one
             that was not attacked.
+        kinds: The keypoints of each kind, a left and a right one as a rule.
         level: Coverage aimed at.
-        method: Of the intervals.
+        method: Of the intervals of the raw losses.
 
     Raises:
         ValueError: The cells were resampled with different draws.
@@ -132,24 +150,35 @@ def natural_table(
     seen, gone = (np.array([natural.keys.index(names[i]) for names in flag_keys(k)], dtype=np.int64) for i in (0, 1))
     enough = (natural.n[seen] >= MIN_PERSONS) & (natural.n[gone] >= MIN_PERSONS)
     at = [clean.keys.index(i) for i in range(k)]
+    visible, occluded = (np.stack([getattr(c, name) for c in alike], axis=1) for name in ("visible", "occluded"))
     losses = [
         _Loss(
-            natural.ap[seen] - natural.ap[gone],
+            natural.exact[seen] - natural.exact[gone],
             natural.draws[:, seen] - natural.draws[:, gone],
             natural.leave_out[:, seen] - natural.leave_out[:, gone],
             enough,
         ),
+        _Loss(visible[0] - occluded[0], visible[1:] - occluded[1:], None, enough),
         _Loss(
-            _dropped("ap", clean, hidden, at),
+            _dropped("exact", clean, hidden, at),
             _dropped("draws", clean, hidden, at),
             _dropped("leave_out", clean, hidden, at),
             clean.n[at] >= MIN_PERSONS,
         ),
     ]
-    images = [np.minimum(natural.images[seen], natural.images[gone]), clean.images[at]]
+    photos = np.array([0 if cell is None else _photos(clean, cell, i) for i, cell in enumerate(hidden)])
+    images = np.minimum(natural.images[seen], natural.images[gone])
     found = [
-        intervals(np.where(x.enough, 100 * x.value, np.nan), 100 * x.draws, 100 * x.leave_out, m, level, method)
-        for x, m in zip(losses, images, strict=True)
+        intervals(
+            np.where(x.enough, 100 * x.value, np.nan),
+            100 * x.draws,
+            None if x.leave_out is None else 100 * x.leave_out,
+            clusters,
+            level,
+            "percentile" if x.leave_out is None else method,
+            changed,
+        )
+        for x, clusters, changed in zip(losses, (images, images, clean.images[at]), (None, None, photos), strict=True)
     ]
     rows = tuple(
         NaturalRow(
@@ -158,13 +187,26 @@ def natural_table(
             int(natural.n[gone[i]]),
             float(100 * natural.ap[seen[i]]),
             float(100 * natural.ap[gone[i]]),
-            *(float(v) for x, f in zip(losses, found, strict=True) for v in (100 * x.value[i], f.lo[i], f.hi[i])),
+            *(
+                float(v)
+                for x, f in zip(losses, found, strict=True)
+                for v in (100 * x.value[i], f.lo[i], f.hi[i], f.p[i])
+            ),
         )
         for i in range(k)
     )
-    both = losses[0].enough & losses[1].enough & np.isfinite(losses[0].value) & np.isfinite(losses[1].value)
-    rho, lo, hi = _correlation(losses, both, len(clean.weights.draws.T), level, method)
-    return NaturalTable(rows, rho, lo, hi, int(both.sum()))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = [
+            np.where(enough & losses[2].enough, loss, np.nan)
+            for loss in (losses[1].value / visible[0], losses[2].value / clean.exact[at])
+        ]
+    return NaturalTable(rows, *_correlation(relative, kinds))
+
+
+def _photos(clean: Resampled, cell: Resampled, keypoint: int) -> int:
+    """Images in which what decides the keypoint's figure changed."""
+    pair = [c.signatures[[c.keys.index(keypoint)]] for c in (clean, cell)]
+    return int(changed_images(*pair)[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +215,7 @@ class _Loss:
 
     value: np.ndarray
     draws: np.ndarray
-    leave_out: np.ndarray
+    leave_out: np.ndarray | None
     enough: np.ndarray
 
 
@@ -187,29 +229,22 @@ def _dropped(name: str, clean: Resampled, hidden: Sequence[Resampled | None], at
     return np.stack(columns, axis=-1)
 
 
-def _correlation(
-    losses: Sequence[_Loss], both: np.ndarray, images: int, level: float, method: Method
-) -> tuple[float, float, float]:
-    """Spearman's rho over the keypoints ``both``, and the interval of it over the draws; NaN with fewer than three."""
-    if both.sum() < 3:
-        return float("nan"), float("nan"), float("nan")
+def _correlation(losses: Sequence[np.ndarray], kinds: Sequence[Sequence[int]]) -> tuple[float, float, int]:
+    """Spearman's rho of two losses (K,) over the kinds that have both, its p by permutations, and how many they are.
 
-    def rho(name: str) -> np.ndarray:
-        pair = [np.atleast_2d(getattr(loss, name))[:, both] for loss in losses]
-        return np.array([_spearman(x, y) for x, y in zip(*pair, strict=True)]).reshape(-1, 1)
+    NaN with fewer than four: three can be put in no order that is rarer than 1 in 3.
+    """
+    pair = np.array([[loss[list(kind)].mean() for kind in kinds] for loss in losses])
+    known = pair[:, np.isfinite(pair).all(axis=0)]
+    n = known.shape[1]
+    if n < 4 or np.any(np.ptp(known, axis=1) == 0):
+        return float("nan"), float("nan"), n
+    first, second = (stats.rankdata(side) for side in known)
 
-    value = rho("value")[0]
-    if not len(losses[0].draws):
-        return float(value[0]), float("nan"), float("nan")
-    found = intervals(value, rho("draws"), rho("leave_out"), np.array([images]), level, method)
-    # The widened quantiles may not leave what a correlation can be.
-    return float(value[0]), float(np.clip(found.lo[0], -1, 1)), float(np.clip(found.hi[0], -1, 1))
+    def rho(order: np.ndarray) -> float:
+        return float(np.corrcoef(order, second)[0, 1])
 
-
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's correlation of the ranks, ties sharing theirs; NaN where a side is constant or not a number."""
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        return float("nan")
-    a, b = (stats.rankdata(side) - (len(side) + 1) / 2 for side in (x, y))
-    spread = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / spread if spread > 0 else float("nan")
+    found = stats.permutation_test(
+        (first,), rho, permutation_type="pairings", n_resamples=PERMUTATIONS, random_state=np.random.default_rng(0)
+    )
+    return rho(first), float(found.pvalue), n

@@ -39,9 +39,21 @@ class Similarity:
     terms: np.ndarray
     box: np.ndarray
 
+    def of(self, which: np.ndarray) -> Similarity:
+        """The same of some of the detections; ``which``: shape (D,), bool."""
+        pair = which[self.detection]
+        place = np.cumsum(which) - 1
+        kept, image, rank = (a[which] for a in (self.kept, self.image, self.rank))
+        detection, person = place[self.detection[pair]], self.person[pair]
+        return Similarity(kept, image, rank, detection, person, self.terms[pair], self.box[pair])
+
 
 def similarity(
-    truth: GroundTruth, detections: Detections, sigmas: np.ndarray, unjudged: np.ndarray | None = None
+    truth: GroundTruth,
+    detections: Detections,
+    sigmas: np.ndarray,
+    unjudged: np.ndarray | None = None,
+    at_most: int | None = MAX_DETECTIONS,
 ) -> Similarity:
     """exp(-e) of all pairs. The order of operations is pycocotools', so the numbers are the same to the last bit.
 
@@ -51,12 +63,14 @@ def similarity(
         sigmas: Shape (K,): the keypoints' OKS sigmas.
         unjudged: Shape (G,), bool: persons for whom some mask leaves no keypoint, so that their box is needed.
             None: all of them.
+        at_most: Detections of one image that are kept, the best scored first; None for all of them.
     """
     position = np.searchsorted(truth.image_ids, detections.image)
     kept = np.lexsort((-detections.scores, position))
     image = position[kept]
     rank = _rank_within(image)
-    kept, image, rank = (a[rank < MAX_DETECTIONS] for a in (kept, image, rank))
+    if at_most is not None:
+        kept, image, rank = (a[rank < at_most] for a in (kept, image, rank))
 
     at = np.searchsorted(truth.image_ids, truth.image)
     persons = np.argsort(at, kind="stable")

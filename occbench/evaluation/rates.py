@@ -17,6 +17,7 @@ import numpy as np
 from .bootstrap import Resampled, Weights
 from .cells import Key
 from .pck import Hits, pck_hits, pcp_hits
+from .signatures import hit_signatures
 
 
 @dataclass(frozen=True)
@@ -185,15 +186,25 @@ def resample_rates(table: RateTable, image: np.ndarray, weights: Weights | None)
     counted = np.stack([table.hits.counted[:, g.columns].any(axis=1) for g in groups], axis=1)
     seen = np.zeros((images, len(groups)), dtype=bool)
     np.logical_or.at(seen, image, counted)
+    value = _figures(hit.sum(axis=0)[None], number.sum(axis=0)[None], groups)[0]
+    by_column = hit_signatures(table.hits, image, images)
     return Resampled(
         keys=tuple(table.groups),
         n=counted.sum(axis=0),
         images=seen.sum(axis=0),
-        ap=_figures(hit.sum(axis=0)[None], number.sum(axis=0)[None], groups)[0],
+        ap=value,
+        exact=value,
         draws=_figures(weights.draws @ hit, weights.draws @ number, groups),
         leave_out=_figures(weights.leave_out @ hit, weights.leave_out @ number, groups),
+        signatures=np.stack([_joined(by_column[list(g.columns)]) for g in groups]),
         weights=weights,
     )
+
+
+def _joined(signatures: np.ndarray) -> np.ndarray:
+    """Of (columns, I) signatures one for each image, other where one of them is. Shape: (I,), uint64."""
+    odd = 2 * np.arange(len(signatures), dtype=np.uint64)[:, None] + np.uint64(1)
+    return (signatures * odd).sum(axis=0, dtype=np.uint64)
 
 
 def _figures(hit: np.ndarray, number: np.ndarray, groups: Sequence[Group]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import math
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from .owners import owners
 from .types import Detections, Figures, GroundTruth, check
 
 Unlabelled = Literal["ignore", "box"]
@@ -25,11 +27,14 @@ class Curves:
         precision: Shape (T=10, R=101, A=3), float64: OKS thresholds x recall points x (all, medium, large).
         recall: Shape (T=10, A=3), float64.
         counted: Shape (A=3,), int: persons that count in each area range.
+        exact: Area under the interpolated curve over all recall, mean over the thresholds, persons of any area; NaN
+            where no person counts.
     """
 
     precision: np.ndarray
     recall: np.ndarray
     counted: np.ndarray
+    exact: float
 
 
 def evaluate(
@@ -47,8 +52,9 @@ def evaluate(
         sigmas: Shape (K,): the keypoints' OKS sigmas.
         counted: Shape (G, K), bool: keypoints outside it are treated as not labelled. None: all count, and
             ``num_keypoints`` stays as annotated, which is plain COCO.
-        unlabelled: A person left without a counted keypoint is ignored ("ignore", protocol `corrected`), or
-            counts and is compared with its doubled box ("box", protocol `thesis`). PROTOCOL section 5.
+        unlabelled: A person left without a counted keypoint is ignored and the predictions that belong to them are
+            left out ("ignore", protocol `corrected`), or they count and are compared with their doubled box ("box",
+            protocol `thesis`). PROTOCOL section 5.
 
     Raises:
         ValueError: Arrays that do not belong together.
@@ -57,7 +63,8 @@ def evaluate(
     with contextlib.redirect_stdout(io.StringIO()):
         evaluator.summarize()
     figures = [math.nan if s == -1 else float(s) for s in evaluator.stats]
-    return Figures(int(_persons(evaluator)[0]), *figures)
+    persons = int(_persons(evaluator)[0])
+    return Figures(persons, *[*figures, _exact(evaluator, persons)])
 
 
 def curves(
@@ -70,7 +77,8 @@ def curves(
     """Every entry of pycocotools' precision and recall. Arguments as for `evaluate`."""
     evaluator = _run(truth, detections, sigmas, counted, unlabelled)
     precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
-    return Curves(precision[:, :, 0, :, 0], recall[:, 0, :, 0], _persons(evaluator))
+    persons = _persons(evaluator)
+    return Curves(precision[:, :, 0, :, 0], recall[:, 0, :, 0], persons, _exact(evaluator, int(persons[0])))
 
 
 def labels(truth: GroundTruth, counted: np.ndarray | None, unlabelled: Unlabelled) -> tuple[np.ndarray, np.ndarray]:
@@ -105,6 +113,9 @@ def judge(
     """pycocotools' own evaluator, loaded but not yet run. Arguments as for `evaluate`."""
     check(truth, detections, sigmas)
     visibility, num_keypoints = labels(truth, counted, unlabelled)
+    if counted is not None and unlabelled == "ignore":
+        owner = owners(truth, detections, sigmas)
+        detections = detections.some(~np.append(truth.crowd | (num_keypoints == 0), False)[owner])
     images = [{"id": int(i)} for i in truth.image_ids]
     # pycocotools takes an annotation with id 0 for "not matched", so persons are numbered from 1 here.
     persons = [
@@ -161,6 +172,20 @@ def as_coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> 
     }
     coco.createIndex()
     return coco
+
+
+def _exact(evaluator: COCOeval, persons: int) -> float:
+    """Mean precision at every recall that can be reached, instead of at 101 points: the area under the curves."""
+    if persons == 0:
+        return math.nan
+    params = copy.copy(evaluator.params)
+    params.recThrs = np.arange(1, persons + 1) / persons
+    params.areaRng, params.areaRngLbl = params.areaRng[:1], params.areaRngLbl[:1]
+    official = evaluator.eval
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluator.accumulate(params)
+    precision, evaluator.eval = evaluator.eval["precision"], official
+    return float(precision.mean())
 
 
 def _persons(evaluator: COCOeval) -> np.ndarray:

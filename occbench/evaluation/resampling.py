@@ -1,4 +1,4 @@
-"""AP of resampled data sets: images drawn with replacement, each counting as often as it was drawn.
+"""Exact AP of resampled data sets: images drawn with replacement, each counting as often as it was drawn.
 
 Matching happens within an image, so it does not depend on how often the image was drawn: only the running sums of
 true and false positives do, and weights do there what copies of the image would. What "the replicated data set" is has
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .average_precision import RECALLS, hits_needed
 from .matching import THRESHOLDS, Matches, bit
 
 _DRAWS_AT_ONCE = 160
@@ -23,8 +22,6 @@ _ROWS_AT_ONCE = 2048
 _DETECTIONS_AT_ONCE = 700
 """The weights of so few images stay in the second-level cache, however many images there are."""
 _MASKS_AT_ONCE = 18
-EXACT_RECALL_UP_TO = 1000
-"""Persons up to which the fast path looks recall points up; above, it computes them."""
 
 
 def draw_weights(images: int, draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -41,8 +38,8 @@ def leave_out_weights(images: int, groups: int = 100) -> np.ndarray:
     return (np.arange(images)[None] % groups != np.arange(groups)[:, None]).astype(np.int16)
 
 
-def weighted_ap(matches: Matches, weights: np.ndarray) -> np.ndarray:
-    """AP with image weights, exactly: equal to pycocotools' AP of the replicated data set to rounding.
+def weighted_area(matches: Matches, weights: np.ndarray) -> np.ndarray:
+    """Exact AP with image weights: the area under the interpolated curves of the replicated data set, to rounding.
 
     Args:
         matches: What `average_precision.match_masks` computed.
@@ -55,28 +52,26 @@ def weighted_ap(matches: Matches, weights: np.ndarray) -> np.ndarray:
     persons = weights.astype(np.int64) @ matches.persons_by_image.T
     for b, m in zip(*np.nonzero(persons), strict=True):
         weight = weights[b, matches.image].astype(np.int64)
-        needed = hits_needed(persons[b, m])
         total = 0.0
         for t in range(len(THRESHOLDS)):
-            hit = np.cumsum(weight * (matches.right[m] & bit(t, 0) != 0))
-            miss = np.cumsum(weight * (matches.wrong[m] & bit(t, 0) != 0))
-            with np.errstate(invalid="ignore"):
-                precision = np.nan_to_num(hit / (hit + miss))
-            envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0)
-            total += envelope[np.searchsorted(hit, needed, side="left")].sum()
-        result[b, m] = total / (len(THRESHOLDS) * len(RECALLS))
+            gain = weight * (matches.right[m] & bit(t, 0) != 0)
+            hit, miss = np.cumsum(gain), np.cumsum(weight * (matches.wrong[m] & bit(t, 0) != 0))
+            precision = hit / np.maximum(hit + miss, 1)
+            # A replicated detection's copies stand together, so all of them reach the precision of the last.
+            total += gain @ np.maximum.accumulate(precision[::-1])[::-1]
+        result[b, m] = total / (len(THRESHOLDS) * persons[b, m])
     return result
 
 
-def resampled_ap(matches: Matches, weights: np.ndarray) -> np.ndarray:
-    """AP with image weights, fast: all masks, thresholds and draws together, in single precision.
+def resampled_area(matches: Matches, weights: np.ndarray) -> np.ndarray:
+    """Exact AP with image weights, fast: all masks, thresholds and draws together, in single precision.
 
     Precision only rises while detections are right, so its envelope is decided at the last of each run of right ones.
     The runs of all curves are walked from the worst score to the best at once, one numpy call for a step of all curves
     and draws; the sums of weights within the runs are products of a sparse matrix with the weights.
 
-    The sums are exact; precision is rounded to 24 bits, so that the result is within 2e-6 of `weighted_ap`. Above
-    `EXACT_RECALL_UP_TO` persons a recall point that is hit exactly may be credited one run too early (within 1e-4).
+    The sums of weights are exact; precision is rounded to 24 bits, so that the result is within 2e-6 of
+    `weighted_area`.
 
     Args:
         matches: What `average_precision.match_masks` computed.
@@ -88,68 +83,17 @@ def resampled_ap(matches: Matches, weights: np.ndarray) -> np.ndarray:
     t = len(THRESHOLDS)
     persons = weights.astype(np.float32) @ matches.persons_by_image.T.astype(np.float32)
     result = np.full(persons.shape, np.nan)
-    few = persons.max(axis=0, initial=0) <= EXACT_RECALL_UP_TO
-    for masks in (np.flatnonzero(few), np.flatnonzero(~few)):
-        for first in range(0, len(masks), _MASKS_AT_ONCE):
-            group = masks[first : first + _MASKS_AT_ONCE]
-            curves = _Curves(matches, group)
-            for low in range(0, len(weights), _DRAWS_AT_ONCE):
-                drawn = slice(low, low + _DRAWS_AT_ONCE)
-                weight = np.ascontiguousarray(weights[drawn].T, dtype=np.float32)
-                number = persons[drawn, group].T
-                of_curve = np.repeat(number, t, axis=0)
-                points = _Looked(of_curve) if few[group[0]] else _Computed(of_curve)
-                total = curves.summed_precision(weight, points).reshape(len(group), t, -1).sum(axis=1, dtype=np.float64)
-                result[drawn, group] = np.where(number > 0, total / (t * len(RECALLS)), np.nan).T
+    for first in range(0, len(matches.right), _MASKS_AT_ONCE):
+        group = np.arange(len(matches.right))[first : first + _MASKS_AT_ONCE]
+        curves = _Curves(matches, group)
+        for low in range(0, len(weights), _DRAWS_AT_ONCE):
+            drawn = slice(low, low + _DRAWS_AT_ONCE)
+            weight = np.ascontiguousarray(weights[drawn].T, dtype=np.float32)
+            total = curves.summed_precision(weight).reshape(len(group), t, -1).sum(axis=1, dtype=np.float64)
+            number = persons[drawn, group].T
+            with np.errstate(divide="ignore", invalid="ignore"):
+                result[drawn, group] = np.where(number > 0, total / (t * number), np.nan).T
     return result
-
-
-class _Computed:
-    """How many recall points above 0 a number of true positives reaches: by arithmetic.
-
-    Recall point r is reached at 100 * right / persons >= r. A little more than 100 keeps an equality an equality under
-    rounding, and is less than the distance of any other value up to some 25,000 persons. pycocotools compares with
-    multiples of 0.01, a few of which (0.35, 0.7, ...) are above r / 100 in floating point and are not reached by an
-    equality; they are here.
-    """
-
-    def __init__(self, persons: np.ndarray) -> None:
-        """persons: shape (C, B), float32."""
-        with np.errstate(divide="ignore"):
-            self._scale = np.where(persons > 0, np.float32(100 * (1 + 2.4e-7)) / persons, 0).astype(np.float32)
-        self._here = self._scale
-
-    def choose(self, curves: np.ndarray) -> None:
-        """From now on the first rows given are those of these curves."""
-        self._here = self._scale[curves]
-
-    def reached(self, right: np.ndarray, out: np.ndarray) -> None:
-        """right and out: shape (n, B), float32, of the first n curves chosen."""
-        np.multiply(right, self._here[: len(right)], out=out)
-        np.floor(out, out=out)
-
-
-class _Looked:
-    """The same, exactly: from a table of every number of true positives in every draw."""
-
-    def __init__(self, persons: np.ndarray) -> None:
-        """persons: shape (C, B), float32."""
-        number, which = np.unique(persons.astype(np.int64), return_inverse=True)
-        size = int(number.max(initial=0)) + 1
-        first = np.arange(len(number)) * size
-        cells = (first[:, None] + hits_needed(np.maximum(number, 1))[:, 1:])[number > 0]
-        steps = np.bincount(cells.ravel(), minlength=len(number) * size).reshape(-1, size)
-        self._table = steps.cumsum(axis=1).astype(np.float32).ravel()
-        self._first = first[which].reshape(persons.shape)
-        self._here = self._first
-
-    def choose(self, curves: np.ndarray) -> None:
-        """From now on the first rows given are those of these curves."""
-        self._here = self._first[curves]
-
-    def reached(self, right: np.ndarray, out: np.ndarray) -> None:
-        """right and out: shape (n, B), float32, of the first n curves chosen."""
-        np.take(self._table, self._here[: len(right)] + right.astype(np.int64), out=out, mode="clip")
 
 
 class _Curves:
@@ -166,28 +110,21 @@ class _Curves:
         starts = range(0, detections, _DETECTIONS_AT_ONCE)
         self._stretches = [_Stretch.of(matches, masks, s, s + _DETECTIONS_AT_ONCE) for s in starts]
 
-    def summed_precision(self, weight: np.ndarray, points: _Computed | _Looked) -> np.ndarray:
-        """Sum of the interpolated precision over the recall points.
-
-        Args:
-            weight: Shape (I, B), float32.
-            points: Tells how many recall points a number of true positives reaches.
+    def summed_precision(self, weight: np.ndarray) -> np.ndarray:
+        """Sum of the interpolated precision over the true positives; ``weight``: shape (I, B), float32.
 
         Returns:
             Shape (C, B), float32.
         """
         right, wrong = self._right @ weight, self._wrong @ weight
-        envelope, total, place = (np.zeros_like(right) for _ in range(3))
-        points.choose(np.arange(len(right)))
-        points.reached(right, out=place)
-        state = (right, wrong, envelope, total, place)
+        envelope, total = np.zeros_like(right), np.zeros_like(right)
+        state = (right, wrong, envelope, total)
         for stretch in reversed(self._stretches):
-            points.choose(stretch.curves)
             part = tuple(array[stretch.curves] for array in state)
-            stretch.walk(weight, points, *part)
+            stretch.walk(weight, *part)
             for array, values in zip(state, part, strict=True):
                 array[stretch.curves] = values
-        return total + envelope  # recall 0 is reached before the first run
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,38 +176,31 @@ class _Stretch:
     def walk(
         self,
         weight: np.ndarray,
-        points: _Computed | _Looked,
         right: np.ndarray,
         wrong: np.ndarray,
         envelope: np.ndarray,
         total: np.ndarray,
-        place: np.ndarray,
     ) -> None:
         """Take the stretch's detections off the running sums, in place.
 
         Args:
             weight: Shape (I, B), float32.
-            points: Tells how many recall points a number of true positives reaches.
             right: Shape (C, B), float32, like all that follow, in the order of ``curves``: true positives up to here.
             wrong: False positives up to here.
             envelope: Highest precision from here on.
-            total: Sum of the interpolated precision over the recall points from here on.
-            place: Recall points reached by ``right``.
+            total: Sum of the interpolated precision over the true positives from here on.
         """
         here = np.empty_like(right)
         with np.errstate(invalid="ignore"):
             for n, gain, loss in self._steps(weight):
-                r, w, e, p, h = right[:n], wrong[:n], envelope[:n], place[:n], here[:n]
+                r, w, e, h = right[:n], wrong[:n], envelope[:n], here[:n]
                 np.add(r, w, out=h)
                 np.divide(r, h, out=h)
                 np.fmax(e, h, out=e)  # 0 / 0, nothing drawn yet, is no number and is passed over
                 np.subtract(r, gain, out=r)
                 np.subtract(w, loss, out=w)
-                points.reached(r, out=h)
-                np.subtract(p, h, out=p)  # recall points reached within this run
-                np.multiply(p, e, out=p)
-                np.add(total[:n], p, out=total[:n])
-                p[:] = h
+                np.multiply(gain, e, out=h)
+                np.add(total[:n], h, out=total[:n])
 
     def _steps(self, weight: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Step by step: active curves, and the weights of the right and the wrong detections of their runs."""

@@ -50,11 +50,20 @@ class Detections:
         image: Shape (D,), int64: image ids, each of them one of ``GroundTruth.image_ids``.
         keypoints: Shape (D, K, 2), float64, image px.
         scores: Shape (D,), float64; higher is more certain.
+        owner: Shape (D,), int: whom each belongs to, as an index into the persons of the truth; -1 for nobody. With
+            boxes the person whose box it is or to whom the box is matched. None: not known, so that the evaluation
+            finds out by OKS (`owners`).
     """
 
     image: np.ndarray
     keypoints: np.ndarray
     scores: np.ndarray
+    owner: np.ndarray | None = None
+
+    def some(self, which: np.ndarray) -> Detections:
+        """Some of them: indices, or shape (D,), bool."""
+        owner = None if self.owner is None else self.owner[which]
+        return Detections(self.image[which], self.keypoints[which], self.scores[which], owner)
 
     def __len__(self) -> int:
         return int(self.image.shape[0])
@@ -62,13 +71,15 @@ class Detections:
 
 @dataclass(frozen=True)
 class Figures:
-    """The ten COCO keypoint figures, each in 0 to 1, and how many persons counted. NaN: no such number.
+    """COCO's ten keypoint figures and the exact AP, each in 0 to 1, and how many persons counted. NaN: no such number.
 
     Attributes:
         n: Persons that are neither crowd nor ignored.
         ap: Mean over OKS thresholds 0.50, 0.55, ..., 0.95; ``ap50`` and ``ap75`` at one threshold.
         ap_m: Persons of medium area (32 x 32 to 96 x 96 image px); ``ap_l``: larger ones.
         ar: Average recall, at most 20 detections per image; its variants as for ``ap``.
+        exact: As ``ap``, but the area under the same interpolated curves instead of their mean at 101 recall points:
+            what drops are differences of (PROTOCOL section 5).
     """
 
     n: int
@@ -82,10 +93,11 @@ class Figures:
     ar75: float
     ar_m: float
     ar_l: float
+    exact: float
 
     def as_array(self) -> np.ndarray:
-        """The ten figures without ``n``. Shape: (10,), float64."""
-        return np.array([getattr(self, f.name) for f in fields(self)[1:]], dtype=np.float64)
+        """COCO's ten figures, without ``n`` and ``exact``. Shape: (10,), float64."""
+        return np.array([getattr(self, f.name) for f in fields(self)[1:-1]], dtype=np.float64)
 
 
 def check(truth: GroundTruth, detections: Detections, sigmas: np.ndarray) -> None:
@@ -118,3 +130,12 @@ def check(truth: GroundTruth, detections: Detections, sigmas: np.ndarray) -> Non
         unknown = np.setdiff1d(image, truth.image_ids)
         if unknown.size:
             raise ValueError(f"{name} names an image that is not in truth.image_ids: {unknown[0]}")
+    owner = detections.owner
+    if owner is None:
+        return
+    if owner.shape != (d,):
+        raise ValueError(f"detections.owner must have shape {(d,)}, but has {owner.shape}")
+    if owner.size and not -1 <= owner.min() <= owner.max() < g:
+        raise ValueError(f"detections.owner must be indices of {g} persons, or -1, but runs to {owner.max()}")
+    if np.any(truth.image[owner[owner >= 0]] != detections.image[owner >= 0]):
+        raise ValueError("detections.owner names a person of another image")

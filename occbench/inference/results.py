@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from ..data.persons import Person
+from ..data.persons import Dataset
 from ..evaluation.types import Detections
 from ..system.compat import setup_mmpose
 
@@ -63,20 +61,18 @@ def kept_persons(
     return kept
 
 
-def to_detections(
-    persons: Sequence[Person], keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
-) -> Detections:
-    """Score and thin out the predictions of a cell.
+def to_detections(dataset: Dataset, keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray) -> Detections:
+    """Score and thin out the predictions of a cell; each belongs to the person its box stands for.
 
     Args:
-        persons: N of them.
+        dataset: Whose persons are the N boxes.
         keypoints: Shape (N, K, 2), image px.
         scores: Keypoint scores, shape (N, K).
         areas: Of the padded boxes, shape (N,), image px squared.
-        sigmas: Shape (K,).
     """
+    persons = dataset.persons
     total = pose_scores(np.array([p.score for p in persons]), scores)
     ids = np.array([p.id for p in persons], dtype=np.int64)
     image = np.array([p.photo.id for p in persons], dtype=np.int64)
-    kept = kept_persons(ids, image, keypoints, total, areas, sigmas)
-    return Detections(image[kept], keypoints[kept].astype(np.float64), total[kept])
+    kept = kept_persons(ids, image, keypoints, total, areas, dataset.sigmas)
+    return Detections(image[kept], keypoints[kept].astype(np.float64), total[kept], dataset.owners()[kept])

@@ -28,8 +28,8 @@ from .recipes import boxes_key, group_runs, seed_of, training_key
 Track: TypeAlias = np.ndarray
 """Shape (1 + B,): a figure in the data, then in every draw of the photos; AP points."""
 
-Tracks: TypeAlias = dict[tuple[int, str], Track]
-"""AP over all keypoints by run and slug."""
+Tracks: TypeAlias = dict[tuple[int, str], np.ndarray]
+"""AP over all keypoints by run and slug: two tracks, the exact one and the printed one."""
 
 
 def compare_runs(
@@ -197,15 +197,14 @@ def _filled(one: Compared, cells: Cells, tracks: Tracks, images: int | None) -> 
     own, base, changes = [], [], []
     for (quantity, level, fill, target), sign, slugs in _questions(cells):
 
-        def figure(place: int, quantity: Quantity = quantity, slugs: Sequence[str] = slugs) -> Track:
-            aps: Track = np.mean([tracks[place, slug] for slug in slugs], axis=0)
-            return aps if quantity == "ap" else tracks[place, "clean"] - aps
+        def figures(runs: Sequence[int], quantity: Quantity = quantity, slugs: Sequence[str] = slugs) -> np.ndarray:
+            both = [(tracks[place, "clean"], np.mean([tracks[place, s] for s in slugs], axis=0)) for place in runs]
+            return np.stack([aps if quantity == "ap" else clean - aps for clean, aps in both], axis=1)
 
-        mine = np.stack([figure(place) for place in one.group.runs])
-        theirs = np.stack([figure(place) for place in one.baseline.runs])
+        (mine, printed), (theirs, theirs_printed) = figures(one.group.runs), figures(one.baseline.runs)
         about = Measure(quantity, level, fill, target, len(slugs), np.nan)
-        own.append(_over(about, mine, images))
-        base.append(_over(about, theirs, images))
+        own.append(_over(about, printed if quantity == "ap" else mine, images))
+        base.append(_over(about, theirs_printed if quantity == "ap" else theirs, images))
         if one.pairs:
             changes.append(_over(about, sign * (mine - theirs), images))
         else:

@@ -20,6 +20,7 @@ import pandas as pd
 
 from ..attacks import Attack
 from ..data.persons import Dataset
+from ..evaluation.cells import EVALUATION
 from ..inference.engine import run_cells
 from ..runs import about, durable
 from ..runs.folder import open_run
@@ -376,6 +377,7 @@ def _manifest(run: Opened, predicted: Predicted, scored: Scored) -> dict[str, An
         "protocol": job.scoring.protocol,
         "metric": metric_name(job.dataset),
         "evaluator": job.scoring.evaluator,
+        "evaluation": EVALUATION,
         "bootstrap": job.scoring.draws,
         "seed": job.settings.seed,
         "batch_size": job.settings.batch_size,

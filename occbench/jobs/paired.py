@@ -88,15 +88,19 @@ class Measured:
         """
         data, cell = self.dataset, self.cell(slug)
         areas = self._geometry[:, 2] * self._geometry[:, 3]
-        found = to_detections(data.persons, cell.keypoints, cell.scores, areas, data.sigmas)
+        found = to_detections(data, cell.keypoints, cell.scores, areas)
         masks = cell_masks(len(data.truth), len(data.sigmas))
         chosen = {key: masks[key] for key in keys}
         return resample(prepare(data.truth, found, data.sigmas, self.manifest["protocol"], chosen), weights)
 
     def overall(self, slug: str, weights: Weights) -> np.ndarray:
-        """AP points of a cell over all keypoints, in the data and then in every draw. Shape: (1 + B,)."""
+        """AP points of a cell over all keypoints, in the data and then in every draw. Shape: (2, 1 + B).
+
+        First the exact ones, which differences are taken of; then moved to the printed AP.
+        """
         found = self.resampled(slug, weights)
-        return 100 * np.concatenate([found.ap, found.draws[:, 0]])
+        exact = np.concatenate([found.exact, found.draws[:, 0]])
+        return 100 * np.stack([exact, exact + (found.ap - found.exact)])
 
     def attraction(self, slug: str, keypoint: int, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
         """How much nearer to the occluders the predictions of a hidden keypoint come (PROTOCOL section 8).

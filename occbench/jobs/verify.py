@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..evaluation.cells import EVALUATION
 from ..runs.manifest import broken_seal, read_manifest
 from ..runs.parquet import read_table
 from ..runs.store import PERSONS
@@ -14,6 +15,7 @@ from ..tables.finished import FinishedRun
 from ..tables.kept import score_cells
 from ..tables.table import Table, as_csv
 from .reopen import finished_run
+from .rescore import older_scores
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def verify(
     wrong = broken_seal(run)
     if wrong:
         return Verdict(tuple(wrong))  # figures from damaged predictions say nothing more
+    if read_manifest(run).get("evaluation", 1) != EVALUATION:
+        return Verdict((older_scores(run),))
     finished = finished_run(run, data, images)
     if read_table(run / PERSONS)["id"].tolist() != [person.id for person in finished.dataset.persons]:
         return Verdict((f"{PERSONS} lists other boxes than the annotations give",))

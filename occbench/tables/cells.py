@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from ..attacks import Attack
-from ..evaluation.intervals import holm
+from ..evaluation.intervals import holm_by_family
 from ..inference.predictions import CellPredictions, to_crop
 from .attraction import attraction
 from .finished import FinishedRun
@@ -36,37 +36,61 @@ class Cells(PerCell):
         "ap_m": number("AP of persons of medium size, a fraction"),
         "ap_l": number("AP of large persons, a fraction"),
         "ar": number("average recall, mean over OKS .50 to .95, a fraction"),
-        "drop": number("`value` clean minus attacked, of the same persons, points (x 100)"),
+        "drop": number("clean minus attacked, of the same persons, points (x 100): of `ap_exact`, or of `value`"),
         **bounds("drop", "`drop`, points, paired by photo"),
         "drop_se": number("standard error of `drop`, points"),
         "p": number("two-sided p for no drop"),
-        "p_adjusted": number("`p`, adjusted over all drops of the table (Holm)"),
+        "p_adjusted": number("`p`, adjusted (Holm) over the drops of its `family`"),
         **bounds("ap", "`ap`"),
         "ar50": number("recall at OKS .50, a fraction"),
         "ar75": number("recall at OKS .75, a fraction"),
         "ar_m": number("average recall of persons of medium size, a fraction"),
         "ar_l": number("average recall of large persons, a fraction"),
-        "n_remaining": number("of a part attack: persons in whom the keypoint lies outside the painted region"),
+        "n_remaining": number(
+            "of a part attack: attacked persons in whom the keypoint lies outside the painted region"
+        ),
         "drop_remaining": number("of a part attack: the drop over those persons alone, points"),
         "attraction": number("how much nearer the hidden keypoints come to the occluder on the target, crop px"),
         "attraction_decoys": number("how much nearer they come to the occluders elsewhere, crop px"),
         "metric": text("what the data set is scored with: `AP`, `PCKh@0.5`, ..."),
         "value": number("the figure of `metric`, a fraction"),
         **bounds("value", "`value`"),
+        "ap_exact": number("exact area under the curves that `ap` reads at 101 recall points, a fraction"),
+        "drop_grid": number("`value` clean minus attacked as printed, points: to compare with published differences"),
+        "photos": number("photos in which the attack changed anything that the figure is made of; below 6 no interval"),
+        "family": text("the drops that are adjusted together: of one level, radius and placement, and one question"),
+        **bounds("drop_remaining", "`drop_remaining`, points, paired by photo"),
+        "p_remaining": number("two-sided p for no `drop_remaining`"),
     }
 
     def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
         """See :class:`~.table.PerCell`."""
         if cell.attack is None:
             return run.judge.rows(None)
-        rows = run.judge.rows(cell)
+        skeleton, level = run.dataset.skeleton, cell.attack.level
+        own = {skeleton.keypoints[k] for k in skeleton.indices(level, cell.attack.target)}
+        rows = [row | {"family": family(row, own)} for row in run.judge.rows(cell)]
         for row, near, far in zip(rows, *_attraction(run, cell.attack, cell), strict=True):
             row |= {"attraction": near, "attraction_decoys": far}
         return rows
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
-        """See :class:`~.table.Table`; p adjusted over all drops of the table (Holm)."""
+        """See :class:`~.table.Table`; p adjusted by family (Holm)."""
         return with_adjusted_p(super().frame(rows))
+
+
+def family(row: Row, own: Collection[str]) -> str:
+    """The drops that answer one question at one size: over all keypoints, of what is hidden itself, of the others.
+
+    So neither another radius nor another placement changes what was adjusted before.
+
+    Args:
+        row: Of a cell.
+        own: The keypoints that its attack hides.
+    """
+    name = row["keypoint"]
+    question = "overall" if name == "all" else "own" if name in own else "collateral"
+    return f"{row['level']} r={row['radius']:g} {row['placement']}: {question}"
 
 
 def _attraction(run: FinishedRun, attack: Attack, cell: CellPredictions) -> tuple[np.ndarray, np.ndarray]:
@@ -78,5 +102,6 @@ def _attraction(run: FinishedRun, attack: Attack, cell: CellPredictions) -> tupl
 
 
 def with_adjusted_p(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with ``p_adjusted`` made from ``p`` by Holm."""
-    return table.assign(p_adjusted=holm(table["p"].to_numpy(dtype=np.float64)))
+    """A table with ``p_adjusted`` made from ``p`` by Holm, within each ``family``."""
+    p, names = table["p"].to_numpy(dtype=np.float64), table["family"].fillna("").to_numpy(dtype=str)
+    return table.assign(p_adjusted=holm_by_family(p, names))

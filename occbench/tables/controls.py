@@ -98,16 +98,18 @@ class _Effects:
 
     Attributes:
         points: By effect, shape (1 + B,), float64, points: in the data, then in every draw.
-        images: Photos with persons that count.
+        images: Photos with persons that count; ``changed``: photos that are not the same in all cells.
     """
 
     points: Mapping[str, np.ndarray]
     images: int
+    changed: int
 
     def row(self) -> Row:
         """The columns of the effects."""
         values = np.stack([self.points[name] for name in EFFECTS], axis=1)
-        found = intervals(values[0], values[1:], clusters=np.full(len(EFFECTS), self.images))
+        images, changed = (np.full(len(EFFECTS), number) for number in (self.images, self.changed))
+        found = intervals(values[0], values[1:], clusters=images, changed=changed)
         return {
             name + end: float(numbers[i])
             for i, name in enumerate(EFFECTS)
@@ -137,13 +139,21 @@ def _effects(hidden: Sequence[int], clean: Resampled, cells: Mapping[str, Resamp
         }
         for effect in points.values():
             effect[1:] = np.nan if few else effect[1:]
-        yield placement, _Effects(points, int(clean.images[members].min()) if len(members) else 0)
+        images = int(clean.images[members].min()) if len(members) else 0
+        yield placement, _Effects(points, images, _changed(hidden, [clean, *cells.values()]))
+
+
+def _changed(hidden: Sequence[int], cells: Sequence[Resampled]) -> int:
+    """Photos in which what decides the figure of any hidden keypoint is not the same in all cells."""
+    each = [np.concatenate([cell.signatures[cell.keys.index(k)] for k in hidden]) for cell in cells]
+    other = np.any([each[0] != one for one in each[1:]], axis=0).reshape(len(hidden), -1)
+    return int(np.count_nonzero(other.any(axis=0)))
 
 
 def _figures(hidden: Sequence[int], cell: Resampled) -> np.ndarray:
     """Of the hidden keypoints, shape (1 + B, M): in the data, then in every draw; fractions."""
     at = [cell.keys.index(k) for k in hidden]
-    return np.concatenate([cell.ap[None, at], cell.draws[:, at].reshape(-1, len(at))])
+    return np.concatenate([cell.exact[None, at], cell.draws[:, at].reshape(-1, len(at))])
 
 
 def _mean_of(figures: np.ndarray) -> np.ndarray:
@@ -157,4 +167,5 @@ def _mean(several: Sequence[_Effects]) -> _Effects:
     for name in EFFECTS:
         known = [effects.points[name] for effects in several if np.isfinite(effects.points[name][0])]
         points[name] = np.mean(known, axis=0) if known else several[0].points[name]
-    return _Effects(points, min(effects.images for effects in several))
+    changed = max(effects.changed for effects in several)
+    return _Effects(points, min(effects.images for effects in several), changed)

@@ -29,11 +29,14 @@ class Groups(PerCell):
         "n": number("persons or joints that count"),
         "value": number("the figure of `metric`, a fraction"),
         **bounds("value", "`value`"),
-        "drop": number("`value` clean minus attacked, of the same persons, points (x 100)"),
+        "drop": number("clean minus attacked, of the same persons, points (x 100): of the exact AP, or of `value`"),
         **bounds("drop", "`drop`, points, paired by photo"),
         "drop_se": number("standard error of `drop`, points"),
         "p": number("two-sided p for no drop"),
-        "p_adjusted": number("`p`, adjusted over all drops of the table (Holm)"),
+        "p_adjusted": number("`p`, adjusted (Holm) over the drops of its `family`"),
+        "drop_grid": number("`value` clean minus attacked as printed, points"),
+        "photos": number("photos in which the attack changed anything that the figure is made of; below 6 no interval"),
+        "family": text("the drops that are adjusted together: of one level, radius, placement and metric"),
     }
 
     def applies(self, run: FinishedRun) -> bool:
@@ -42,8 +45,11 @@ class Groups(PerCell):
 
     def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
         """See :class:`~.table.PerCell`."""
-        return run.judge.groups(None if cell.attack is None else cell)
+        if cell.attack is None:
+            return run.judge.groups(None)
+        where = f"{cell.attack.level} r={cell.attack.radius:g} {cell.attack.placement}"
+        return [row | {"family": f"{where}: {row['metric']}"} for row in run.judge.groups(cell)]
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
-        """See :class:`~.table.Table`; p adjusted over all drops of the table (Holm)."""
+        """See :class:`~.table.Table`; p adjusted by family (Holm)."""
         return with_adjusted_p(super().frame(rows))

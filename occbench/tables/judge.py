@@ -64,8 +64,9 @@ class ApJudge:
     def _scored(self, cell: CellPredictions) -> ScoredCell:
         """A cell's predictions as detections: scored, thinned out (PROTOCOL section 5)."""
         data = self._dataset
-        found = to_detections(data.persons, cell.keypoints, cell.scores, self._areas, data.sigmas)
-        return ScoredCell(cell.attack, found, covered_by_truth(data, cell.covered))
+        found = to_detections(data, cell.keypoints, cell.scores, self._areas)
+        covered, attacked = (covered_by_truth(data, flags) for flags in (cell.covered, cell.attacked))
+        return ScoredCell(cell.attack, found, covered, attacked)
 
 
 class RateJudge:
@@ -84,5 +85,5 @@ class RateJudge:
         return self._scorer.clean_groups() if cell is None else self._scorer.groups(self._rated(cell))
 
     def _rated(self, cell: CellPredictions) -> RatedCell:
-        covered = covered_by_truth(self._dataset, cell.covered)
-        return RatedCell(cell.attack, by_annotation(self._dataset, cell.keypoints), covered)
+        covered, attacked = (covered_by_truth(self._dataset, flags) for flags in (cell.covered, cell.attacked))
+        return RatedCell(cell.attack, by_annotation(self._dataset, cell.keypoints), covered, attacked)

@@ -10,14 +10,12 @@ from typing import Any
 
 from ..attacks import Attack
 from ..data.persons import Dataset
+from ..evaluation.cells import EVALUATION
 from ..inference.predictions import cell_slug
 from ..runs import about, durable
 from .finished import FinishedRun
 from .rows import plain
 from .table import PerCell, Table
-
-EVALUATION = 2
-"""Counted up when the same predictions give other rows than before."""
 
 FOLDER = "scores"
 """Where in a run they lie, one file a cell."""

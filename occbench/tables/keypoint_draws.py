@@ -10,8 +10,10 @@ from ..data.persons import Dataset
 from ..evaluation.bootstrap import Resampled, Weights, prepare, resample
 from ..evaluation.cells import Key, Protocol, cell_masks
 from ..evaluation.natural import flag_masks, flag_table
+from ..evaluation.owners import owned
 from ..evaluation.rates import METRICS, RateTable, resample_rates
-from ..evaluation.types import GroundTruth
+from ..evaluation.standardised import Compared, compared_areas, compared_rates
+from ..evaluation.types import Detections, GroundTruth
 from ..inference.predictions import CellPredictions
 from ..inference.results import to_detections
 from .rates import by_annotation
@@ -43,9 +45,19 @@ class Aps:
         self._single = cell_masks(len(dataset.truth), len(dataset.sigmas))
         del self._single[None]  # all keypoints
 
-    def by_flag(self, cell: CellPredictions) -> Resampled:
-        """Of each keypoint where it is visible and where it is occluded."""
-        return self._resampled(cell, flag_masks(self._dataset.truth), "corrected")
+    def by_flag(self, cell: CellPredictions) -> tuple[Resampled, list[Compared]]:
+        """Of each keypoint where it is visible and where it is occluded; and the same over comparable persons.
+
+        Predictions that are nobody's are left out: they cannot be charged to the one or the other.
+        """
+        data = self._dataset
+        found = owned(data.truth, self._detections(cell), data.sigmas)
+        prepared = prepare(data.truth, found, data.sigmas, "corrected", flag_masks(data.truth))
+        alike = [
+            compared_areas(data.truth, prepared.matches, (2 * k, 2 * k + 1), k, self._weights)
+            for k in range(data.truth.k)
+        ]
+        return resample(prepared, self._weights), alike
 
     def by_keypoint(self, cell: CellPredictions) -> Resampled:
         """Of each keypoint, at its index."""
@@ -59,8 +71,10 @@ class Aps:
         self, cell: CellPredictions, masks: Mapping[Key, np.ndarray | None], protocol: Protocol
     ) -> Resampled:
         data = self._dataset
-        found = to_detections(data.persons, cell.keypoints, cell.scores, self._areas, data.sigmas)
-        return resample(prepare(data.truth, found, data.sigmas, protocol, masks), self._weights)
+        return resample(prepare(data.truth, self._detections(cell), data.sigmas, protocol, masks), self._weights)
+
+    def _detections(self, cell: CellPredictions) -> Detections:
+        return to_detections(self._dataset, cell.keypoints, cell.scores, self._areas)
 
 
 class Rates:
@@ -71,10 +85,12 @@ class Rates:
         self._image = np.searchsorted(dataset.truth.image_ids, dataset.truth.image)
         self._weights = _weights(dataset.truth, scoring)
 
-    def by_flag(self, cell: CellPredictions) -> Resampled:
-        """Of each keypoint where it is visible and where it is occluded."""
-        split = flag_table(self._table(cell), self._dataset.truth.visibility)
-        return resample_rates(split, self._image, self._weights)
+    def by_flag(self, cell: CellPredictions) -> tuple[Resampled, list[Compared]]:
+        """Of each keypoint where it is visible and where it is occluded; and the same over comparable persons."""
+        truth, table = self._dataset.truth, self._table(cell)
+        hit, counted = table.hits.hit, table.hits.counted
+        alike = [compared_rates(truth, hit[:, k], counted[:, k], k, self._weights) for k in range(truth.k)]
+        return resample_rates(flag_table(table, truth.visibility), self._image, self._weights), alike
 
     def by_keypoint(self, cell: CellPredictions) -> Resampled:
         """Of each keypoint, at its index, among others."""

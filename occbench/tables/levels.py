@@ -39,7 +39,7 @@ class LevelScorer:
             figures, before = prepared.figures[None], self._clean[level][0].figures[None]
             row: Row = {"n": figures.n, "value": figures.ap}
             if against_clean:
-                row["drop"] = 100 * (before.ap - figures.ap)
+                row |= {"drop": 100 * (before.exact - figures.exact), "drop_grid": 100 * (before.ap - figures.ap)}
             if draws is not None:
                 ((_, row),) = rate_figures(draws, self._clean[level][1] if against_clean else None)
             rows.append(cell_columns(attack) | {"metric": "AP", "group": level} | row)

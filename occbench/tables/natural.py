@@ -39,11 +39,18 @@ class Natural(Table):
         "occluded": number("its clean figure over the latter, a fraction"),
         "natural": number("`visible` minus `occluded`: between different persons, points (x 100)"),
         **bounds("natural", "`natural`, points"),
+        "natural_p": number("two-sided p for no `natural`"),
+        "standardised": number("`natural` over persons of like area and number of labelled keypoints, points"),
+        **bounds("standardised", "`standardised`, points"),
+        "standardised_p": number("two-sided p for no `standardised`"),
         "synthetic": number("the keypoint's drop when it is hidden: of the same persons, points"),
         **bounds("synthetic", "`synthetic`, points, paired by photo"),
-        "n_keypoints": number("of `all`: keypoints that have both losses"),
-        "rho": number("of `all`: Spearman's rank correlation of the two losses over the keypoints"),
-        **bounds("rho", "`rho`"),
+        "synthetic_p": number("two-sided p for no `synthetic`"),
+        "n_keypoints": number("of `all`: kinds of keypoints (left and right are one) that have both losses"),
+        "rho": number(
+            "of `all`: Spearman's rank correlation of the losses relative to the figure, `standardised` natural"
+        ),
+        "rho_p": number("of `all`: two-sided p for no correlation, by permutations"),
     }
 
     def applies(self, run: FinishedRun) -> bool:
@@ -52,14 +59,15 @@ class Natural(Table):
 
     def rows(self, run: FinishedRun) -> list[Row]:
         """See :class:`~.table.Table`."""
-        natural, clean = run.figures.by_flag(run.clean), run.figures.by_keypoint(run.clean)
+        (natural, alike), clean = run.figures.by_flag(run.clean), run.figures.by_keypoint(run.clean)
+        kinds = keypoint_kinds(run.dataset.skeleton.keypoints)
         rows: list[Row] = []
         for (fill, radius), by_target in _suites(run.attacks).items():
             hidden = [
                 None if name not in by_target else run.figures.of_keypoints(run.read(by_target[name]), [k])
                 for k, name in enumerate(run.dataset.skeleton.keypoints)
             ]
-            table = natural_table(natural, clean, hidden)
+            table = natural_table(natural, alike, clean, hidden, kinds)
             rows += [{"fill": fill, "radius": radius} | row for row in _rows(table, run.dataset)]
         return rows
 
@@ -82,11 +90,19 @@ def _suites(attacks: Sequence[Attack]) -> dict[tuple[str, float], dict[str, Atta
     }
 
 
+def keypoint_kinds(keypoints: Sequence[str]) -> list[list[int]]:
+    """The keypoints of each kind: a left and a right one, or one alone."""
+    kinds: dict[str, list[int]] = {}
+    for i, name in enumerate(keypoints):
+        kinds.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append(i)
+    return list(kinds.values())
+
+
 def _rows(table: NaturalTable, dataset: Dataset) -> list[Row]:
     names, metric = dataset.skeleton.keypoints, metric_name(dataset)
     rows: list[Row] = []
     for found in table.rows:
         row = asdict(found) | {"keypoint": names[found.keypoint], "metric": metric}
         rows.append(row | {"visible": found.visible / 100, "occluded": found.occluded / 100})
-    correlation = {"rho": table.rho, "rho_lo": table.rho_lo, "rho_hi": table.rho_hi}
+    correlation = {"rho": table.rho, "rho_p": table.p}
     return [*rows, {"keypoint": "all", "metric": metric, "n_keypoints": table.n} | correlation]

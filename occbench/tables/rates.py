@@ -9,13 +9,13 @@ import numpy as np
 
 from ..attacks import Attack
 from ..data.persons import Dataset
-from ..evaluation.bootstrap import MIN_PERSONS, Resampled, Weights, ap_intervals, compare
-from ..evaluation.cells import Key, outside
+from ..evaluation.bootstrap import Resampled, Weights, ap_intervals, compare
+from ..evaluation.cells import Key
 from ..evaluation.pck import Hits
 from ..evaluation.rates import METRICS, RateTable, resample_rates
 from ..system.errors import OccbenchError
 from .rows import Row, cell_columns
-from .scoring import Scoring
+from .scoring import Scoring, remaining_columns, remaining_keypoints
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +26,13 @@ class RatedCell:
         attack: None for the clean cell.
         keypoints: Shape (G, K, 2), float64, image px: the prediction for each annotated person; NaN for none.
         covered: Shape (G, K), bool: labelled keypoints inside the painted region.
+        attacked: Shape (G,), bool: whom the attack changed.
     """
 
     attack: Attack | None
     keypoints: np.ndarray
     covered: np.ndarray
+    attacked: np.ndarray
 
 
 def metric_name(dataset: Dataset) -> str:
@@ -94,8 +96,7 @@ class RateScorer:
         self._keypoints, self._scoring = dataset.skeleton.keypoints, scoring
         self._image = np.searchsorted(dataset.truth.image_ids, dataset.truth.image)
         nothing = np.empty((0, len(dataset.truth.image_ids)))
-        self._nothing = Weights(nothing, nothing)
-        self._weights = scoring.weights(len(dataset.truth.image_ids)) or self._nothing
+        self._weights = scoring.weights(len(dataset.truth.image_ids)) or Weights(nothing, nothing)
         self._clean_tables = self._tables(clean)
         self._clean_draws = [resample_rates(table, self._image, self._weights) for table in self._clean_tables]
 
@@ -140,13 +141,13 @@ class RateScorer:
         return rows
 
     def _add_remaining(self, rows: list[Row], table: RateTable, cell: RatedCell) -> None:
-        """The drop over the persons in whom a joint lies outside the painted region, as for AP."""
-        visible = outside(self._truth, cell.covered, self._scoring.protocol)
+        """The drop over the attacked persons in whom a joint lies outside the painted region, as for AP."""
+        remaining = remaining_keypoints(self._truth, cell.covered, cell.attacked, self._scoring.protocol)
         before, after = (
-            resample_rates(_only(visible, t), self._image, self._nothing) for t in (self._clean_tables[0], table)
+            resample_rates(_only(remaining, t), self._image, self._weights) for t in (self._clean_tables[0], table)
         )
-        for row, n, a, b in zip(rows, after.n.tolist(), before.ap, after.ap, strict=False):
-            row |= {"n_remaining": n, "drop_remaining": 100 * (a - b) if n >= MIN_PERSONS else np.nan}
+        for row, found in zip(rows, compare(before, after), strict=False):
+            row |= remaining_columns(found)
 
 
 def _only(counts: np.ndarray, table: RateTable) -> RateTable:
@@ -164,5 +165,5 @@ def rate_figures(found: Resampled, clean: Resampled | None) -> list[tuple[Key, R
     if clean is not None:
         for (_, row), drop in zip(rows, compare(clean, found), strict=True):
             row |= {"drop": drop.drop, "drop_lo": drop.drop_lo, "drop_hi": drop.drop_hi}
-            row |= {"drop_se": drop.drop_se, "p": drop.p}
+            row |= {"drop_se": drop.drop_se, "p": drop.p, "drop_grid": drop.drop_grid, "photos": drop.photos}
     return rows

@@ -69,16 +69,16 @@ def score_results(dataset: Dataset, predictions: Sequence[Path], clean: Path | N
     """
     files = [file for file in (clean, *predictions) if file is not None]
     levels = [*([CLEAN] if clean is not None else []), *_levels(predictions)]
-    covered = np.zeros(dataset.truth.visibility.shape, dtype=bool)
+    nothing = np.zeros(dataset.truth.visibility.shape, dtype=bool), np.zeros(len(dataset.truth), dtype=bool)
     if dataset.metric == "oks":
         found = [read_results(file, dataset) for file in files]
         counts = [(len(one.image), len(np.unique(one.image))) for one in found]
-        rows, groups = _by_ap(dataset, [ScoredCell(None, one, covered) for one in found], scoring)
+        rows, groups = _by_ap(dataset, [ScoredCell(None, one, *nothing) for one in found], scoring)
     else:
         poses = [read_poses(file, dataset) for file in files]
         there = [np.isfinite(one).all((1, 2)) for one in poses]
         counts = [(int(one.sum()), len(np.unique(dataset.truth.image[one]))) for one in there]
-        rows, groups = _by_rate(dataset, [RatedCell(None, one, covered) for one in poses], scoring)
+        rows, groups = _by_rate(dataset, [RatedCell(None, one, *nothing) for one in poses], scoring)
     return Scores(
         _named(Cells().frame(_flat(rows)), levels),
         _named(Groups().frame(_flat(groups)), levels),

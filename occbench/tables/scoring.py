@@ -9,7 +9,16 @@ import numpy as np
 
 from ..attacks import Attack
 from ..data.persons import Dataset
-from ..evaluation.bootstrap import MIN_PERSONS, Resampled, Weights, ap_intervals, compare, prepare, resample
+from ..evaluation.bootstrap import (
+    MIN_PERSONS,
+    Comparison,
+    Resampled,
+    Weights,
+    ap_intervals,
+    compare,
+    prepare,
+    resample,
+)
 from ..evaluation.cells import Evaluator, Key, Protocol, cell_masks, evaluate_cell, outside
 from ..evaluation.oks import keypoint_similarity
 from ..evaluation.types import Detections, Figures, GroundTruth
@@ -24,11 +33,13 @@ class ScoredCell:
         attack: None for the clean cell.
         detections: Predicted persons.
         covered: Shape (G, K), bool: labelled keypoints of each annotated person inside the painted region.
+        attacked: Shape (G,), bool: annotated persons whom the attack changed.
     """
 
     attack: Attack | None
     detections: Detections
     covered: np.ndarray
+    attacked: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -89,10 +100,32 @@ class Scorer:
         figures, draws = self._evaluate(cell)
         rows = self._rows(cell.attack, figures, draws)
         for row, (key, found) in zip(rows, figures.items(), strict=True):
-            row["drop"] = 100 * (self._clean_figures[key].ap - found.ap)
-        _add_intervals(rows, self._clean_draws, draws)
-        _add_remaining(rows, self._truth, self._sigmas, self._clean, cell, self._scoring)
+            row["drop"] = 100 * (self._clean_figures[key].exact - found.exact)
+            row["drop_grid"] = 100 * (self._clean_figures[key].ap - found.ap)
+        if self._clean_draws is not None and draws is not None:
+            for row, drop in zip(rows, compare(self._clean_draws, draws), strict=True):
+                row |= {"photos": drop.photos, "drop_lo": drop.drop_lo, "drop_hi": drop.drop_hi}
+                row |= {"drop_se": drop.drop_se, "p": drop.p}
+        self._add_remaining(rows, cell)
         return rows
+
+    def _add_remaining(self, rows: list[Row], cell: ScoredCell) -> None:
+        """The drop over the attacked persons in whom a keypoint lies outside the painted region (thesis, Fig. 8)."""
+        if cell.attack is None or cell.attack.level != "part":
+            return
+        remaining = remaining_keypoints(self._truth, cell.covered, cell.attacked, self._scoring.protocol)
+        masks = {
+            key: remaining if mask is None else mask & remaining
+            for key, mask in cell_masks(len(self._truth), len(self._sigmas)).items()
+        }
+        nothing = np.empty((0, len(self._truth.image_ids)), dtype=np.int16)
+        weights = self._weights or Weights(nothing, nothing)
+        before, after = (
+            resample(prepare(self._truth, c.detections, self._sigmas, self._scoring.protocol, masks), weights)
+            for c in (self._clean, cell)
+        )
+        for row, found in zip(rows, compare(before, after), strict=True):
+            row |= remaining_columns(found)
 
     def _rows(self, attack: Attack | None, figures: dict[Key, Figures], draws: Resampled | None) -> list[Row]:
         rows = [_row(attack, self._keypoints, key, found) for key, found in figures.items()]
@@ -105,43 +138,33 @@ class Scorer:
 
 def _row(attack: Attack | None, keypoints: Sequence[str], key: Key, figures: Figures) -> Row:
     name = keypoints[key] if isinstance(key, int) else "all"
-    return cell_columns(attack) | {"keypoint": name} | asdict(figures) | {"metric": "AP", "value": figures.ap}
+    figured = asdict(figures) | {"ap_exact": figures.exact, "metric": "AP", "value": figures.ap}
+    return cell_columns(attack) | {"keypoint": name} | figured
 
 
-def _add_intervals(rows: list[Row], clean: Resampled | None, attacked: Resampled | None) -> None:
-    if clean is None or attacked is None:
-        return
-    for row, found in zip(rows, compare(clean, attacked), strict=True):
-        row |= {"drop_lo": found.drop_lo, "drop_hi": found.drop_hi, "drop_se": found.drop_se, "p": found.p}
+def remaining_keypoints(
+    truth: GroundTruth, covered: np.ndarray, attacked: np.ndarray, protocol: Protocol
+) -> np.ndarray:
+    """The labelled keypoints that an attack leaves uncovered: of attacked persons; ``thesis`` takes everybody's.
 
+    Args:
+        truth: Annotated persons.
+        covered: Shape (G, K), bool: keypoints inside the painted region.
+        attacked: Shape (G,), bool.
+        protocol: See `occbench.evaluation.cells.outside`.
 
-def _add_remaining(
-    rows: list[Row],
-    truth: GroundTruth,
-    sigmas: np.ndarray,
-    clean: ScoredCell,
-    cell: ScoredCell,
-    scoring: Scoring,
-) -> None:
-    """The drop over the persons in whom a keypoint lies outside the painted region (Fig. 8 of the thesis).
-
-    NaN with fewer than :data:`MIN_PERSONS` of them: of a part's own keypoints few persons remain.
+    Returns:
+        Shape (G, K), bool.
     """
-    if cell.attack is None or cell.attack.level != "part":
-        return
-    visible = outside(truth, cell.covered, scoring.protocol)
-    labelled = truth.visibility > 0
-    masks = {
-        key: visible & labelled if mask is None else mask & visible
-        for key, mask in cell_masks(len(truth), len(sigmas)).items()
-    }
-    before, after = (
-        evaluate_cell(truth, c.detections, sigmas, scoring.protocol, scoring.evaluator, masks) for c in (clean, cell)
-    )
-    for row, key in zip(rows, masks, strict=True):
-        n = after[key].n
-        drop = 100 * (before[key].ap - after[key].ap) if n >= MIN_PERSONS else np.nan
-        row |= {"n_remaining": n, "drop_remaining": drop}
+    remaining = outside(truth, covered, protocol) & (truth.visibility > 0)
+    return remaining if protocol == "thesis" else remaining & attacked[:, None]
+
+
+def remaining_columns(found: Comparison) -> Row:
+    """The drop of a remaining keypoint, with fewer than :data:`MIN_PERSONS` persons as not measurable."""
+    drop = found.drop if found.n >= MIN_PERSONS else np.nan
+    row: Row = {"n_remaining": found.n, "drop_remaining": drop, "p_remaining": found.p}
+    return row | {"drop_remaining_lo": found.drop_lo, "drop_remaining_hi": found.drop_hi}
 
 
 def own_similarity(dataset: Dataset, keypoints: np.ndarray) -> np.ndarray:
@@ -165,18 +188,16 @@ def own_similarity(dataset: Dataset, keypoints: np.ndarray) -> np.ndarray:
 
 
 def covered_by_truth(dataset: Dataset, covered: np.ndarray) -> np.ndarray:
-    """Covered keypoints by annotated person, from those by box.
+    """What is said of boxes, by annotated person: which keypoints are covered, or whether they are attacked.
 
     Args:
         dataset: Whose persons (boxes) and truth.
-        covered: Shape (N, K), bool, by box.
+        covered: Shape (N, K) or (N,), bool, by box.
 
     Returns:
-        Shape (G, K), bool, by annotation.
+        Shape (G, K) or (G,), bool, by annotation.
     """
-    result = np.zeros((len(dataset.truth), covered.shape[1]), dtype=bool)
-    row = {int(i): g for g, i in enumerate(dataset.truth.ids)}
-    for person, hidden in zip(dataset.persons, covered, strict=True):
-        if person.annotation is not None:
-            result[row[person.annotation]] |= hidden
+    result = np.zeros((len(dataset.truth), *covered.shape[1:]), dtype=bool)
+    owner = dataset.owners()
+    np.logical_or.at(result, owner[owner >= 0], covered[owner >= 0])
     return result

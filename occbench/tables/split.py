@@ -18,6 +18,7 @@ from ..evaluation.bootstrap import MIN_PERSONS, Resampled, Weights, prepare, res
 from ..evaluation.cells import Protocol
 from ..evaluation.intervals import intervals
 from ..evaluation.rates import METRICS, resample_rates
+from ..evaluation.signatures import changed_images
 from ..inference.results import to_detections
 from .finished import FinishedRun
 from .rates import by_annotation, metric_name
@@ -31,12 +32,17 @@ TERMS = {
     "drop_boxes": "what it costs through the boxes alone: clean minus (clean photo, boxes of the attacked one)",
     "drop_both": "what it costs altogether: clean minus (attacked photo, its boxes)",
     "interaction": "`drop_both` minus `drop_pose` minus `drop_boxes`",
+    "share_pose": "of `drop_both` what the pose loses, mean over both orders of losing pose and boxes",
+    "share_boxes": "of `drop_both` what the boxes lose, likewise: both shares add up to it",
 }
 """Of a loss, in points (x 100), each with what it is."""
 
+_MEMBERS = {"drop_pose": (0, 1), "drop_boxes": (0, 2), "drop_both": (0, 3)}
+"""Which of the four cells a term is the difference of; the other terms are of all."""
+
 _COUNTS = {
-    "matched": "boxes that stand for an annotated person",
-    "missed": "annotated persons without a box",
+    "matched": "annotated persons with labelled keypoints for whom a box stands",
+    "missed": "those of them for whom none does",
     "unmatched": "boxes that stand for nobody",
 }
 
@@ -118,11 +124,16 @@ class Splitter:
             both: The attacked photo in the attacked boxes.
         """
         cells = [self._clean, *map(self._resampled, (photo, boxes, both))]
-        estimates = _terms(*(cell.ap for cell in cells))
+        estimates = _terms(*(cell.exact for cell in cells))
         draws = _terms(*(cell.draws for cell in cells))
         enough = self._clean.n >= MIN_PERSONS
         found = {
-            term: intervals(np.where(enough, estimates[term], np.nan), draws[term], clusters=self._clean.images)
+            term: intervals(
+                np.where(enough, estimates[term], np.nan),
+                draws[term],
+                clusters=self._clean.images,
+                changed=changed_images(*(cells[i].signatures for i in _MEMBERS.get(term, range(4)))),
+            )
             for term in TERMS
         }
         found_counts = (self._counts, both.dataset.box_counts())
@@ -149,7 +160,7 @@ class Splitter:
     def _resampled(self, cell: Cell) -> Resampled:
         data, predictions = cell.dataset, cell.predictions
         if data.metric == "oks":
-            found = to_detections(data.persons, predictions.keypoints, predictions.scores, cell.areas, data.sigmas)
+            found = to_detections(data, predictions.keypoints, predictions.scores, cell.areas)
             return resample(prepare(data.truth, found, data.sigmas, self._protocol), self._weights)
         poses, labelled = by_annotation(data, predictions.keypoints), data.truth.visibility > 0
         lengths, image = np.asarray(data.lengths), np.searchsorted(data.truth.image_ids, data.truth.image)
@@ -160,4 +171,6 @@ class Splitter:
 def _terms(clean: np.ndarray, photo: np.ndarray, boxes: np.ndarray, both: np.ndarray) -> dict[str, np.ndarray]:
     """The terms in points, of fractions of any one shape."""
     pose_loss, box_loss, whole = (100 * (clean - other) for other in (photo, boxes, both))
-    return dict(zip(TERMS, (pose_loss, box_loss, whole, whole - pose_loss - box_loss), strict=True))
+    # Shapley's value: what each adds when it comes first, and when it comes second.
+    shares = (pose_loss + whole - box_loss) / 2, (box_loss + whole - pose_loss) / 2
+    return dict(zip(TERMS, (pose_loss, box_loss, whole, whole - pose_loss - box_loss, *shares), strict=True))

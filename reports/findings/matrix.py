@@ -94,7 +94,8 @@ def most_affected(run: Run, part: Slice, top: int = TOP) -> list[Panel]:
     """Per target the keypoints with the largest mean |drop| over the fills (Figs 6 and 8 of the thesis).
 
     A part attack is judged by its remaining keypoints: those outside the painted region (``drop_remaining``, whose n
-    is ``n_remaining``); a keypoint attack by every keypoint, its own included. Equal ones keep the skeleton's order.
+    is ``n_remaining``); a keypoint attack by every keypoint, its own included. Only drops with an interval are ranked.
+    Equal ones keep the skeleton's order.
     """
     value, count = ("drop_remaining", "n_remaining") if part.level == "part" else ("drop", "n")
     targets = _by_target(part.single)
@@ -105,7 +106,11 @@ def most_affected(run: Run, part: Slice, top: int = TOP) -> list[Panel]:
         keypoints: dict[str, list[Record]] = {}
         for row in mine:
             keypoints.setdefault(row["keypoint"], []).append(row)
-        sizes = {k: [abs(row[value]) for row in rows if not math.isnan(row[value])] for k, rows in keypoints.items()}
+        sizes = {
+            k: [abs(row[value]) for row in rows if not math.isnan(row[f"{value}_lo"])] for k, rows in keypoints.items()
+        }
+        if not any(sizes.values()) and not run.has_intervals:  # without draws nothing has one
+            sizes = {k: [abs(r[value]) for r in rows if not math.isnan(r[value])] for k, rows in keypoints.items()}
         means = {k: sum(found) / len(found) for k, found in sizes.items() if found}
         names = sorted(means, key=lambda k: (-means[k], order.get(k, len(order)), k))[:top]
         own = run.manifest.skeleton.own_keypoints(part.level, target)
@@ -121,6 +126,9 @@ def _affected(rows: Sequence[Record], name: str, own: bool, fills: Sequence[str]
         row = by_fill.get(fill)
         if row is None:
             drops[fill] = NO_DROP
-        else:  # the intervals of cells.csv are those of `drop`
-            drops[fill] = drop_of(row) if value == "drop" else Drop(float(row[value]))
+        elif value == "drop":
+            drops[fill] = drop_of(row)
+        else:
+            low, high = row["drop_remaining_lo"], row["drop_remaining_hi"]
+            drops[fill] = Drop(float(row[value]), float(low), float(high), float(row["p_remaining"]))
     return Affected(name, own, maximum(row[count] for row in rows), drops)

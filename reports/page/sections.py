@@ -53,8 +53,9 @@ UNCONTROLLED = Markup(
     "<code>--placement centred,decoys:6,placebo</code> can."
 )
 HEDGE = (
-    "Lines are 95 % intervals. Hatched: cannot be told from zero, with p corrected (Holm) over all drops shown "
-    "together."
+    "Lines are 95 % intervals. Hatched: cannot be told from zero, by the interval and by p, corrected (Holm) over the "
+    "drops of one level, radius and placement. Drops are differences of the exact area under the precision-recall "
+    "curves; the printed AP reads these at 101 points, so that differences of printed APs can be off by .15 points."
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from occbench.evaluation.cells import EVALUATION
 from occbench.system.errors import OccbenchError
 
 from .manifest import Example, Manifest
@@ -25,6 +26,7 @@ _TEXT = ["model", "dataset", "boxes", "protocol", "level", "fill", "target", "pl
 _NUMBERS = ["radius", "n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop"]
 _NUMBERS += ["ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"]
 _OPTIONAL = ["drop_lo", "drop_hi", "drop_se", "p", "p_adjusted", "ap_lo", "ap_hi", "attraction", "attraction_decoys"]
+_OPTIONAL += ["drop_remaining_lo", "drop_remaining_hi", "p_remaining", "photos"]
 _VALUES = {"ap": "value", "ap_lo": "value_lo", "ap_hi": "value_hi"}
 
 
@@ -80,11 +82,11 @@ def load_run(path: Path) -> Run:
     cells, lost = _join_manifest(_read_cells(path / "cells.csv"), manifest)
     groups = _read_more(path / "groups.csv", _GROUPS_TEXT, _GROUPS_NUMBERS)
     confidence = _read_more(path / "confidence.csv", _CONFIDENCE_TEXT, _CONFIDENCE_NUMBERS)
-    natural = _read_more(path / "natural.csv", _NATURAL_TEXT, _NATURAL_NUMBERS)
-    split = _read_more(path / "split.csv", _SPLIT_TEXT, _SPLIT_NUMBERS)
+    natural = _read_more(path / "natural.csv", _NATURAL_TEXT, _NATURAL_NUMBERS, _NATURAL_NEWER)
+    split = _read_more(path / "split.csv", _SPLIT_TEXT, _SPLIT_NUMBERS, _SPLIT_NEWER)
     controls = _read_more(path / "controls.csv", _CONTROLS_TEXT, _CONTROLS_NUMBERS)
     examples, notes = _read_examples(path)
-    notes = (*lost, *_metric_note(cells), *notes)
+    notes = (*lost, *_metric_note(cells), *_rule_note(path, manifest), *notes)
     torso = _read_torso(path / "persons.parquet")
     return Run(path, manifest, cells, groups, confidence, natural, split, controls, torso, examples, notes)
 
@@ -93,6 +95,16 @@ def _metric_note(cells: pd.DataFrame) -> tuple[str, ...]:
     """Says what AP stands for where the data set is scored with something else."""
     others = sorted(set(cells["metric"]) - {"", "AP"})
     return (f"This data set is scored by {others[0]}: what is called AP here is {others[0]}.",) if others else ()
+
+
+def _rule_note(path: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Says that the scores are not comparable with those of a run of today."""
+    if manifest.evaluation == EVALUATION:
+        return ()
+    return (
+        "The scores of this run are of an older rule, so do not compare its drops and its figures of single keypoints "
+        f"with those of newer runs; `occbench report --rescore {path}` makes them anew from its predictions.",
+    )
 
 
 def _read_json(file: Path) -> Any:
@@ -139,7 +151,7 @@ def _read_cells(file: Path) -> pd.DataFrame:
     missing = [name for name in _TEXT + _NUMBERS if name not in cells.columns]
     if missing:
         raise OccbenchError(f"{file} lacks the column {', '.join(missing)}; write the run anew with this occbench")
-    for name in [*_OPTIONAL, *_VALUES.values(), "metric"]:
+    for name in [*_OPTIONAL, *_VALUES.values(), "metric", "family"]:
         if name not in cells.columns:
             cells[name] = ""
     for name in [*_NUMBERS, *_OPTIONAL, *_VALUES.values()]:
@@ -212,26 +224,32 @@ _GROUPS_NUMBERS = ["radius", "n", "value", "value_lo", "value_hi", "drop", "drop
 
 _NATURAL_TEXT = ["fill", "keypoint", "metric"]
 _NATURAL_NUMBERS = ["radius", "n_visible", "n_occluded", "visible", "occluded", "n_keypoints"]
-_NATURAL_NUMBERS += [f"{name}{end}" for name in ("natural", "synthetic", "rho") for end in ("", "_lo", "_hi")]
+_NATURAL_NUMBERS += [f"{name}{end}" for name in ("natural", "synthetic") for end in ("", "_lo", "_hi")]
+_NATURAL_NUMBERS += ["rho"]
+_NATURAL_NEWER = ["natural_p", "synthetic_p", "rho_p", *(f"standardised{end}" for end in ("", "_lo", "_hi", "_p"))]
 _CONTROLS_TEXT = ["level", "fill", "target", "placement", "metric"]
 _CONTROLS_NUMBERS = ["radius", "n_targets"]
 _CONTROLS_NUMBERS += [f"{n}{end}" for n in ("marker", "gain", "placebo", "corrected") for end in ("", "_lo", "_hi")]
 _SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
 _SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
 _SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]
+_SPLIT_NEWER = [f"{name}_p" for name in _SPLIT_TERMS]
+_SPLIT_NEWER += [f"{name}{end}" for name in ("share_pose", "share_boxes") for end in ("", "_lo", "_hi", "_p")]
 _SPLIT_NUMBERS += [f"{n}_{when}" for when in ("clean", "attacked") for n in ("matched", "missed", "unmatched")]
 
 
-def _read_more(file: Path, text: list[str], numbers: list[str]) -> pd.DataFrame:
-    """A table that not every run has; without rows where there is none."""
+def _read_more(file: Path, text: list[str], numbers: list[str], newer: Sequence[str] = ()) -> pd.DataFrame:
+    """A table that not every run has; without rows where there is none, and NaN in columns that are newer than it."""
     columns = text + numbers
     found = pd.DataFrame(columns=columns, dtype=str)
     if file.is_file() and file.stat().st_size > 2:  # pandas writes a table without columns as a line without text
         try:
-            found = pd.read_csv(file, dtype=str, keep_default_na=False)[columns]
+            read = pd.read_csv(file, dtype=str, keep_default_na=False)
+            found = read[columns].assign(**{name: read[name] for name in newer if name in read})
         except (ValueError, OSError, KeyError) as error:
             raise OccbenchError(f"{file} cannot be read ({error}); write the run anew") from None
-    return found.assign(**{name: _numbers(found[name], file) for name in numbers})
+    found = found.assign(**{name: "" for name in newer if name not in found})
+    return found.assign(**{name: _numbers(found[name], file) for name in [*numbers, *newer]})
 
 
 def _read_torso(file: Path) -> np.ndarray:

@@ -119,6 +119,7 @@ class Manifest(_Entry):
     scope: Literal["person", "image"] = "person"
     protocol: str
     evaluator: str | None = None
+    evaluation: int = 1
     bootstrap: int | None = None
     seed: int | None = None
     backend: Backend | None = None

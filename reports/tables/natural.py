@@ -6,15 +6,16 @@ import math
 from collections.abc import Sequence
 
 from ..findings.controls import Estimate
-from ..reading.drops import Record, records
+from ..reading.drops import ALPHA, Record, records
 from ..reading.load import Run
 from ..reading.names import listed, number
 from .table import Column, Row, Table
 
 READING = (
     "Of the keypoints that something hides in the photo itself, and of those that were hidden here. The natural loss "
-    "is between different persons, and who is occluded is also smaller, more crowded, or turned away; the synthetic "
-    "loss is of the same persons. So only their ranks are compared."
+    "is between different persons, and who is occluded is also smaller, more crowded, or turned away; standardised, it "
+    "is over persons of like area and number of labelled keypoints. The synthetic loss is of the same persons. So only "
+    "the ranks of relative losses are compared, left and right as one."
 )
 
 
@@ -30,20 +31,19 @@ def natural_fills(run: Run) -> list[tuple[str, float]]:
 
 
 def correlation_sentences(run: Run) -> list[str]:
-    """Per fill Spearman's rank correlation with its interval, in words."""
+    """Per fill Spearman's rank correlation with its p, in words; none of a run that has no p for it."""
     said = []
     for row in records(run.natural[run.natural["keypoint"] == "all"]):
         n, fill = row["n_keypoints"], row["fill"].capitalize()
         if math.isnan(row["rho"]):
-            said.append(f"{fill}: {n:.0f} keypoints have both losses, too few for a rank correlation.")
-            continue
-        sentence = f"{fill}: Spearman's ρ = {number(row['rho'], 2)} over {n:.0f} keypoints"
-        if math.isnan(row["rho_lo"]):
-            said.append(f"{sentence}, without an interval.")
-            continue
-        sentence += f", 95 % interval {number(row['rho_lo'], 2)} to {number(row['rho_hi'], 2)}"
-        zero = row["rho_lo"] <= 0 <= row["rho_hi"]
-        said.append(f"{sentence}{': it cannot be told from none' if zero else ''}.")
+            said.append(f"{fill}: {n:.0f} kinds of keypoints have both losses, too few for a rank correlation.")
+        elif not math.isnan(row["rho_p"]):
+            p = "< 0.001" if row["rho_p"] < 0.001 else f"= {number(row['rho_p'], 3)}"
+            zero = "" if row["rho_p"] < ALPHA else ": it cannot be told from none"
+            said.append(
+                f"{fill}: the relative losses have Spearman's ρ = {number(row['rho'], 2)} over {n:.0f} kinds of "
+                f"keypoints, p {p} by permutations{zero}."
+            )
     return said
 
 
@@ -60,12 +60,14 @@ def natural_table(run: Run) -> Table:
         Column("visible", f"{run.metric} visible", "ap"),
         Column("occluded", f"{run.metric} occluded", "ap"),
         Column("natural", "natural loss", "points"),
+        Column("standardised", "standardised", "points"),
         *(Column(f"synthetic_{fill}", fill, "points", fill, "synthetic loss") for fill, _ in fills),
     ]
     found = [
         Row(
             (
-                *(r["keypoint"], r["n_visible"], r["n_occluded"], r["visible"], r["occluded"], _loss(r, "natural")),
+                *(r["keypoint"], r["n_visible"], r["n_occluded"], r["visible"], r["occluded"]),
+                *(_loss(r, "natural"), _loss(r, "standardised")),
                 *(synthetic[r["keypoint"], fill] for fill, _ in fills),
             ),
             {"keypoint": r["keypoint"]},
@@ -79,8 +81,9 @@ def _caption(run: Run, fills: Sequence[tuple[str, float]]) -> str:
     sizes = listed(dict.fromkeys(f"{radius:g}" for _, radius in fills))
     return (
         f"Natural loss: clean {run.metric} where the keypoint is annotated as visible minus where it is annotated as "
-        f"occluded. Synthetic loss: drop of the keypoint's own {run.metric} when it is hidden (centred, r = {sizes} "
-        "px). Both in points (× 100) [95 % interval]; a dash: fewer than 10 persons."
+        "occluded; standardised: over persons of like area and number of labelled keypoints. Synthetic loss: drop of "
+        f"the keypoint's own {run.metric} when it is hidden (centred, r = {sizes} px). All in points (× 100) "
+        "[95 % interval]; a dash: fewer than 10 persons, or fewer than 6 photos that changed."
     )
 
 

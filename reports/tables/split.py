@@ -10,11 +10,13 @@ from .table import Column, Row, Table
 READING = (
     "The detector has seen the attacked photos. Pose: the attacked photo in the clean photo's boxes. Boxes: the clean "
     "photo in the boxes found in the attacked one. Both: the attacked photo in those boxes. The interaction is what is "
-    "left of both when the other two are taken away: above zero they make each other worse, below zero they lose the "
-    "same persons twice."
+    "left of both when the other two are taken away. Below zero, what the one has lost the other cannot lose again, "
+    "which must be so where either alone takes almost everything. The shares divide what both cost: each the mean of "
+    "being lost first and being lost second."
 )
 
 _TERMS = (("drop_pose", "pose"), ("drop_boxes", "boxes"), ("drop_both", "both"), ("interaction", "interaction"))
+_SHARES = (("share_pose", "pose"), ("share_boxes", "boxes"))
 
 
 def has_split(run: Run) -> bool:
@@ -32,7 +34,9 @@ def split_sentence(run: Run) -> str:
     ]
     if not said:
         return "The run has no intervals, so nothing can be said about chance."
-    return f"Of {len(rows)} attacks the interval excludes zero for {listed(said)} (not corrected for their number)."
+    return (
+        f"Of {len(rows)} attacks the interval and p exclude zero for {listed(said)} (not corrected for their number)."
+    )
 
 
 def split_table(run: Run) -> Table:
@@ -40,6 +44,7 @@ def split_table(run: Run) -> Table:
     columns = [
         Column("attack", "attack"),
         *(Column(column, name, "points", group="loss by") for column, name in _TERMS),
+        *(Column(column, name, "points", group="share of") for column, name in _SHARES),
         *(
             Column(f"{count}_{when}", name, "count", group=f"boxes, {when} photo")
             for when in ("clean", "attacked")
@@ -50,16 +55,16 @@ def split_table(run: Run) -> Table:
         Row(
             (
                 _name(row),
-                *(_term(row, column) for column, _ in _TERMS),
-                *(row[column.key] for column in columns[1 + len(_TERMS) :]),
+                *(_term(row, column) for column, _ in (*_TERMS, *_SHARES)),
+                *(row[column.key] for column in columns[1 + len(_TERMS) + len(_SHARES) :]),
             ),
             {"target": str(row["target"])},
         )
         for row in _overall(run)
     ]
     caption = (
-        f"Drop of {run.metric} over all keypoints, points [95 % interval, paired by photo]; missed: labelled persons "
-        "whom no box stands for; false: boxes that stand for nobody."
+        f"Drop of {run.metric} over all keypoints, points [95 % interval, paired by photo]; matched and missed: "
+        "labelled persons for whom a box stands, and for whom none does; false: boxes that stand for nobody."
     )
     return Table("split", caption, tuple(columns), tuple(rows), tinted=True)
 
@@ -74,4 +79,4 @@ def _name(row: Record) -> str:
 
 
 def _term(row: Record, column: str) -> Drop:
-    return Drop(row[column], row[f"{column}_lo"], row[f"{column}_hi"])
+    return Drop(row[column], row[f"{column}_lo"], row[f"{column}_hi"], row[f"{column}_p"])

@@ -143,16 +143,16 @@ def test_the_split_is_that_of_a_plain_loop(
         ):
             data = with_boxes(read_coco(labels, images), path)
             (clean,), geometry = predict_cells(model, data.persons, [], COCO, settings)
-            detections = to_detections(
-                data.persons, clean.keypoints, clean.scores, geometry[:, 2] * geometry[:, 3], data.sigmas
-            )
+            detections = to_detections(data, clean.keypoints, clean.scores, geometry[:, 2] * geometry[:, 3])
             prepared.append(prepare(data.truth, detections, data.sigmas))
         boxes_ap, both_ap = (found.figures[None].ap for found in prepared)
         base = manifest["backend"]["clean_ap"]
+        clean_exact = pd.read_csv(tmp_path / "run" / "cells.csv")["ap_exact"].iloc[0]
         expected = [base, cell["ap"], boxes_ap, both_ap]
         names = ["clean", "attacked_photo", "attacked_boxes", "attacked_both"]
         np.testing.assert_allclose([row[name] for name in names], expected, atol=1e-9)
-        terms = [100 * (base - ap) for ap in expected[1:]]
+        exact = clean_exact, cell["ap_exact"], *(found.figures[None].exact for found in prepared)
+        terms = [100 * (exact[0] - area) for area in exact[1:]]
         np.testing.assert_allclose([row["drop_pose"], row["drop_boxes"], row["drop_both"]], terms, atol=1e-7)
         assert row["drop_pose"] + row["drop_boxes"] + row["interaction"] == pytest.approx(row["drop_both"], abs=1e-7)
         assert row["drop_pose"] == pytest.approx(cell["drop"], abs=1e-7)
@@ -181,7 +181,7 @@ def test_intervals_are_those_of_the_paired_bootstrap(tiny: TinyModel, occbench: 
     for data, folder, slug in ((dataset, "", "clean"), (again, f"redetect/{SLUGS[1]}", SLUGS[1])):
         cell = read_cell(tmp_path / "run" / folder / "predictions" / f"{slug}.parquet")
         areas = pd.read_parquet(tmp_path / "run" / folder / "persons.parquet")["area"].to_numpy()
-        found = to_detections(data.persons, cell.keypoints, cell.scores, areas, data.sigmas)
+        found = to_detections(data, cell.keypoints, cell.scores, areas)
         cells.append(resample(prepare(data.truth, found, data.sigmas), weights))
     expected = compare(*cells)[0]
     row = overall(tmp_path / "run").iloc[1]

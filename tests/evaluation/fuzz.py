@@ -81,7 +81,17 @@ def _detections(rng: np.random.Generator, truth: GroundTruth, size: float, place
     scores = rng.random(d)
     if rng.random() < 0.5:
         scores = np.round(scores, 1)
-    return Detections(image, found, scores)
+    return Detections(image, found, scores, _owners(rng, truth, image) if rng.random() < 0.5 else None)
+
+
+def _owners(rng: np.random.Generator, truth: GroundTruth, image: np.ndarray) -> np.ndarray:
+    """Boxes of anybody in the image or of nobody, one to one."""
+    owner = np.full(len(image), -1)
+    for i in np.flatnonzero(rng.random(len(image)) < 0.7):
+        free = np.setdiff1d(np.flatnonzero(truth.image == image[i]), owner)
+        if len(free):
+            owner[i] = rng.choice(free)
+    return owner
 
 
 def _scoring(
@@ -95,7 +105,7 @@ def _scoring(
 
 
 def difference(p: Problem) -> float:
-    """The largest difference from pycocotools in any entry of precision, recall and the person counts."""
+    """The largest difference from pycocotools in any entry of precision, recall, person counts and exact areas."""
     matches = average_precision.match_masks(p.truth, p.detections, p.sigmas, p.masks, p.unlabelled)
     worst = 0.0
     for i, mask in enumerate(p.masks):
@@ -105,6 +115,7 @@ def difference(p: Problem) -> float:
             (ours.precision, theirs.precision),
             (ours.recall, theirs.recall),
             (ours.counted, theirs.counted),
+            (np.nan_to_num([ours.exact], nan=-1), np.nan_to_num([theirs.exact], nan=-1)),
         ):
             worst = max(worst, float(np.abs(a - b).max()))
     return worst

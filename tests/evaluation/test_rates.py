@@ -173,7 +173,8 @@ def test_drops_are_paired_and_few_persons_have_no_interval() -> None:
     assert np.isnan([found[0].drop_lo, found[0].drop_hi, found[0].drop_se, found[0].p]).all()
     assert np.isfinite(found["Ankle"].drop_lo)
     same = compare(clean, clean)[0]
-    assert (same.drop, same.drop_lo, same.drop_hi, same.p) == (0, 0, 0, 1)
+    assert (same.drop, same.photos) == (0, 0)
+    assert np.isnan([same.drop_lo, same.drop_hi, same.p]).all()
 
 
 def test_groups_of_nothing_are_no_number() -> None:

@@ -36,11 +36,15 @@ def population(rng: np.random.Generator, images: int = 12, persons: int = 30, k:
 
 
 def predictions(rng: np.random.Generator, truth: GroundTruth, noise: float = 0.05) -> Detections:
-    """One or two predictions a person, errors of very different size, and a few false ones."""
+    """One or two predictions a person, errors of very different size, and a few false ones.
+
+    The first prediction of a person is their box's, the others are nobody's.
+    """
     who = np.concatenate([np.arange(len(truth)), rng.choice(len(truth), len(truth) // 2)])
     spread = np.sqrt(truth.area[who])[:, None, None] * rng.lognormal(0, 0.8, (len(who), 1, 1)) * noise
     keypoints = truth.keypoints[who] + rng.normal(size=(len(who), truth.k, 2)) * spread
     false = rng.uniform(0, 500, (len(truth) // 4, truth.k, 2))
     image = np.concatenate([truth.image[who], rng.choice(truth.image_ids, len(false))])
     scores = np.concatenate([rng.uniform(0.2, 1, len(who)), rng.uniform(0, 0.8, len(false))])
-    return Detections(image, np.concatenate([keypoints, false]), np.round(scores, 2))
+    owner = np.where(np.arange(len(image)) < len(truth), np.arange(len(image)), -1)
+    return Detections(image, np.concatenate([keypoints, false]), np.round(scores, 2), owner)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from occbench.attacks import COCO
+from occbench.evaluation.cells import EVALUATION
 
 KEYPOINTS = ["nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_ankle", "right_ankle"]
 PARTS = {"corpus": KEYPOINTS[1:5], "hip": KEYPOINTS[3:5]}
@@ -173,6 +174,7 @@ def fake_manifest(cells: Sequence[Cell], body: Body = TINY) -> dict[str, Any]:
         "boxes": {"source": "gt", "file": None, "sha256": None, "n": 30, "matched": 30, "missed": 0, "unmatched": 0},
         "protocol": "corrected",
         "evaluator": "exact",
+        "evaluation": EVALUATION,
         "bootstrap": 1000,
         "backend": {"name": "torch", "version": "2.13.0", "precision": "fp32"},
         "seed": 0,

@@ -31,7 +31,7 @@ def natural(**last: float | str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-SURE = {"n_keypoints": 6, "rho": 0.61, "rho_lo": 0.2, "rho_hi": 0.9}
+SURE = {"n_keypoints": 6, "rho": 0.61, "rho_p": 0.021}
 
 
 def made(folder: Path, table: pd.DataFrame) -> Path:
@@ -44,13 +44,14 @@ def test_the_table_and_what_it_says_of_itself(tmp_path: Path) -> None:
     run = made(tmp_path, natural(**SURE))
     table = natural_table(load_run(run))
     assert [column.head for column in table.columns] == [
-        *("keypoint", "n visible", "n occluded", "AP visible", "AP occluded", "natural loss", "blackout", "blur")
+        *("keypoint", "n visible", "n occluded", "AP visible", "AP occluded", "natural loss", "standardised"),
+        *("blackout", "blur"),
     ]
     assert [row.values[0] for row in table.rows] == KEYPOINTS
     build_report([run])
     page = (run / "report.html").read_text()
     assert "Natural beside synthetic occlusion" in page
-    assert "So only their ranks are compared." in page
+    assert "So only the ranks of relative losses are compared" in page
     written = pd.read_csv(run / "tables" / "natural.csv")
     assert written["natural"].isna().tolist() == [True] + [False] * 6
     assert written["synthetic_blur"].iloc[1] == 3
@@ -60,18 +61,23 @@ def test_the_table_and_what_it_says_of_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("last", "said"),
     [
-        (SURE, "Blackout: Spearman's ρ = 0.61 over 6 keypoints, 95 % interval 0.20 to 0.90."),
-        ({**SURE, "rho_lo": -0.1}, "95 % interval −0.10 to 0.90: it cannot be told from none."),
-        ({"n_keypoints": 6, "rho": 0.61}, "Blackout: Spearman's ρ = 0.61 over 6 keypoints, without an interval."),
-        ({"n_keypoints": 2}, "Blackout: 2 keypoints have both losses, too few for a rank correlation."),
+        (SURE, "Blackout: the relative losses have Spearman's ρ = 0.61 over 6 kinds of keypoints, p = 0.021 by"),
+        ({**SURE, "rho_p": 0.0004}, "p < 0.001 by permutations."),
+        ({**SURE, "rho_p": 0.2}, "p = 0.200 by permutations: it cannot be told from none."),
+        ({"n_keypoints": 2}, "Blackout: 2 kinds of keypoints have both losses, too few for a rank correlation."),
     ],
 )
 def test_the_correlation_in_words(tmp_path: Path, last: dict[str, float], said: str) -> None:
-    columns = {"rho": None, "rho_lo": None, "rho_hi": None, "n_keypoints": None}
+    columns = {"rho": None, "rho_p": None, "n_keypoints": None}
     run = made(tmp_path, natural(**{**columns, **last}))
     sentences = correlation_sentences(load_run(run))
     assert len(sentences) == 2
     assert said in sentences[0]
+
+
+def test_a_correlation_of_an_older_rule_is_not_said(tmp_path: Path) -> None:
+    run = made(tmp_path, natural(**SURE).drop(columns="rho_p"))
+    assert correlation_sentences(load_run(run)) == []
 
 
 def test_a_run_without_flags_has_no_such_section(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def split(intervals: bool = True) -> pd.DataFrame:
                     term: value,
                     f"{term}_lo": low if intervals else None,
                     f"{term}_hi": high if intervals else None,
+                    f"{term}_p": (0.001 if low > 0 else 0.4) if intervals else None,
                 }
             for when, matched in (("clean", 90), ("attacked", 81)):
                 row |= {f"matched_{when}": matched, f"missed_{when}": 100 - matched, f"unmatched_{when}": 7}
@@ -50,12 +51,15 @@ def test_the_table_has_a_row_per_attack_with_counts(tmp_path: Path) -> None:
         "keypoint nose, blur, r = 6.0",
         "part head, blur, r = 6.0, placebo",
     ]
-    assert table.rows[0].values[1:5] == (Drop(5, 3, 7), Drop(2, -1, 5), Drop(6, 4, 8), Drop(-1, -2.5, 0.5))
-    assert table.rows[0].values[5:] == (90, 10, 7, 81, 19, 7)
+    assert table.rows[0].values[1:5] == (
+        *(Drop(5, 3, 7, 0.001), Drop(2, -1, 5, 0.4), Drop(6, 4, 8, 0.001), Drop(-1, -2.5, 0.5, 0.4)),
+    )
+    assert [column.head for column in table.columns[5:7]] == ["pose", "boxes"]  # the shares
+    assert table.rows[0].values[7:] == (90, 10, 7, 81, 19, 7)
     build_report([run])
     page = (run / "report.html").read_text()
     assert "What the boxes lose, and what the pose" in page
-    assert "excludes zero for pose in 2, boxes in 0, both in 2 and interaction in 0" in page
+    assert "interval and p exclude zero for pose in 2, boxes in 0, both in 2 and interaction in 0" in page
     written = pd.read_csv(run / "tables" / "split.csv")
     assert written["drop_pose"].tolist() == [5, 5]
     assert (run / "tables" / "split.tex").is_file()

@@ -47,8 +47,8 @@ def figures(
 
 def ap_of(data: Dataset, found: CellPredictions, keypoint: int) -> float:
     areas = np.full(len(data.persons), AREA)
-    detections = to_detections(data.persons, found.keypoints, found.scores, areas, data.sigmas)
-    return 100 * evaluate_cell(data.truth, detections, data.sigmas, "corrected")[keypoint].ap
+    detections = to_detections(data, found.keypoints, found.scores, areas)
+    return 100 * evaluate_cell(data.truth, detections, data.sigmas, "corrected")[keypoint].exact
 
 
 def test_effects_are_differences_of_own_figures() -> None:
@@ -79,14 +79,14 @@ def test_intervals_are_those_of_the_paired_comparison() -> None:
 
     def resampled(which: Attack | None) -> Resampled:
         found, areas = cells[which], np.full(len(data.persons), AREA)
-        detections = to_detections(data.persons, found.keypoints, found.scores, areas, data.sigmas)
+        detections = to_detections(data, found.keypoints, found.scores, areas)
         return resample(prepare(data.truth, detections, data.sigmas, "corrected", masks), weights)
 
     centred, decoys = attack("left_hip", "centred"), attack("left_hip", "decoys:6")
     (slow,) = compare(resampled(centred), resampled(decoys))
-    assert (rows[0]["marker_lo"], rows[0]["marker_hi"]) == pytest.approx((slow.drop_lo, slow.drop_hi))
+    assert (rows[0]["marker_lo"], rows[0]["marker_hi"]) == pytest.approx((slow.drop_lo, slow.drop_hi), abs=0.05)
     (gain,) = compare(resampled(centred), resampled(None))
-    assert (rows[0]["gain_lo"], rows[0]["gain_hi"]) == pytest.approx((gain.drop_lo, gain.drop_hi))
+    assert (rows[0]["gain_lo"], rows[0]["gain_hi"]) == pytest.approx((gain.drop_lo, gain.drop_hi), abs=0.05)
     assert math.isnan(rows[0]["placebo"])
 
 

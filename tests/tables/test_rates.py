@@ -12,7 +12,6 @@ from occbench.attacks import LSP, MPII, Attack
 from occbench.data.persons import Dataset, Photo
 from occbench.data.records import Record, assemble
 from occbench.evaluation import pck
-from occbench.evaluation.types import Detections
 from occbench.system.errors import OccbenchError
 from occbench.tables.cells import Cells
 from occbench.tables.groups import Groups
@@ -44,7 +43,8 @@ def world(metric: str = "pckh", persons: int = 60, seed: int = 0) -> tuple[Datas
 
 
 def cell(dataset: Dataset, found: np.ndarray, attack: Attack | None = None) -> RatedCell:
-    return RatedCell(attack, found, np.zeros(dataset.truth.visibility.shape, dtype=bool))
+    covered = np.zeros(dataset.truth.visibility.shape, dtype=bool)
+    return RatedCell(attack, found, covered, np.ones(len(found), dtype=bool))
 
 
 def test_rows_are_the_shares_of_each_joint_and_of_all_that_count() -> None:
@@ -75,22 +75,24 @@ def test_drops_are_clean_minus_attacked_with_intervals_and_what_remains() -> Non
     covered = np.zeros(dataset.truth.visibility.shape, dtype=bool)
     covered[:, members] = dataset.truth.visibility[:, members] > 0
     covered[::3, 2] = dataset.truth.visibility[::3, 2] > 0
+    attacked = np.arange(60) % 5 > 0
     scorer = RateScorer(dataset, Scoring(draws=200), cell(dataset, found))
-    rows = {row["keypoint"]: row for row in scorer.rows(RatedCell(ARM, worse, covered))}
+    rows = {row["keypoint"]: row for row in scorer.rows(RatedCell(ARM, worse, covered, attacked))}
     clean = {row["keypoint"]: row for row in scorer.clean_rows()}
     for name, row in rows.items():
         assert row["drop"] == pytest.approx(100 * (clean[name]["value"] - row["value"]))
         assert (row["level"], row["target"], row["placement"]) == ("part", "left_arm", "centred")
     assert rows["left_wrist"]["drop_lo"] > 0
     assert rows["left_wrist"]["p"] < 0.01
-    assert rows["right_knee"]["drop"] == rows["right_knee"]["drop_lo"] == 0
-    # Of the arm nothing remains visible; of the right hip, two thirds of the persons.
+    assert (rows["right_knee"]["drop"], rows["right_knee"]["photos"]) == (0, 0)
+    assert np.isnan(rows["right_knee"]["drop_lo"])  # nothing changed, so that nothing can be said about chance
+    # Of the arm nothing remains visible; of the right hip, two thirds of the attacked persons.
     assert rows["left_elbow"]["n_remaining"] == 0
     assert np.isnan(rows["left_elbow"]["drop_remaining"])
     labelled = dataset.truth.visibility[:, 2] > 0
-    assert rows["right_hip"]["n_remaining"] == (labelled & ~covered[:, 2]).sum()
+    assert rows["right_hip"]["n_remaining"] == (labelled & ~covered[:, 2] & attacked).sum()
     assert rows["right_hip"]["drop_remaining"] == 0
-    table = Cells().frame([*scorer.clean_rows(), *scorer.rows(RatedCell(ARM, worse, covered))])
+    table = Cells().frame([*scorer.clean_rows(), *scorer.rows(RatedCell(ARM, worse, covered, attacked))])
     assert list(table) == list(Cells.columns)[4:]
     assert table["ap"].isna().all()
     assert table["p_adjusted"].min() >= table["p"].min()
@@ -155,11 +157,11 @@ def test_levels_are_ap_of_their_photos(draws: int) -> None:
     rng = np.random.default_rng(2)
     truth = population(rng, images=40, persons=120)
     found = predictions(rng, truth)
-    worse = Detections(found.image, found.keypoints + 8, found.scores)
+    worse = replace(found, keypoints=found.keypoints + 8)
     levels = {int(i): ("easy", "medium", "hard")[n % 3] for n, i in enumerate(truth.image_ids)}
     dataset = replace(world()[0], truth=truth, sigmas=SIGMAS, metric="oks", levels=levels)
-    covered = np.zeros(truth.visibility.shape, dtype=bool)
-    clean, attacked = ScoredCell(None, found, covered), ScoredCell(WRIST, worse, covered)
+    covered, everybody = np.zeros(truth.visibility.shape, dtype=bool), np.ones(len(truth), dtype=bool)
+    clean, attacked = ScoredCell(None, found, covered, everybody), ScoredCell(WRIST, worse, covered, everybody)
     scorer = LevelScorer(dataset, Scoring(draws=draws), clean)
     before, after = scorer.clean_groups(), scorer.groups(attacked)
     assert [row["group"] for row in after] == ["easy", "medium", "hard"]
@@ -176,14 +178,20 @@ def test_levels_are_ap_of_their_photos(draws: int) -> None:
         )
         values = []
         for detections in (found, worse):
-            seen = Detections(detections.image[columns], detections.keypoints[columns], detections.scores[columns])
+            seen = replace(detections.some(columns), owner=None)
             plain = Scorer(
-                own, SIGMAS, [str(k) for k in range(17)], Scoring(draws=0), ScoredCell(None, seen, covered[rows])
+                own,
+                SIGMAS,
+                [str(k) for k in range(17)],
+                Scoring(draws=0),
+                ScoredCell(None, seen, covered[rows], everybody[rows]),
             )
             values.append(plain.clean_rows()[0])
         assert (a["n"], a["value"]) == (values[0]["n"], pytest.approx(values[0]["ap"], abs=1e-12))
         assert b["value"] == pytest.approx(values[1]["ap"], abs=1e-12)
-        assert b["drop"] == pytest.approx(100 * (a["value"] - b["value"]), abs=1e-9)
+        assert b["drop_grid"] == pytest.approx(100 * (a["value"] - b["value"]), abs=1e-9)
+        exact = [value["ap_exact"] for value in values]
+        assert b["drop"] == pytest.approx(100 * (exact[0] - exact[1]), abs=1e-9)
         assert ("drop_lo" in b) == (draws > 0)
         if draws:
             assert b["drop_lo"] < b["drop"] < b["drop_hi"]

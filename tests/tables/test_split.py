@@ -54,7 +54,8 @@ def test_each_term_of_a_rate_is_a_drop_with_its_interval(cells: list[Cell]) -> N
 
     def rated(cell: Cell) -> RatedCell:
         covered = np.zeros(dataset.truth.visibility.shape, dtype=bool)
-        return RatedCell(WRIST, by_annotation(cell.dataset, cell.predictions.keypoints), covered)
+        attacked = np.ones(len(dataset.truth), dtype=bool)
+        return RatedCell(WRIST, by_annotation(cell.dataset, cell.predictions.keypoints), covered, attacked)
 
     scorer = RateScorer(dataset, SCORING, rated(clean))
     for term, cell in (("drop_pose", photo), ("drop_boxes", boxes), ("drop_both", both)):
@@ -64,6 +65,10 @@ def test_each_term_of_a_rate_is_a_drop_with_its_interval(cells: list[Cell]) -> N
             assert row["n"] == drop["n"]
             for ours, theirs in (("", "drop"), ("_lo", "drop_lo"), ("_hi", "drop_hi"), ("_se", "drop_se"), ("_p", "p")):
                 assert row[f"{term}{ours}"] == pytest.approx(drop[theirs], abs=1e-9, nan_ok=True)
+    for row in rows:
+        first = row["drop_pose"], row["drop_both"] - row["drop_boxes"]  # the pose's, lost first and lost second
+        assert row["share_pose"] == pytest.approx(np.mean(first), nan_ok=True)
+        assert row["share_pose"] + row["share_boxes"] == pytest.approx(row["drop_both"], nan_ok=True)
     assert {row["metric"] for row in rows} == {"PCKh@0.5"}
     assert (rows[0]["matched_clean"], rows[0]["matched_attacked"], rows[0]["missed_attacked"]) == (60, 45, 15)
     assert rows[0]["drop_boxes"] > 10, "persons without a box have nothing right"
