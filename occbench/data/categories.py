@@ -134,5 +134,7 @@ def _counts(
     )
     things = Counter(number for number in of if number is not None and number not in fitting and not posed[number])
     named = ", ".join(_name(number, known) for number in list(things)[:3])
-    rest = found("other-things", f"{{n}} annotations are of other categories without keypoints: {named}", things.total())
+    rest = found(
+        "other-things", f"{{n}} annotations are of other categories without keypoints: {named}", things.total()
+    )
     return (*(several if len(people) > 1 else chosen), *left, *rest)

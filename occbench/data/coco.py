@@ -224,7 +224,9 @@ def _look(people: Annotated, records: list[_Annotation], skeleton: Skeleton, wha
         OccbenchError: It is so wrong that no figure can be had.
     """
     alone = np.array([not r.iscrowd for r in records], dtype=bool)
-    findings = look(replace(people, visibility=np.where(people.visibility == 3, 0, people.visibility)).only(alone), skeleton)
+    findings = look(
+        replace(people, visibility=np.where(people.visibility == 3, 0, people.visibility)).only(alone), skeleton
+    )
     refuse_errors(findings, what)
     return list(findings)
 

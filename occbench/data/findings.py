@@ -82,6 +82,7 @@ KINDS = {
     "results-contradict": Kind("warning", "use", "matched by id"),
     "results-category": Kind("warning", "leave out", "left out"),
     "results-scores": Kind("warning", "use", "ranked as they are: higher is surer"),
+    "results-alike": Kind("note", "use", "ranked by the order of the file"),
     "ap-near-0": Kind("warning", "use", "reported as it is"),
 }
 
@@ -117,7 +118,8 @@ class Finding:
         """The whole finding in one line."""
         where = f" ({', '.join(self.examples)}{', ...' if self.count > len(self.examples) else ''})"
         done = KINDS[self.kind].done
-        return f"{self.text}{where if self.examples else ''}" + ("" if self.kind == "refused" else f": {done}")
+        text = f"{self.text}{where if self.examples else ''}"
+        return text if self.kind == "refused" else f"{text}{';' if text.endswith('?') else ':'} {done}"
 
     def record(self) -> dict[str, Any]:
         """For manifests and JSON."""
@@ -153,6 +155,11 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Errors, then warnings, then notes, otherwise in order."""
     rank = ("error", "warning", "note")
     return sorted(findings, key=lambda one: rank.index(one.severity))
+
+
+def warnings_of(findings: Iterable[Finding]) -> list[str]:
+    """The lines that are printed at the start of a command; notes are for ``occbench check``."""
+    return [f"warning: {' '.join(one.line.split())}" for one in findings if one.severity != "note"]
 
 
 def refuse_errors(findings: Iterable[Finding], what: str, strict: bool = False) -> None:

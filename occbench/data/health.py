@@ -77,8 +77,8 @@ def _units(people: Annotated) -> tuple[Finding, ...]:
     if points.min() >= 0 and points.max() <= 1 and large:
         return found(
             "normalised",
-            "all labelled keypoints of {n} persons lie between 0 and 1: these are shares of the photo, to be multiplied "
-            "by its width and height",
+            "all labelled keypoints of {n} persons lie between 0 and 1: shares of the photo, to be multiplied by its "
+            "width and height",
             people.ids.tolist(),
             "annotation",
         )
@@ -87,7 +87,7 @@ def _units(people: Annotated) -> tuple[Finding, ...]:
     if wide and points.min() >= 0 and reach.max() <= 100 and reach.min() > 60:
         return found(
             "percent",
-            "no labelled keypoint of {n} persons lies further than 100 from the corner of its photo: are these percent?",
+            "no labelled keypoint of {n} persons lies further than 100 from its photo's corner: are these percent?",
             people.ids.tolist(),
             "annotation",
         )
@@ -110,8 +110,8 @@ def _boxes(people: Annotated) -> tuple[Finding, ...]:
     if given >= _FEW and alike > 0.8 * given and (int(leaves.sum()) > 0 or alike == given):
         return found(
             "boxes-xyxy",
-            f"{{n}} of {given:,} boxes would fit their keypoints as x1 y1 x2 y2, and {len(rows):,} leave their photos as "
-            "they are: COCO's boxes are x y width height",
+            f"{{n}} of {given:,} boxes would fit their keypoints as x1 y1 x2 y2, and {len(rows):,} leave their photos: "
+            "COCO's boxes are x y width height",
             people.ids[corners & within & slack].tolist(),
             "annotation",
         )
@@ -156,7 +156,7 @@ def _axes(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
     rows = people.ids[leave | outside].tolist() or people.ids.tolist()
     return found(
         "axes-swapped",
-        f"{{n}} of {len(people.ids):,} persons lie across their photos or boxes, as if x and y were in each other's place",
+        f"{{n}} of {len(people.ids):,} persons lie across their photos or boxes: are x and y in each other's place?",
         rows,
         "annotation",
     )
@@ -200,8 +200,10 @@ def _sides(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
     frontal = seen[:, [nose, left_eye, right_eye]].all(1) & people.labelled[:, [left, right]].all(1)
     points = people.points
     up = points[:, nose] - points[:, [left, right]].mean(1)
-    turns = [up[:, 0] * d[:, 1] - up[:, 1] * d[:, 0] for d in (points[:, left] - points[:, right],
-                                                               points[:, left_eye] - points[:, right_eye])]
+    turns = [
+        up[:, 0] * d[:, 1] - up[:, 1] * d[:, 0]
+        for d in (points[:, left] - points[:, right], points[:, left_eye] - points[:, right_eye])
+    ]
     swapped = frontal & (turns[0] < 0) & (turns[1] < 0)
     if frontal.sum() < _FEW or swapped.sum() <= frontal.sum() / 2:
         return ()

@@ -86,9 +86,7 @@ def _bytes_of(path: Path) -> bytes | Look:
             what = "Is a directory" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
             return Look("photo-unreadable", f"cannot be read ({what})")
         if status.st_size > MAX_BYTES:
-            return Look(
-                "photo-unreadable", f"has {status.st_size:,} bytes, more than the {MAX_BYTES:,} that are read"
-            )
+            return Look("photo-unreadable", f"has {status.st_size:,} bytes, more than the {MAX_BYTES:,} that are read")
         data = path.read_bytes()
     except FileNotFoundError:
         return Look("photo-missing", "is missing")
@@ -267,7 +265,9 @@ def photo_findings(faults: Faults, looked: int) -> tuple[Finding, ...]:
         finding
         for kind, bad in by_kind.items()
         for finding in found(
-            kind, f"{{n}} of {looked:,} photos cannot be used; the first {bad[0][1]}", [photo.file_name for photo, _ in bad]
+            kind,
+            f"{{n}} of {looked:,} photos cannot be used; the first {bad[0][1]}",
+            [photo.file_name for photo, _ in bad],
         )
     )
 

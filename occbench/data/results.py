@@ -79,9 +79,7 @@ def read_results(path: Path, dataset: Dataset) -> Results:
     what = f"results file {str(path)!r}"
     raw = read_json(path, "results file")
     if not isinstance(raw, list):
-        raise OccbenchError(
-            f"{what} is no COCO keypoint-results file: {other_format(raw)}it must be a list of persons"
-        )
+        raise OccbenchError(f"{what} is no COCO keypoint-results file: {other_format(raw)}it must be a list of persons")
     encoding = encoding_of(path)
     findings = found("encoding", f"{what} is not plain UTF-8: it has or is {encoding}", int(bool(encoding)))
     with in_memory(what, len(raw), "persons"):
@@ -168,8 +166,8 @@ def _first(dataset: Dataset) -> str:
 
 
 def _key(image_id: int | str) -> str:
-    text = str(image_id) if isinstance(image_id, str) or abs(image_id) < 10**300 else "huge"
-    return str(int(text)) if text.isascii() and text.isdecimal() and len(text) < 300 and text == str(int(text)) else text
+    """An image id as text; numbers in text without leading zeros, which a file name may have."""
+    return str(image_id).strip()
 
 
 def _by_name(dataset: Dataset) -> dict[str, int]:
@@ -200,8 +198,8 @@ def _check_names(entries: list[dict[str, Any]], names: Mapping[str, int], what: 
         key = name if name in names else PurePosixPath(file_name(name)).name
         if key in names and names[key] != int(entry["image_id"]):
             raise OccbenchError(
-                f"{what}: person {number} has image_id {entry['image_id']}, but file name {quoted(name)}, which is image "
-                f"{names[key]} of the annotations: number the results as the annotations do"
+                f"{what}: person {number} has image_id {entry['image_id']}, but file name {quoted(name)}, which is "
+                f"image {names[key]} of the annotations: number the results as the annotations do"
             )
 
 
@@ -220,7 +218,11 @@ def _look(points: np.ndarray, scores: np.ndarray) -> tuple[Finding, ...]:
             len(points) if shares else 0,
         ),
         *found("results-scores", "the scores of {n} results are negative: are they logits or distances?", below),
-        *found("results-alike", "the scores of all {n} results are the same, so AP goes by their order", len(scores) * alike),
+        *found(
+            "results-alike",
+            "the scores of all {n} results are the same, so AP goes by their order",
+            len(scores) * alike,
+        ),
     )
 
 
@@ -235,8 +237,8 @@ def _contradiction(image: np.ndarray, points: np.ndarray, dataset: Dataset) -> t
         return ()
     return found(
         "results-contradict",
-        f"{{n}} results have ids of the annotations' photos, but {by_name:.0%} of them fit the people of the photos whose "
-        f"file names have these numbers, and {by_id:.0%} those of their ids",
+        f"{{n}} results have ids of the annotations' photos, but {by_name:.0%} of them fit the people of the photos "
+        f"whose file names have these numbers, and {by_id:.0%} those of their ids",
         len(image),
     )
 

@@ -197,8 +197,8 @@ def _positions(points: list[Any], person: object, what: str) -> list[Any]:
             continue
         if not (v == 0 or _is_hole(v) or v == -1):
             raise OccbenchError(
-                f"{what}: annotation {quoted(person)}: keypoints[{at}] is labelled (visibility {quoted(v, 20)}), but its "
-                "position is null or NaN (not a finite number): give it visibility 0"
+                f"{what}: annotation {quoted(person)}: keypoints[{at}] is labelled (visibility {quoted(v, 20)}), but "
+                "its position is null or NaN (not a finite number): give it visibility 0"
             )
         filled[at : at + 3] = [0.0, 0.0, 0]
         changed = True
