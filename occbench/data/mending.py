@@ -51,7 +51,8 @@ def mend(
     crops = _clipped(people)
     flat = measured & ~(crops[:, 2:] > crops[:, :2]).all(1)
     boxes, drawn = people.boxes.copy(), np.zeros(len(flat), dtype=bool)
-    for g in np.flatnonzero(flat & (not as_is)):
+    missing = ~np.isfinite(people.boxes).all(1)
+    for g in np.flatnonzero(flat & (missing | (not as_is))):
         width, height = people.sizes[g].tolist()
         box = box_around(people.points[g], labelled[g], (width, height))
         if box is not None:
@@ -74,7 +75,6 @@ def mend(
         crowd=crowd[keep],
         ids=people.ids[keep],
     )
-    given_box = np.isfinite(people.boxes).all(1)
     uncounted = (given == 0) & labelled.any(1) & ~crowd & (not as_is)
 
     def of(kind: str, text: str, concerned: np.ndarray) -> tuple[Finding, ...]:
@@ -88,8 +88,8 @@ def mend(
             outside.any(1),
         ),
         *of("num-keypoints-0", "num_keypoints is 0 for {n} persons with labelled keypoints", uncounted),
-        *of("no-box", "{n} persons have no box", drawn & ~given_box),
-        *of("box-without-area", "the boxes of {n} persons have no area inside their photos", drawn & given_box),
+        *of("no-box", "{n} persons have no box", drawn & missing),
+        *of("box-without-area", "the boxes of {n} persons have no area inside their photos", drawn & ~missing),
         *of("no-extent", "{n} persons have neither a box nor keypoints that make one", ~keep),
         *of("no-area", "{n} persons have no area", lacking & measured & keep & note_areas),
         *of("area-0", "{n} persons have area 0", nothing & keep),

@@ -223,7 +223,8 @@ def survey(dataset: Dataset, every: bool = False) -> tuple[Dataset, Faults, int]
         dataset = replace(dataset, findings=(*dataset.findings, *spelled))
     tails = [photo.file_name for photo in used if looks[photo.id].tail]
     behind = found("photo-tail", "{n} photos have something behind their end, as motion photos do", tails)
-    dataset = replace(dataset, findings=(*dataset.findings, *behind))
+    if behind:
+        dataset = replace(dataset, findings=(*dataset.findings, *behind))
     turned = {number: look.orientation for number, look in looks.items() if look.orientation != 1 and not look.kind}
     if turned and _on_their_sides(dataset, turned):
         looks |= {i: Look("photo-turned", f"is turned by its EXIF orientation {turned[i]}, {_TURNED}") for i in turned}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,5 +78,5 @@ def _photos(dataset: Dataset, asked: bool) -> tuple[Dataset, tuple[Finding, ...]
     found, faults, looked = survey(dataset)
     absent = all(look.kind == "photo-missing" for _, look in faults) and len(faults) == looked
     if absent and not asked and os.path.isdir(dataset.annotations.parent):
-        return replace(dataset), (), None
+        return dataset, (), None
     return found, photo_findings(faults, looked), looked

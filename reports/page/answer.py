@@ -43,7 +43,7 @@ def answer(run: Run, notes: tuple[str, ...] = ()) -> Answer:
 def _found(run: Run) -> list[str]:
     """What the check of the data warned of, and a clean value that is near 0."""
     row = clean_row(run)
-    low = [] if row is None else near_0(float(row["value"]), int(row["n"]))
+    low = () if row is None else near_0(float(row["value"]), int(row["n"]))
     return [*(f.line for f in run.manifest.data.findings if f.severity != "note"), *(f.line for f in low)]
 
 
