@@ -104,15 +104,15 @@ def _boxes(people: Annotated) -> tuple[Finding, ...]:
         corners = (w > x) & (h > y)
         within = _share_inside(people, np.stack([x, y, w, h], 1)) > 0.9
         slack = (w * h) > 1.5 * (w - x) * (h - y)
-    alike = int((corners & within & slack).sum())
+    fits = corners & within
     given = int(np.isfinite(people.boxes).all(1).sum())
     rows = people.ids[leaves].tolist()
-    if given >= _FEW and alike > 0.8 * given and (int(leaves.sum()) > 0 or alike == given):
+    if given >= _FEW and fits.sum() > 0.8 * given and (len(rows) > 0.2 * given or (fits & slack).sum() > 0.8 * given):
         return found(
             "boxes-xyxy",
             f"{{n}} of {given:,} boxes would fit their keypoints as x1 y1 x2 y2, and {len(rows):,} leave their photos: "
             "COCO's boxes are x y width height",
-            people.ids[corners & within & slack].tolist(),
+            people.ids[fits].tolist(),
             "annotation",
         )
     return found("boxes-leave-photo", f"{{n}} of {given:,} boxes leave their photos", rows, "annotation")

@@ -85,7 +85,9 @@ def fill_sizes(images: Sequence[Any], size_of: Callable[[str], tuple[int, int]])
     Returns:
         The photos, with None for a size that is not known; and what was done.
     """
-    filled, read, unknown = [], [], []
+    filled: list[Any] = []
+    read: list[object] = []
+    unknown: list[object] = []
     for image in images:
         if not isinstance(image, dict) or (image.get("width") and image.get("height")):
             filled.append(image)

@@ -124,7 +124,7 @@ USED: dict[str, tuple[Callable[[Content], None], str, tuple[str, ...]]] = {
     "person is category 2": (person_is_2, "note", ("7 persons", "category 2")),
     "an empty row of a track": (track_row, "warning", ("1 person has neither", "annotation 900", "left out")),
     "a row of zeros": (zeros, "warning", ("1 person has neither", "left out")),
-    "a ball": (ball, "note", ("1 annotation is of categories", "37 (sports ball)", "left out")),
+    "a ball": (ball, "note", ("1 annotation is of other categories", "37 (sports ball)", "left out")),
     "a person with a box only": (box_only, "note", ("1 person has a box, but no keypoints", "902")),
     "area 0": (set_each("area", 0), "warning", ("7 persons have area 0", ".53 of the box")),
     "no area": (without("area"), "note", ("7 persons have no area",)),
