@@ -76,7 +76,7 @@ KINDS = {
     "photos-left-out": Kind("warning", "leave out", "left out, with their people"),
     # Results
     "results-lack-photos": Kind("warning", "use", "nobody counts as found there"),
-    "results-differ": Kind("warning", "leave out", "left out of both"),
+    "results-differ": Kind("warning", "leave out", "left out of all"),
     "results-normalised": Kind("warning", "use", "scored as they are"),
     "results-by-name": Kind("note", "use", "matched by them"),
     "results-contradict": Kind("warning", "use", "matched by id"),

@@ -292,4 +292,4 @@ def lacking(results: Results, dataset: Dataset) -> list[int]:
     """The photos with labelled people that have no result, by image id."""
     truth = dataset.truth
     peopled = np.unique(truth.image[(truth.num_keypoints > 0) & ~truth.crowd])
-    return np.setdiff1d(peopled, results.image).tolist()  # type: ignore[no-any-return]
+    return [int(number) for number in np.setdiff1d(peopled, results.image)]

@@ -43,13 +43,14 @@ def on_the_same_photos(
     for one, photos in zip(files, without, strict=True):
         text = f"{one.what} has no result for {{n}} of {peopled:,} photos with people"
         findings += found("results-lack-photos", text, _names(dataset, photos))
-    differ = set.union(*without) - set.intersection(*without)
+    some, every = without[0].union(*without[1:]), without[0].intersection(*without[1:])
+    differ = some - every
     if len(files) < 2 or not differ or count_missed or any(len(photos) == peopled for photos in without):
         return dataset, list(files), findings
     shares = " and ".join(f"{peopled - len(photos):,} of {peopled:,}" for photos in without)
     text = (
-        f"the results are of {shares} photos with people; {{n}} have results in some files only (where a photo without a "
-        "result is one where nobody was found, add --count-missed)"
+        f"the results are of {shares} photos with people; {{n}} have results in some files only (where a photo without "
+        "a result is one where nobody was found, add --count-missed)"
     )
     left = [one.without(differ) for one in files]
     return dataset.without(differ), left, found("results-differ", text, _names(dataset, differ))

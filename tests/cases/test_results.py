@@ -66,7 +66,7 @@ def test_clean_and_attacked_results_are_scored_on_the_same_photos(place: Place) 
     answer = place.evaluate("--clean", "clean.json", results="half.json")
     assert answer.code == 0
     assert "of 3 of 3 and 2 of 3 photos with people" in answer.err
-    assert "left out of both" in answer.err
+    assert "left out of all" in answer.err
     rows = [row for row in json.loads(answer.out) if row["keypoint"] == "all"]
     assert rows[0]["n"] == rows[1]["n"] < 7
     assert rows[1]["drop"] == 0
