@@ -53,6 +53,7 @@ def attack(
     trust_config: bool = False,
     skip_unreadable: bool = False,
     name: str | None = None,
+    strict: bool = False,
     progress: bool | None = None,
     command: Sequence[str] = ("occbench.attack",),
 ) -> Run | None:
@@ -94,6 +95,7 @@ def attack(
         trust_config: Whether a config may run code from outside of its own tree.
         skip_unreadable: Whether to leave out photos that cannot be read, and record them.
         name: What reports call the run; None for what it was called before, if anything.
+        strict: Whether to refuse annotations that are repaired or left out in part.
         progress: Whether to draw progress on stderr; None: where that is a terminal.
         command: For the manifest.
 
@@ -133,6 +135,7 @@ def attack(
             "--redetect shows the detector the attacked photos: it needs --scope image and --boxes detector:NAME"
         )
 
+    from ..data.findings import refuse_errors, warnings_of
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
     from ..runs import check_out, default_folder
@@ -142,6 +145,7 @@ def attack(
     check_out(folder, overwrite)
     pictures = None if images is None else Path(images)
     dataset = open_dataset(data, pictures, "gt" if detector else boxes, seed)
+    refuse_errors(dataset.findings, str(data), strict)
     if limit:
         dataset = dataset.first(limit)
         if not dataset.persons:
@@ -157,12 +161,15 @@ def attack(
     from ..jobs.measure import measure
     from ..reports import build_report
     from ..runs.about import ModelFiles
+    from ..tables.coverage import near_0
     from ..tables.scoring import Scoring
     from ..weights.checkpoints import resolve
     from .run import open_run
 
     with joined(launcher) as ranks:
         shown = Progress(progress if ranks.first else False)
+        for line in warnings_of(dataset.findings) if ranks.first else ():
+            shown.note(line)
         shown.say(f"loading {chosen.name}")
         weights = resolve(checkpoint, chosen)
         place = pick_device(device, ranks.local)
@@ -200,7 +207,12 @@ def attack(
             return build_report([made], progress=shown.say)
 
         manifest = measure(job, report, shown, ranks, overwrite=overwrite, take_over=take_over)
-    return None if manifest is None else open_run(folder)
+    if manifest is None:
+        return None
+    run = open_run(folder)
+    for line in warnings_of(near_0(float(run.cells["value"].iloc[0]), manifest["data"]["n_persons"])):
+        shown.note(line)
+    return run
 
 
 def _radius(given: float | str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ def evaluate(
     evaluator: str = "exact",
     bootstrap: int = 1000,
     seed: int = 0,
+    count_missed: bool = False,
+    strict: bool = False,
 ) -> Scores:
     """Score keypoint results of any framework: AP and AP per keypoint, or PCKh, PCK, PDJ.
 
@@ -34,6 +37,9 @@ def evaluate(
         evaluator: ``exact``, or ``pycocotools``, which says the same slowly.
         bootstrap: Draws behind the intervals; 0 for none.
         seed: Of the draws.
+        count_missed: With ``clean``: whether nobody was found in photos that only one file has results for; otherwise
+            these are left out of both.
+        strict: Whether to refuse annotations that are repaired or left out in part.
 
     Raises:
         OccbenchError: A file cannot be read, or results do not go with the truth.
@@ -43,10 +49,14 @@ def evaluate(
     if evaluator not in ("exact", "pycocotools"):
         raise unknown_name("evaluator", evaluator, ("exact", "pycocotools"))
 
+    from ..data.findings import refuse_errors
     from ..data.sources import open_dataset
     from ..tables.results import score_results
     from ..tables.scoring import Scoring
 
     dataset = open_dataset(str(truth), None if images is None else Path(images))
     scoring = Scoring(protocol, evaluator, bootstrap, seed)  # type: ignore[arg-type]  # checked above
-    return score_results(dataset, [Path(results)], None if clean is None else Path(clean), scoring)
+    refuse_errors(dataset.findings, str(truth), strict)
+    clean_file = None if clean is None else Path(clean)
+    scores = score_results(dataset, [Path(results)], clean_file, scoring, count_missed)
+    return replace(scores, findings=(*dataset.findings, *scores.findings))

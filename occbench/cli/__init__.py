@@ -10,7 +10,23 @@ from typing import Annotated
 import typer
 
 from ..system.errors import OccbenchError
-from . import attack, compare, doctor, evaluate, export, fetch, ls, preview, report, sample, setup, train, verify, view
+from . import (
+    attack,
+    check,
+    compare,
+    doctor,
+    evaluate,
+    export,
+    fetch,
+    ls,
+    preview,
+    report,
+    sample,
+    setup,
+    train,
+    verify,
+    view,
+)
 from .panels import ATTACK, legible
 
 app = typer.Typer(
@@ -47,6 +63,7 @@ app.command()(legible(view.view))
 app.command()(legible(verify.verify))
 app.command()(legible(export.export))
 app.command()(legible(evaluate.evaluate))
+app.command()(legible(check.check))
 app.command()(legible(train.train))
 app.command("preview-aug")(legible(preview.preview))
 app.command()(legible(sample.sample))

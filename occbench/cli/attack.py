@@ -102,6 +102,9 @@ def attack(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out photos that cannot be read, and record them.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse annotations that are repaired or left out in part.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Hide keypoints or parts in photos, measure the drop in AP per keypoint, and write tables, plots and a report.
@@ -152,6 +155,7 @@ def attack(
         trust_config=trust_config,
         skip_unreadable=skip_unreadable,
         name=name,
+        strict=strict,
         command=["occbench", *sys.argv[1:]],
     )
     if made is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..system.errors import OccbenchError, unknown_name
+from .check import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,13 @@ def evaluate(
             "figures by group beside it.",
         ),
     ] = None,
+    count_missed: Annotated[
+        bool,
+        typer.Option("--count-missed", help="Nobody was found where only some of the files have results."),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse annotations that are repaired or left out in part.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole table as JSON.")] = False,
 ) -> None:
     """Score keypoint results by the metric of the data: the ten COCO figures and AP per keypoint, or PCKh, PCK, PDJ.
@@ -60,13 +68,16 @@ def evaluate(
     if not files:
         raise OccbenchError("no results given: name one or more RESULTS.json files")
 
+    from ..data.findings import refuse_errors
     from ..data.sources import open_dataset
     from ..tables.results import score_results
     from ..tables.scoring import Scoring
 
     dataset = open_dataset(data, images)
     scoring = Scoring(protocol, evaluator, bootstrap, seed)  # type: ignore[arg-type]  # checked above
-    scores = score_results(dataset, files, clean, scoring)
+    refuse_errors(dataset.findings, data, strict)
+    scores = score_results(dataset, files, clean, scoring, count_missed)
+    warn((*dataset.findings, *scores.findings))
     written = None if out is None else _write(out, dataset, scores, protocol)
     if as_json:
         rows, groups = (table.to_json(orient="records", indent=2) for table in (scores.rows, scores.groups))

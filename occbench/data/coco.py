@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from ..attacks import COCO, Skeleton
 from ..evaluation.types import GroundTruth
 from ..system.errors import OccbenchError, quoted
+from .categories import choose_persons, whose
+from .findings import Finding, found, refuse_errors
+from .health import Annotated, look, unmeasurable
+from .jsonfile import Box, Coordinate, Id, Side, encoding_of, first_fault, in_memory, read_json
+from .mending import mend
 from .persons import Dataset, Person, Photo
+from .photos import decoded_size
+from .recognise import other_format
+from .spelling import Folder, file_name
+from .tidy import fill_sizes, number_ids, tidy_people
 
 SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
 EDGES = tuple(
@@ -27,104 +35,30 @@ EDGES = tuple(
 )
 """The skeleton's lines, for drawing."""
 
-_NEAR = 1.5
-"""How far, px, a labelled keypoint may lie outside its photo (annotators click on the border)."""
-
-_FAR = 1e6
-"""No photo's pixel lies further out; in float32 it stays finite and exact to a tenth."""
-
-MAX_JSON = 2**30
-"""Bytes of a JSON file that is read: four times COCO's largest. In memory it may take 20 times as much."""
-
-Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Coordinate = Annotated[float, Field(ge=-_FAR, le=_FAR, allow_inf_nan=False)]
-Box = Annotated[list[Coordinate], Field(min_length=4, max_length=4)]
-Side = Annotated[int, Field(gt=0, le=int(_FAR))]
-Score = Annotated[float, Field(ge=-_FAR, le=_FAR, allow_inf_nan=False)]
-
 
 class _Image(BaseModel):
     id: Id
     file_name: str = Field(min_length=1)
-    width: Side
-    height: Side
+    width: Side | None
+    height: Side | None
 
 
 class _Annotation(BaseModel):
     id: Id
     image_id: Id
-    category_id: int = 1
-    bbox: Box
+    bbox: Box | None
     keypoints: list[Coordinate]
     num_keypoints: int | None = Field(default=None, ge=0, le=10_000)
     area: FiniteFloat | None = Field(default=None, ge=0)
     iscrowd: int = Field(default=0, ge=0, le=1)
 
 
-class _Annotations(BaseModel):
+class _Images(BaseModel):
     images: list[_Image] = Field(min_length=1)
+
+
+class _Annotations(BaseModel):
     annotations: list[_Annotation]
-
-
-class _Detection(BaseModel):
-    image_id: int
-    category_id: int = 1
-    bbox: Annotated[list[Coordinate], Field(min_length=4)]
-    score: Score
-
-
-def first_fault(error: ValidationError, what: str) -> OccbenchError:
-    """One line from pydantic's report: where in the file, what is wrong, and how many more faults there are."""
-    faults = error.errors(include_url=False, include_input=False)
-    where = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in faults[0]["loc"]).lstrip(".")
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    wrong = re.sub(r" or instance of _\w+", "", faults[0]["msg"])  # a class of ours
-    return OccbenchError(f"{what}: {where or 'file'}: {wrong}{more}")
-
-
-def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: The file.
-        what: What it should be, for the message.
-
-    Raises:
-        OccbenchError: It is missing, unreadable, no JSON, or has more than :data:`MAX_JSON` bytes.
-    """
-    name = f"{what} {quoted(str(path), 300)}"
-    try:
-        return json.loads(_bounded(path, name).decode("utf-8"))
-    except FileNotFoundError:
-        raise OccbenchError(f"{name} does not exist") from None
-    except OSError as error:
-        raise OccbenchError(f"{name} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise OccbenchError(f"{name} cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise OccbenchError(f"{name} is not valid JSON: {error}") from error
-    except MemoryError as error:
-        raise OccbenchError(f"{name} does not fit into memory") from error
-
-
-def _bounded(path: Path, name: str) -> bytes:
-    """The bytes of a file, or of a pipe, if there are not too many of them."""
-    size = path.stat().st_size
-    if size <= MAX_JSON:
-        with path.open("rb") as file:
-            data = file.read(MAX_JSON + 1)  # of a pipe the size is not known beforehand
-        if len(data) <= MAX_JSON:
-            return data
-    raise OccbenchError(f"{name} has {max(size, MAX_JSON + 1):,} bytes or more, but at most {MAX_JSON:,} are read")
-
-
-@contextlib.contextmanager
-def in_memory(what: str, number: int, things: str) -> Iterator[None]:
-    """Say how many things there are where they do not fit into memory: nothing else bounds their number."""
-    try:
-        yield
-    except MemoryError as error:
-        raise OccbenchError(f"{what}: its {number:,} {things} do not fit into memory") from error
 
 
 def read_coco(
@@ -142,6 +76,9 @@ def read_coco(
     Persons come in MMPose's order and with its rules: crowds, persons without labelled keypoints and degenerate boxes
     get no crop, and boxes are clipped to the photo. The truth keeps every annotation, as COCO's evaluation needs it.
 
+    What other tools leave out or write otherwise is filled in or left out and counted: :attr:`Dataset.findings` says
+    what. Photos are opened only where the file lacks their sizes.
+
     Args:
         annotations: ``person_keypoints_*.json``.
         images: Folder that ``file_name`` is relative to.
@@ -149,7 +86,7 @@ def read_coco(
         skeleton: The data set's keypoints, with their sigmas.
         listed: How the file's category spells the keypoints, where that is not as in ``skeleton``.
         as_is: Do as MMPose does where a published file contradicts itself: a person whose box has no area gets no
-            crop, and a labelled keypoint may lie outside of the photo. Otherwise both are errors.
+            crop, a labelled keypoint may lie outside of the photo, and an area may be 0. Otherwise these are mended.
         area_of_box: Take 0.53 of the box for the area, whatever is annotated (CrowdPose).
 
     Raises:
@@ -158,17 +95,36 @@ def read_coco(
     what = f"annotation file {str(annotations)!r}"
     raw = read_json(annotations, "annotation file")
     if not isinstance(raw, dict) or not {"images", "annotations"} <= raw.keys():
-        raise OccbenchError(f"{what} is no COCO file: it needs the lists 'images' and 'annotations'")
-    _refuse_other_kinds(raw, what, skeleton, list(listed or skeleton.keypoints))
+        raise OccbenchError(f"{what} is no COCO file: {other_format(raw)}it needs the lists 'images' and 'annotations'")
+    for part in ("images", "annotations"):
+        if not isinstance(raw[part], list):
+            raise OccbenchError(f"{what}: {part!r} must be a list")
     with in_memory(what, len(raw["annotations"]), "annotations"):
+        spelled = list(listed or skeleton.keypoints)
+        who = choose_persons(raw.get("categories"), raw["annotations"], skeleton, spelled, what)
+        ids = number_ids(raw["images"], raw["annotations"], what)
+        sized, unsized = fill_sizes(ids.images, _size_in(images))
+        people = tidy_people([ids.annotations[g] for g in who.rows], who.rows, len(spelled), what)
         try:
-            parsed = _Annotations.model_validate(raw)
+            photos = _photos(_Images.model_validate({"images": sized}).images, images, what)
         except ValidationError as error:
             raise first_fault(error, what) from error
-        photos = _photos(parsed.images, images, what)
-        records = [a for a in parsed.annotations if a.category_id == 1]
-        truth = _truth(records, photos, what, skeleton, area_of_box)
-        persons = _annotated_persons(records, truth, photos, what, skeleton, as_is)
+        try:
+            records = _Annotations.model_validate({"annotations": people.annotations}).annotations
+        except ValidationError as error:
+            raise first_fault(error, what, people.rows) from error
+        _check(records, photos, what, skeleton)
+        before = _annotated(records, photos, len(spelled), what)
+        findings = [*_written(annotations, photos), *who.findings, *ids.findings, *unsized, *people.findings]
+        if not as_is:
+            findings += _look(before, records, skeleton, what)
+        said = [(r.num_keypoints, None if area_of_box else r.area, bool(r.iscrowd)) for r in records]
+        truth, crops, mended = mend(before, said, list(photos), as_is, note_areas=not area_of_box)
+        persons = _persons(truth, crops, photos)
+    if not persons:
+        raise OccbenchError(f"{what} {_nobody(truth)}")
+    measured = (truth.num_keypoints > 0) & ~truth.crowd
+    mended += unmeasurable(truth.visibility[measured] > 0, truth.area[measured], skeleton.keypoints)
     return Dataset(
         name=name or annotations.stem,
         skeleton=skeleton,
@@ -178,49 +134,53 @@ def read_coco(
         truth=truth,
         annotations=annotations,
         images=images,
+        findings=(*findings, *mended),
+        categories=who.categories,
+        image_names=ids.names,
     )
 
 
-def _whose(skeleton: Skeleton) -> str:
-    return "COCO" if skeleton is COCO else repr(skeleton.name)
+def _size_in(folder: Path) -> Any:
+    """Finds a photo's size by its name; the folder is listed only where that is needed."""
 
+    @cache
+    def spelled() -> Folder:
+        return Folder(folder)
 
-def _refuse_other_kinds(raw: dict[str, Any], what: str, skeleton: Skeleton, listed: list[str]) -> None:
-    """Name the usual mix-ups before pydantic lists their symptoms."""
-    if not isinstance(raw["annotations"], list):
-        raise OccbenchError(f"{what}: 'annotations' must be a list")
-    bare = [a for a in raw["annotations"] if isinstance(a, dict) and "keypoints" not in a]
-    if bare:
-        raise OccbenchError(
-            f"{what}: annotation {quoted(bare[0].get('id'))} has no keypoints; use COCO's person_keypoints_*.json, "
-            "not instances_*.json"
-        )
-    categories = raw.get("categories")
-    for category in categories if isinstance(categories, list) else []:
-        names = category.get("keypoints") if isinstance(category, dict) else None
-        if names and names not in (listed, list(skeleton.keypoints)):
-            has = f"{len(names)}: {quoted(names[:3])[1:-1]}, ..." if isinstance(names, list) else "no list"
-            raise OccbenchError(f"{what}: its keypoints are not {_whose(skeleton)}'s {len(listed)} (it has {has})")
+    def size(name: str) -> tuple[int, int]:
+        path = spelled().find(name)
+        return (0, 0) if path is None else decoded_size(path)
+
+    return size
 
 
 def _photos(images: list[_Image], folder: Path, what: str) -> dict[int, Photo]:
     photos: dict[int, Photo] = {}
     for image in images:
-        parts = PurePosixPath(image.file_name.replace("\\", "/"))
-        if "\0" in image.file_name:
+        name = file_name(image.file_name)
+        parts = PurePosixPath(name)
+        if "\0" in name:
             raise OccbenchError(f"{what}: file name {quoted(image.file_name)} holds a null character")
         if parts.is_absolute() or ".." in parts.parts:
             raise OccbenchError(f"{what}: file name {quoted(image.file_name)} leaves the image folder")
         if image.id in photos:
             raise OccbenchError(f"{what}: image id {image.id} occurs twice")
-        photos[image.id] = Photo(image.id, image.file_name, folder / image.file_name, image.width, image.height)
+        photos[image.id] = Photo(image.id, image.file_name, folder / name, image.width or 0, image.height or 0)
     return photos
 
 
-def _truth(
-    records: list[_Annotation], photos: dict[int, Photo], what: str, skeleton: Skeleton, area_of_box: bool
-) -> GroundTruth:
-    """Every person annotation as arrays, checked."""
+def _written(annotations: Path, photos: dict[int, Photo]) -> list[Finding]:
+    """How the file is written, where that is not as everybody writes it."""
+    encoding = encoding_of(annotations)
+    turned = [photo.file_name for photo in photos.values() if "\\" in photo.file_name]
+    return [
+        *found("encoding", f"the file is not plain UTF-8: it has or is {encoding}", int(bool(encoding))),
+        *found("backslashes", "the names of {n} photos have backslashes", turned),
+    ]
+
+
+def _check(records: list[_Annotation], photos: dict[int, Photo], what: str, skeleton: Skeleton) -> None:
+    """Refuse persons that contradict the rest of the file."""
     k = len(skeleton.keypoints)
     seen: set[int] = set()
     for record in records:
@@ -231,115 +191,64 @@ def _truth(
         if len(record.keypoints) != 3 * k:
             raise OccbenchError(
                 f"{what}: annotation {record.id} has {len(record.keypoints)} keypoint numbers, "
-                f"but {_whose(skeleton)} has 3 x {k}"
+                f"but {whose(skeleton)} has 3 x {k}"
             )
         if (record.num_keypoints or 0) > k:
             raise OccbenchError(f"{what}: annotation {record.id} counts {record.num_keypoints} of {k} keypoints")
         seen.add(record.id)
+
+
+def _annotated(records: list[_Annotation], photos: dict[int, Photo], k: int, what: str) -> Annotated:
+    """The persons as arrays, with nothing mended but visibilities of other conventions."""
     keypoints = np.array([r.keypoints for r in records], dtype=np.float64).reshape(-1, k, 3)
-    bbox = np.array([r.bbox for r in records], dtype=np.float64).reshape(-1, 4)
-    bad = ~np.isin(keypoints[..., 2], (0, 1, 2))
+    bad = ~np.isin(keypoints[..., 2], (-1, 0, 1, 2, 3))
     if bad.any():
         g = int(np.argwhere(bad)[0, 0])
-        raise OccbenchError(f"{what}: annotation {records[g].id} has a visibility other than 0, 1 or 2")
-    visibility = keypoints[..., 2].astype(np.int64)
-    labelled = (visibility > 0).sum(1)
-    return GroundTruth(
-        image_ids=np.unique(np.array(list(photos), dtype=np.int64)),
-        image=np.array([r.image_id for r in records], dtype=np.int64),
-        keypoints=keypoints[..., :2],
-        visibility=visibility,
-        bbox=bbox,
-        area=np.array(
-            # Where the area is missing, MMPose's estimate from the box.
-            [r.bbox[3] * r.bbox[2] * 0.53 if r.area is None or area_of_box else r.area for r in records],
-            dtype=np.float64,
-        ),
-        num_keypoints=np.array(
-            [r.num_keypoints if r.num_keypoints is not None else n for r, n in zip(records, labelled, strict=True)],
-            dtype=np.int64,
-        ),
-        crowd=np.array([bool(r.iscrowd) for r in records], dtype=bool),
+        scores = ", but shares: are these scores?" if ((keypoints[g, :, 2] % 1) > 0).any() else ""
+        raise OccbenchError(f"{what}: annotation {records[g].id} has a visibility other than 0, 1 or 2{scores}")
+    missing = [np.nan] * 4
+    return Annotated(
         ids=np.array([r.id for r in records], dtype=np.int64),
+        image=np.array([r.image_id for r in records], dtype=np.int64),
+        points=keypoints[..., :2],
+        visibility=keypoints[..., 2].astype(np.int64),
+        boxes=np.array([r.bbox or missing for r in records], dtype=np.float64).reshape(-1, 4),
+        sizes=np.array([(photos[r.image_id].width, photos[r.image_id].height) for r in records]).reshape(-1, 2),
     )
 
 
-def _annotated_persons(
-    records: list[_Annotation],
-    truth: GroundTruth,
-    photos: dict[int, Photo],
-    what: str,
-    skeleton: Skeleton,
-    as_is: bool,
-) -> tuple[Person, ...]:
-    by_photo: dict[int, list[Person]] = {i: [] for i in photos}
-    for g, record in enumerate(records):
-        if truth.crowd[g] or truth.num_keypoints[g] == 0:
-            continue
-        photo = photos[record.image_id]
-        x, y, width, height = record.bbox
-        limit = (photo.width - 1, photo.height - 1)
-        box = np.array([*np.clip((x, y), 0, limit), *np.clip((x + width, y + height), 0, limit)], dtype=np.float32)
-        if not (box[2:] > box[:2]).all():
-            if as_is:
-                continue
-            raise OccbenchError(
-                f"{what}: the box of annotation {record.id} has no area inside {quoted(photo.file_name)} "
-                f"({photo.width}x{photo.height}): {record.bbox}"
-            )
-        points, labelled = truth.keypoints[g], truth.visibility[g] > 0
-        outside = labelled & ((points < -_NEAR) | (points > (photo.width + _NEAR, photo.height + _NEAR))).any(1)
-        if outside.any() and not as_is:
-            name = skeleton.keypoints[int(np.flatnonzero(outside)[0])]
-            raise OccbenchError(
-                f"{what}: {name} of annotation {record.id} lies outside {quoted(photo.file_name)} "
-                f"({photo.width}x{photo.height}); a keypoint out of the photo must have visibility 0"
-            )
-        if not labelled.any() or points.max() <= 0:
-            continue
-        by_photo[photo.id].append(
-            Person(record.id, record.id, photo, box, 1.0, points.astype(np.float32), truth.visibility[g])
-        )
-    persons = tuple(person for group in by_photo.values() for person in group)
-    if not persons:
-        raise OccbenchError(f"{what} has no person with labelled keypoints: there is nothing to measure")
-    return persons
-
-
-def read_detections(path: Path, photos: dict[int, Photo]) -> list[tuple[int, np.ndarray, float]]:
-    """Read a COCO detection-results file: image id, box (x y width height, float64 image px) and score of each person.
-
-    Other categories than person (1) are left out, as MMPose does.
+def _look(people: Annotated, records: list[_Annotation], skeleton: Skeleton, what: str) -> list[Finding]:
+    """What looks wrong with the persons that are measured.
 
     Raises:
-        OccbenchError: The file is missing, is no detection-results list, or names photos that are not there.
+        OccbenchError: It is so wrong that no figure can be had.
     """
-    what = f"detections file {str(path)!r}"
-    raw = read_json(path, "detections file")
-    if not isinstance(raw, list):
-        raise OccbenchError(f"{what} is no COCO detection-results file: it must be a list of boxes")
-    with in_memory(what, len(raw), "boxes"):
-        try:
-            parsed = TypeAdapter(list[_Detection]).validate_python(raw)
-        except ValidationError as error:
-            raise first_fault(error, what) from error
-    persons = [d for d in parsed if d.category_id == 1]
-    if not persons:
-        raise OccbenchError(f"{what} has no box of category 1 (person)")
-    unknown = [d.image_id for d in persons if d.image_id not in photos]
-    if unknown:
-        raise OccbenchError(
-            f"{what}: {len(unknown)} of {len(persons)} boxes are of images that the annotations do not have "
-            f"(the first is {quoted(unknown[0])}); give the detections of this data set"
+    alone = np.array([not r.iscrowd for r in records], dtype=bool)
+    findings = look(
+        replace(people, visibility=np.where(people.visibility == 3, 0, people.visibility)).only(alone), skeleton
+    )
+    refuse_errors(findings, what)
+    return list(findings)
+
+
+def _persons(truth: GroundTruth, crops: np.ndarray, photos: dict[int, Photo]) -> tuple[Person, ...]:
+    """Who gets a crop, photo by photo in the order of the file."""
+    by_photo: dict[int, list[Person]] = {i: [] for i in photos}
+    for g in np.flatnonzero(np.isfinite(crops).all(1)).tolist():
+        points, number = truth.keypoints[g].astype(np.float32), int(truth.ids[g])
+        photo = photos[int(truth.image[g])]
+        by_photo[photo.id].append(
+            Person(number, number, photo, crops[g].astype(np.float32), 1.0, points, truth.visibility[g])
         )
-    for n, d in enumerate(persons):
-        if d.bbox[2] <= 0 or d.bbox[3] <= 0:
-            raise OccbenchError(f"{what}: person box {n} (image {d.image_id}) has no area: {d.bbox[:4]}")
-        photo = photos[d.image_id]
-        x, y, width, height = d.bbox[:4]
-        if x >= photo.width or y >= photo.height or x + width <= 0 or y + height <= 0:
-            raise OccbenchError(
-                f"{what}: person box {n} (image {d.image_id}) lies outside {quoted(photo.file_name)} "
-                f"({photo.width}x{photo.height}): {d.bbox[:4]}"
-            )
-    return [(d.image_id, np.array(d.bbox[:4], dtype=np.float64), d.score) for d in persons]
+    return tuple(person for group in by_photo.values() for person in group)
+
+
+def _nobody(truth: GroundTruth) -> str:
+    """Why nobody is left to measure."""
+    labelled = int(((truth.visibility > 0).any(1) & ~truth.crowd & (truth.num_keypoints == 0)).sum())
+    if labelled:
+        return (
+            f"has nobody to measure: num_keypoints is 0 for all {labelled:,} persons, though they have labelled "
+            "keypoints: set it to their number, or leave it out"
+        )
+    return "has no person with labelled keypoints: there is nothing to measure"

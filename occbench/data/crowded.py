@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from ..attacks import COCO, CROWDPOSE
-from .coco import Id, first_fault, read_coco, read_json
+from .coco import read_coco
+from .jsonfile import Id, first_fault, read_json
 from .persons import Dataset
 
 LISTED = (*CROWDPOSE.keypoints[:12], "head", "neck")

@@ -22,9 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..attacks import Skeleton
 from ..system.errors import OccbenchError, quoted, unknown_name
-from .coco import first_fault, read_coco, read_json
+from .coco import read_coco
+from .jsonfile import first_fault, read_json
 from .persons import Dataset
-from .records import require_folder
 
 MAX_BYTES = 2**20
 """Of the YAML file."""
@@ -126,7 +126,7 @@ def read_custom(path: Path, images: Path | None = None) -> Dataset:
         OccbenchError: The description or the annotations are not what they should be, or do not go together.
     """
     described = read_description(path)
-    folder = require_folder(images or described.images or described.annotations.parent)
+    folder = images or described.images or described.annotations.parent
     dataset = read_coco(described.annotations, folder, described.name, described.skeleton)
     return replace(dataset, description=path)
 

@@ -220,6 +220,14 @@ FETCHABLE = (
         terms="for research, by a form",
     ),
     Fetchable(
+        "ochuman-pose",
+        (),
+        sets=("ochuman-pose", "ochuman-pose-val"),
+        by_hand="the COCO files of its val and test from https://huggingface.co/datasets/vrg-prague/OCHuman-Pose, as "
+        "ochuman/annotations/ochuman_pose_{val,test}.json, beside OCHuman's own photos in ochuman/images/",
+        terms="MIT; the photos for research, by OCHuman's form",
+    ),
+    Fetchable(
         "crowdpose",
         (
             Archive(

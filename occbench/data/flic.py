@@ -10,7 +10,8 @@ from ..attacks import FLIC
 from ..system.errors import OccbenchError
 from .matfile import fields, laid_out, number, read_mat, text, variable
 from .persons import Dataset, Photo
-from .records import Record, assemble, box_around, inside, require_folder, size_of, torso
+from .photos import decoded_size
+from .records import Record, assemble, box_around, inside, require_folder, torso
 
 COLUMNS = (0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16)
 """Of the 29 places of ``coords``, those of the labelled joints, in the skeleton's order; the others hold NaN."""
@@ -58,7 +59,7 @@ def read_flic(examples: Path, images: Path, name: str | None = None, split: str 
         file_name = text(example["filepath"])
         if file_name not in known:
             path = inside(images, file_name, f"{what}: example {i}")
-            known[file_name] = photos[i] = Photo(i, file_name, path, *size_of(path))
+            known[file_name] = photos[i] = Photo(i, file_name, path, *decoded_size(path))
         photo = known[file_name]
         points = np.where(labelled[:, None], points, 0)
         box = box_around(points, labelled, (photo.width, photo.height))

@@ -102,6 +102,11 @@ def _ochuman(name: str, split: str, note: str) -> KnownSet:
     return KnownSet(name, "crowded:read_ochuman", annotations, Path("ochuman/images"), None, "ochuman", "AP", note=note)
 
 
+def _ochuman_pose(name: str, split: str, note: str) -> KnownSet:
+    annotations, images = Path(f"ochuman/annotations/ochuman_pose_{split}.json"), Path("ochuman/images")
+    return KnownSet(name, "crowded:read_ochuman", annotations, images, None, "ochuman-pose", "AP", note=note)
+
+
 def _crowdpose(name: str, split: str, note: str) -> KnownSet:
     annotations = Path(f"crowdpose/annotations/mmpose_crowdpose_{split}.json")
     images, metric = Path("crowdpose/images"), "AP, also easy, medium and hard"
@@ -140,6 +145,10 @@ KNOWN_SETS = (
     _flic("flic-train", "train", "its training frames"),
     _ochuman("ochuman", "test", "OCHuman, test: people who occlude each other, COCO's 17 keypoints"),
     _ochuman("ochuman-val", "val", "its validation photos"),
+    _ochuman_pose(
+        "ochuman-pose", "test", "OCHuman-Pose, test: everybody in OCHuman's photos, annotated for BBoxMaskPose"
+    ),
+    _ochuman_pose("ochuman-pose-val", "val", "its validation photos"),
     _crowdpose("crowdpose", "test", "CrowdPose, test: 14 keypoints"),
     _crowdpose("crowdpose-trainval", "trainval", "its training and validation photos"),
 )

@@ -14,7 +14,8 @@ from ..attacks import LSP
 from ..system.errors import OccbenchError
 from .matfile import laid_out, read_mat, variable
 from .persons import Dataset, Photo
-from .records import Record, assemble, box_around, count_pictures, require_folder, size_of, torso
+from .photos import decoded_size
+from .records import Record, assemble, box_around, count_pictures, require_folder, torso
 
 JOINTS = len(LSP.keypoints)
 TEST = range(1001, 2001)
@@ -65,7 +66,7 @@ def read_lsp(joints: Path, images: Path, name: str | None = None, numbers: range
     records = []
     for n in numbers or range(1, len(array) + 1):
         file_name = f"im{n:05d}.jpg" if extended else f"im{n:04d}.jpg"
-        photo = photos[n] = Photo(n, file_name, images / file_name, *size_of(images / file_name))
+        photo = photos[n] = Photo(n, file_name, images / file_name, *decoded_size(images / file_name))
         record = to_record(n, photo, array[n - 1, :, :2], visibility[n - 1])
         records += [record] if record else []
     return assemble(records, photos, LSP, "pck", name or ("lspet" if extended else "lsp"), joints, images)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .coco import read_detections
+from .detections import read_detections
 from .persons import Dataset, Person
 
 MIN_IOU = 0.5
@@ -53,7 +53,7 @@ def with_detections(dataset: Dataset, path: Path) -> Dataset:
     for theirs.
 
     Raises:
-        OccbenchError: See :func:`~.coco.read_detections`.
+        OccbenchError: See :func:`~.detections.read_detections`.
     """
     found = read_detections(path, dataset.photos)
     truth = dataset.truth

@@ -15,10 +15,11 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from ..attacks import MPII
 from ..system.errors import OccbenchError, quoted
-from .coco import Coordinate, first_fault, read_json
+from .jsonfile import Coordinate, first_fault, read_json
 from .matfile import read_mat, variable
 from .persons import Dataset, Photo
-from .records import Record, assemble, inside, require_folder, size_of
+from .photos import decoded_size
+from .records import Record, assemble, inside, require_folder
 
 PIXEL_STD = 200.0
 """Px of a person's height that MPII's scale counts in."""
@@ -105,7 +106,7 @@ def photo_of(photos: dict[int, Photo], folder: Path, file_name: str, what: str) 
     number = int(stem)
     if number not in photos:
         path = inside(folder, file_name, what)
-        photos[number] = Photo(number, file_name, path, *size_of(path))
+        photos[number] = Photo(number, file_name, path, *decoded_size(path))
     if photos[number].file_name != file_name:
         raise OccbenchError(
             f"{what}: photos {quoted(photos[number].file_name)} and {quoted(file_name)} have the same number"

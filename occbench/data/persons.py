@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..attacks import Skeleton
 from ..evaluation.types import GroundTruth
+from .findings import Finding
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Photo:
         id: Image id of the annotations.
         file_name: As annotated, relative to the image folder.
         path: Where it lies.
-        width: Image px.
-        height: Image px.
+        width: Image px; 0 where it is not known.
+        height: Likewise.
     """
 
     id: int
@@ -133,6 +134,9 @@ class Dataset:
         detector: What found the boxes of ``detections``; None where they came as a file.
         description: The YAML file that describes the keypoints; None where the format says what they are.
         annotated: The persons in their annotated boxes, where ``persons`` are a detector's; else None.
+        findings: What was found out about its files.
+        categories: The ids of the categories that are the persons, as text: those of results that are scored.
+        image_names: The image ids of the annotations that are text, and the numbers that stand for them.
     """
 
     name: str
@@ -153,6 +157,9 @@ class Dataset:
     detector: DetectorFiles | None = None
     description: Path | None = None
     annotated: tuple[Person, ...] | None = None
+    findings: tuple[Finding, ...] = ()
+    categories: frozenset[str] = frozenset({"1"})
+    image_names: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def box_source(self) -> str:
@@ -212,6 +219,17 @@ class Dataset:
             lengths=None if self.lengths is None else self.lengths[keep],
             levels=None if self.levels is None else {i: a for i, a in self.levels.items() if i not in dropped},
             skipped=(*self.skipped, *skipped),
+        )
+
+    def at(self, paths: Mapping[int, Path]) -> Dataset:
+        """The data set with some photos (by image id) at other paths."""
+        photos = {i: replace(p, path=paths[i]) if i in paths else p for i, p in self.photos.items()}
+
+        def moved(persons: tuple[Person, ...]) -> tuple[Person, ...]:
+            return tuple(replace(p, photo=photos[p.photo.id]) if p.photo.id in paths else p for p in persons)
+
+        return replace(
+            self, photos=photos, persons=moved(self.persons), annotated=self.annotated and moved(self.annotated)
         )
 
     def first(self, limit: int) -> Dataset:

@@ -17,7 +17,6 @@ from .persons import Dataset, Person, Photo
 MARGIN = 0.1
 """Share of the longer side by which a box around joints is grown where a data set annotates none."""
 _SUFFIXES = (".jpg", ".jpeg", ".png")
-_FORMATS = ("JPEG", "PNG")
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,17 +132,6 @@ def torso(keypoints: np.ndarray, labelled: np.ndarray, skeleton: Skeleton) -> fl
         if labelled[ends].all():
             return float(np.hypot(*(keypoints[ends[0]] - keypoints[ends[1]])))
     return float("nan")
-
-
-def size_of(path: Path) -> tuple[int, int]:
-    """Width and height of a picture from its header; zeros where there is none (the check of the photos says why)."""
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=_FORMATS) as picture:
-            return picture.size
-    except Exception:  # Pillow gives up on damaged files in many ways
-        return 0, 0
 
 
 def inside(folder: Path, file_name: str, what: str) -> Path:

@@ -154,7 +154,7 @@ def _kind_of_json(path: Path) -> str:
 
     MPII's is a list of persons with a center; CrowdPose's photos have a crowd index, and its people no nose.
     """
-    from .coco import MAX_JSON
+    from .jsonfile import MAX_JSON
 
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..data.coco import first_fault
+from ..data.jsonfile import first_fault
 from ..system.download import sha256
 from ..system.errors import OccbenchError
 from . import durable

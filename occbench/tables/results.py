@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..data.findings import Finding
 from ..data.persons import Dataset
-from ..data.results import read_poses, read_results
+from ..data.results import poses, read_results
 from .cells import Cells
+from .coverage import near_0, on_the_same_photos
 from .groups import Groups
 from .levels import LevelScorer
 from .rates import RatedCell, RateScorer
@@ -46,14 +48,18 @@ class Scores:
             ``results`` or the file's name for the others. Drops are against the first file.
         groups: As of :class:`~.groups.Groups`, likewise; empty where the data set has no groups.
         files: What each file has, in the order of the rows.
+        findings: What was found out about the results, and what does not fit.
     """
 
     rows: pd.DataFrame
     groups: pd.DataFrame
     files: tuple[Coverage, ...]
+    findings: tuple[Finding, ...] = ()
 
 
-def score_results(dataset: Dataset, predictions: Sequence[Path], clean: Path | None, scoring: Scoring) -> Scores:
+def score_results(
+    dataset: Dataset, predictions: Sequence[Path], clean: Path | None, scoring: Scoring, count_missed: bool = False
+) -> Scores:
     """Score keypoint results of any framework.
 
     Args:
@@ -62,27 +68,34 @@ def score_results(dataset: Dataset, predictions: Sequence[Path], clean: Path | N
         clean: Results on the photos as they were. Drops and their intervals are against them; without them, against
             the first of several files.
         scoring: How.
+        count_missed: Whether a photo that only some files have results for is one where the others found nobody.
+            Otherwise it is left out of all, so that all are scored on the same photos.
 
     Raises:
-        OccbenchError: See :func:`~.data.results.read_results` and :func:`~.data.results.read_poses`; or the data set
-            lacks what its metric needs.
+        OccbenchError: See :func:`~.data.results.read_results` and :func:`~.data.results.poses`; or the data set lacks
+            what its metric needs.
     """
     files = [file for file in (clean, *predictions) if file is not None]
     levels = [*([CLEAN] if clean is not None else []), *_levels(predictions)]
+    read = [read_results(file, dataset) for file in files]
+    dataset, read, findings = on_the_same_photos(dataset, read, count_missed)
     nothing = np.zeros(dataset.truth.visibility.shape, dtype=bool), np.zeros(len(dataset.truth), dtype=bool)
     if dataset.metric == "oks":
-        found = [read_results(file, dataset) for file in files]
-        counts = [(len(one.image), len(np.unique(one.image))) for one in found]
-        rows, groups = _by_ap(dataset, [ScoredCell(None, one, *nothing) for one in found], scoring)
+        counts = [(len(one.image), len(np.unique(one.image))) for one in read]
+        rows, groups = _by_ap(dataset, [ScoredCell(None, one.detections(), *nothing) for one in read], scoring)
     else:
-        poses = [read_poses(file, dataset) for file in files]
-        there = [np.isfinite(one).all((1, 2)) for one in poses]
+        posed = [poses(one, dataset) for one in read]
+        there = [np.isfinite(one).all((1, 2)) for one in posed]
         counts = [(int(one.sum()), len(np.unique(dataset.truth.image[one]))) for one in there]
-        rows, groups = _by_rate(dataset, [RatedCell(None, one, *nothing) for one in poses], scoring)
+        rows, groups = _by_rate(dataset, [RatedCell(None, one, *nothing) for one in posed], scoring)
+    table = _named(Cells().frame(_flat(rows)), levels)
+    said = {finding: None for one in read for finding in one.findings}
+    low = near_0(float(table["value"].iloc[0]), int(table["n"].iloc[0])) if len(read[0].scores) else ()
     return Scores(
-        _named(Cells().frame(_flat(rows)), levels),
+        table,
         _named(Groups().frame(_flat(groups)), levels),
         tuple(Coverage(level, *count) for level, count in zip(levels, counts, strict=True)),
+        (*said, *findings, *low),
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..attacks import COCO, MPII, Skeleton
-from ..data.coco import read_json
 from ..data.custom import is_description, read_description
+from ..data.jsonfile import read_json
 from ..system.errors import OccbenchError
 
 

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
+from occbench.tables.coverage import near_0
 from occbench.tables.floor import nothing_to_lose
 
 from ..findings.controls import control_rows, has_controls, marker_effects
@@ -35,7 +36,15 @@ def answer(run: Run, notes: tuple[str, ...] = ()) -> Answer:
         if part is not None:
             tiles.append(_level_tile(part, [m for m in means if m.level == level], run.metric))
     banner = SYNTHETIC if run.manifest.data.synthetic else ""
-    return Answer(banner, tuple(reading(run)), tuple(tiles), tuple(run_facts(run)), (*run.notes, *notes))
+    checked = (*_found(run), *run.notes, *notes)
+    return Answer(banner, tuple(reading(run)), tuple(tiles), tuple(run_facts(run)), checked)
+
+
+def _found(run: Run) -> list[str]:
+    """What the check of the data warned of, and a clean value that is near 0."""
+    row = clean_row(run)
+    low = () if row is None else near_0(float(row["value"]), int(row["n"]))
+    return [*(f.line for f in run.manifest.data.findings if f.severity != "note"), *(f.line for f in low)]
 
 
 def reading(run: Run) -> list[str]:

@@ -41,12 +41,20 @@ class Model(_Entry):
     augmentation: Recipe | None = None
 
 
+class Finding(_Entry):
+    """What the check of the data found before the run."""
+
+    severity: str
+    line: str
+
+
 class Data(_Entry):
     name: str
     n_images: int
     n_persons: int
     synthetic: bool = False
     skipped_images: list[str] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
     limit: int | None = None
 
 

@@ -94,7 +94,6 @@ def test_sigmas_by_name_and_the_images_of_the_command_line(tmp_path: Path) -> No
         ({"skeleton": [["beak", "wing"]]}, r"skeleton: unknown keypoint 'wing'"),
         ({"keypoints": ["beak", "beak", "right_eye", "tail", "left_eye"]}, r"'beak' .* occurs twice|5 keypoints"),
         ({"name": "../birds"}, r"name: String should match pattern"),
-        ({"images": "photos"}, r"image folder .*photos' does not exist"),
         ({"annotations": "none.json"}, r"none.json' does not exist"),
     ],
 )

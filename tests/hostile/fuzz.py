@@ -30,6 +30,7 @@ from occbench.data.mpii_mat import read_mpii_mat
 from occbench.data.persons import Dataset, Photo
 from occbench.data.photos import decode, fault
 from occbench.data.results import read_results
+from occbench.jobs.check import check as look_for_faults
 from occbench.system.errors import OccbenchError
 from occbench.tables.results import score_results
 from occbench.tables.scoring import Scoring
@@ -94,6 +95,20 @@ def look(path: Path) -> None:
     assert decode(photo).shape in ((30, 40, 3), (40, 30, 3))
 
 
+def checked(path: Path, folder: Path, results: Path | None = None) -> None:
+    """A check says what it finds in lines, whatever it is fed.
+
+    Raises:
+        OccbenchError: It found something to refuse.
+    """
+    health = look_for_faults(str(path if results is None else folder / "plain.json"), folder, results)
+    for finding in health.findings:
+        assert len(finding.line.splitlines()) == 1, finding.line
+        assert SHORTEST < len(finding.line.replace(str(folder), "")) < LONGEST, finding.line[:2000]
+    if not health.is_usable:
+        raise OccbenchError(health.findings[0].line)
+
+
 def pictures() -> list[bytes]:
     """A small photo in every format."""
     noise = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
@@ -137,6 +152,8 @@ def targets(folder: Path) -> dict[str, tuple[st.SearchStrategy[bytes], str, Call
         "FLIC, MATLAB": (hurt([flic]), "i.mat", lambda p: check(read_flic(p, folder / "flic" / "images"), folder)),
         "described sets": (files(description), "h.yaml", lambda p: check(read_custom(p), folder)),
         "photos": (hurt(pictures()), "photo", look),
+        "checked annotations": (files(people), "k.json", lambda p: checked(p, folder)),
+        "checked results": (files(results), "l.json", lambda p: checked(p, folder, p)),
     }
 
 

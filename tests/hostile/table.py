@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from occbench.data import coco, matfile, photos
+from occbench.data import jsonfile, matfile, photos
 from occbench.system import archives, download
 
 from .case import ROWS, Row
@@ -35,7 +35,7 @@ With VERSIONS.
 | bound | |
 |---|---|
 | a photo | {photos.MAX_PIXELS:,} pixels (where Pillow starts to warn) by its header, {photos.MAX_BYTES:,} bytes |
-| a JSON file | {coco.MAX_JSON:,} bytes; the persons in it are bounded by memory only |
+| a JSON file | {jsonfile.MAX_JSON:,} bytes; the persons in it are bounded by memory only |
 | a MATLAB file | {matfile.MAX_BYTES:,} bytes, and unpacked as much |
 | a download | {download.MAX_BYTES:,} bytes, where the data set or the model does not say less |
 | an archive | {archives.MAX_RATIO} times its size, and a number of bytes and members that the data set gives |

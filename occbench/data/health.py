@@ -1,0 +1,246 @@
+"""Annotations that can be read and still look wrong: other units, other boxes, axes or sides swapped, people twice.
+
+Each check compares what is annotated with what it would be under the mistake, and speaks only where the mistake
+explains it better. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..attacks import Skeleton
+from .findings import Finding, found
+
+NEAR = 1.5
+"""How far, px, a labelled keypoint or a box may lie outside its photo (annotators click on the border)."""
+_LARGE = 96.0**2
+_MEDIUM = 32.0**2
+_FEW = 3
+"""A pattern of fewer people than these says nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Annotated:
+    """The persons of a file as they are annotated, before anything is mended.
+
+    Attributes:
+        ids: Shape (G,), int64.
+        image: Shape (G,), int64.
+        points: Shape (G, K, 2), float64, image px.
+        visibility: Shape (G, K), int; below 1 for not labelled.
+        boxes: Shape (G, 4), float64, x y width height, image px; NaN where none is annotated.
+        sizes: Shape (G, 2), width and height of each one's photo, px; 0 where not known.
+    """
+
+    ids: np.ndarray
+    image: np.ndarray
+    points: np.ndarray
+    visibility: np.ndarray
+    boxes: np.ndarray
+    sizes: np.ndarray
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Shape (G, K), bool."""
+        return self.visibility > 0
+
+    def only(self, rows: np.ndarray) -> Annotated:
+        """Some of the persons."""
+        arrays = (self.ids, self.image, self.points, self.visibility, self.boxes, self.sizes)
+        return Annotated(*(array[rows] for array in arrays))
+
+
+def look(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
+    """What looks wrong with the labelled persons of a file."""
+    people = people.only(people.labelled.any(1))
+    units = _units(people)
+    if units:
+        return (*units, *_duplicates(people))
+    swapped = _axes(people, skeleton)
+    boxes = _boxes(people)
+    return (
+        *boxes,
+        *(swapped or (*(() if boxes else _outside_box(people)), *_sides(people, skeleton))),
+        *_duplicates(people),
+    )
+
+
+def _units(people: Annotated) -> tuple[Finding, ...]:
+    """Shares of the photo, or percent of it, in place of px."""
+    points, known = people.points[people.labelled], (people.sizes > 0).all(1)
+    if not len(points):
+        return ()
+    large = bool(known.any()) and float(people.sizes[known].min()) > 4
+    if points.min() >= 0 and points.max() <= 1 and large:
+        return found(
+            "normalised",
+            "all labelled keypoints of {n} persons lie between 0 and 1: shares of the photo, to be multiplied by its "
+            "width and height",
+            people.ids.tolist(),
+            "annotation",
+        )
+    wide = bool(known.any()) and float(people.sizes[known].min()) > 250 and len(people.ids) >= _FEW
+    reach = points.max(0)
+    if wide and points.min() >= 0 and reach.max() <= 100 and reach.min() > 60:
+        return found(
+            "percent",
+            "no labelled keypoint of {n} persons lies further than 100 from its photo's corner: are these percent?",
+            people.ids.tolist(),
+            "annotation",
+        )
+    return ()
+
+
+def _boxes(people: Annotated) -> tuple[Finding, ...]:
+    """Boxes that are x1 y1 x2 y2, or leave their photos."""
+    x, y, w, h = people.boxes.T
+    with np.errstate(invalid="ignore"):
+        leaves = (people.sizes > 0).all(1) & (
+            (np.stack([x + w, y + h], 1) > people.sizes + 2 * NEAR) | (people.boxes[:, :2] < -2 * NEAR)
+        ).any(1)
+        corners = (w > x) & (h > y)
+        within = _share_inside(people, np.stack([x, y, w, h], 1)) > 0.9
+        slack = (w * h) > 1.5 * (w - x) * (h - y)
+    fits = corners & within
+    given = int(np.isfinite(people.boxes).all(1).sum())
+    rows = people.ids[leaves].tolist()
+    if given >= _FEW and fits.sum() > 0.8 * given and (len(rows) > 0.2 * given or (fits & slack).sum() > 0.8 * given):
+        return found(
+            "boxes-xyxy",
+            f"{{n}} of {given:,} boxes would fit their keypoints as x1 y1 x2 y2, and {len(rows):,} leave their photos: "
+            "COCO's boxes are x y width height",
+            people.ids[fits].tolist(),
+            "annotation",
+        )
+    return found("boxes-leave-photo", f"{{n}} of {given:,} boxes leave their photos", rows, "annotation")
+
+
+def _share_inside(people: Annotated, corners: np.ndarray, margin: float = 0.1) -> np.ndarray:
+    """Shape (G,): the share of each one's labelled keypoints that lies inside x1 y1 x2 y2, grown by a share of it."""
+    grow = margin * (corners[:, 2:] - corners[:, :2])
+    with np.errstate(invalid="ignore"):
+        inside = (
+            (people.points >= (corners[:, :2] - grow)[:, None]) & (people.points <= (corners[:, 2:] + grow)[:, None])
+        ).all(2)
+    return np.asarray((inside & people.labelled).sum(1) / np.maximum(people.labelled.sum(1), 1))
+
+
+def _outside_box(people: Annotated) -> tuple[Finding, ...]:
+    corners = np.concatenate([people.boxes[:, :2], people.boxes[:, :2] + people.boxes[:, 2:]], 1)
+    far = np.isfinite(corners).all(1) & (people.boxes[:, 2:] > 0).all(1) & (_share_inside(people, corners) < 0.5)
+    return found(
+        "keypoints-outside-box",
+        f"{{n}} of {len(people.ids):,} persons have most of their keypoints outside their boxes",
+        people.ids[far].tolist(),
+        "annotation",
+    )
+
+
+def _axes(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
+    """x and y in each other's place: the keypoints leave photos and boxes, but would not the other way round."""
+    turned = people.points[..., ::-1]
+    known = (people.sizes > 0).all(1)
+    leave, stay = (_leaving(points, people) & known for points in (people.points, turned))
+    corners = np.concatenate([people.boxes[:, :2], people.boxes[:, :2] + people.boxes[:, 2:]], 1)
+    other = Annotated(people.ids, people.image, turned, people.visibility, people.boxes, people.sizes)
+    outside = (_share_inside(people, corners) < 0.5) & (_share_inside(other, corners) > 0.9)
+    lying = lying_share(people, skeleton)
+    by_photo = leave.sum() > max(1, 0.1 * known.sum()) and stay.sum() < 0.2 * leave.sum()
+    by_box = outside.sum() >= _FEW and outside.sum() > 0.5 * len(people.ids)
+    by_pose = lying is not None and lying[0] > 0.8 and lying[1] >= 2 * _FEW
+    if not (by_photo or by_box or by_pose):
+        return ()
+    rows = people.ids[leave | outside].tolist() or people.ids.tolist()
+    return found(
+        "axes-swapped",
+        f"{{n}} of {len(people.ids):,} persons lie across their photos or boxes: are x and y in each other's place?",
+        rows,
+        "annotation",
+    )
+
+
+def _leaving(points: np.ndarray, people: Annotated) -> np.ndarray:
+    out = ((points < -NEAR) | (points > people.sizes[:, None] + NEAR)).any(2)
+    return np.asarray((out & people.labelled).any(1))
+
+
+def _middle(people: Annotated, skeleton: Skeleton, part: str) -> np.ndarray | None:
+    """Shape (G, 2): between the left and the right joint; NaN where one is not labelled."""
+    pair = [f"left_{part}", f"right_{part}"]
+    if not set(pair) <= set(skeleton.keypoints):
+        return None
+    at = [skeleton.keypoints.index(name) for name in pair]
+    middle = people.points[:, at].mean(1)
+    middle[~people.labelled[:, at].all(1)] = np.nan
+    return np.asarray(middle)
+
+
+def lying_share(people: Annotated, skeleton: Skeleton) -> tuple[float, int] | None:
+    """Of the persons with shoulders and hips, the share whose trunk does not hang down, and how many they are."""
+    shoulders, hips = (_middle(people, skeleton, part) for part in ("shoulder", "hip"))
+    if shoulders is None or hips is None:
+        return None
+    down = hips - shoulders
+    down = down[np.isfinite(down).all(1)]
+    if not len(down):
+        return None
+    return float((down[:, 1] <= np.abs(down[:, 0])).mean()), len(down)
+
+
+def _sides(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
+    """Left and right in each other's place: who shows the face has the left shoulder on the photo's right."""
+    names = ("nose", "left_eye", "right_eye", "left_shoulder", "right_shoulder")
+    if not set(names) <= set(skeleton.keypoints):
+        return ()
+    nose, left_eye, right_eye, left, right = (skeleton.keypoints.index(name) for name in names)
+    seen = people.visibility == 2 if (people.visibility == 1).any() else people.labelled
+    frontal = seen[:, [nose, left_eye, right_eye]].all(1) & people.labelled[:, [left, right]].all(1)
+    points = people.points
+    up = points[:, nose] - points[:, [left, right]].mean(1)
+    turns = [
+        up[:, 0] * d[:, 1] - up[:, 1] * d[:, 0]
+        for d in (points[:, left] - points[:, right], points[:, left_eye] - points[:, right_eye])
+    ]
+    swapped = frontal & (turns[0] < 0) & (turns[1] < 0)
+    if frontal.sum() < _FEW or swapped.sum() <= frontal.sum() / 2:
+        return ()
+    return found(
+        "sides-swapped",
+        f"of {int(frontal.sum()):,} persons who show the face {{n}} have left and right in each other's place: left is "
+        "the person's own left",
+        people.ids[swapped].tolist(),
+        "annotation",
+    )
+
+
+def _duplicates(people: Annotated) -> tuple[Finding, ...]:
+    """People who are annotated twice, with the same keypoints in the same photo."""
+    seen: set[bytes] = set()
+    twice = []
+    shown = np.where(people.labelled[..., None], people.points, 0.0)
+    for row, number in enumerate(people.ids.tolist()):
+        key = people.image[row].tobytes() + shown[row].tobytes()
+        if key in seen:
+            twice.append(number)
+        seen.add(key)
+    return found("duplicates", "{n} persons are annotated twice, to the last digit", twice, "annotation")
+
+
+def unmeasurable(labelled: np.ndarray, area: np.ndarray, names: Sequence[str]) -> tuple[Finding, ...]:
+    """The figures that will stand on nobody.
+
+    Args:
+        labelled: Shape (G, K), bool: of the measured persons.
+        area: Shape (G,), image px squared.
+        names: Of the keypoints.
+    """
+    lacking = [name for name, here in zip(names, labelled.any(0), strict=True) if not here]
+    sizes = [] if (area > _LARGE).any() else ["AP(L)"]
+    sizes += [] if ((area > _MEDIUM) & (area <= _LARGE)).any() else ["AP(M)"]
+    return (
+        *found("nobody", "{n} keypoints are labelled for nobody", lacking),
+        *found("nobody", "{n} figures are of sizes that nobody has", sizes),
+    )
