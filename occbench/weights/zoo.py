@@ -132,6 +132,11 @@ _MODELS = (
         weights="hrnet-mini.pth",
         note="a narrow HRNet trained on the synthetic people of this project; weights in the package",
     ),
+    ZooModel(
+        "simplebaseline-mini",
+        OWN + "simplebaseline_mini.py",
+        note="a narrow SimpleBaseline trained on the same people",
+    ),
     ZooModel("hrnet", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py", ("hrnet-w32",)),
     ZooModel("hrnet-w32-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-384x288.py"),
     ZooModel("hrnet-w48", f"{_TOPDOWN}/coco/td-hm_hrnet-w48_8xb32-210e_coco-256x192.py"),
