@@ -64,7 +64,9 @@ class ZooModel:
         else:
             path = mmpose_configs() / self.config
         if not path.is_file():
-            raise OccbenchError(f"the config of model {self.name!r} is missing: {path}; `occbench doctor` says more")
+            raise OccbenchError(
+                f"the config of model {self.name!r} is missing: {path}; install occbench or MMPose again"
+            )
         return path
 
     @property
