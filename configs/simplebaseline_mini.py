@@ -1,5 +1,5 @@
-# A narrow SimpleBaseline (0.98 million parameters) at 256x192 for CPUs: ResNet-18 with a quarter of its channels, and three
-# deconvolutions of 64. Input, targets and augmentation are those of hrnet_mini.
+# A narrow SimpleBaseline (0.97 million parameters) at 256x192 for CPUs: ResNet-18 with a quarter of its channels, and
+# three deconvolutions of 64. Input, targets and augmentation are those of hrnet_mini.
 _base_ = ['./hrnet_mini.py']
 
 model = dict(

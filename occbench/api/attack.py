@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def attack(
     model: str,
-    data: str,
+    data: str | None,
     kinds: str | Sequence[str],
     out: str | PathLike[str] | None = None,
     *,
@@ -53,6 +53,7 @@ def attack(
     trust_config: bool = False,
     skip_unreadable: bool = False,
     name: str | None = None,
+    fetch: bool = False,
     progress: bool | None = None,
     command: Sequence[str] = ("occbench.attack",),
 ) -> Run | None:
@@ -62,7 +63,8 @@ def attack(
 
     Args:
         model: A name of ``occbench ls models``, or an MMPose config.
-        data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml).
+        data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml); None for the one that the
+            model is measured on: coco-val2017, mpii.
         kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
         out: The run folder; None: ``runs/MODEL[@CHECKPOINT]-DATA-BOXES``.
         targets: Keypoints or parts to hide; none for every one, a cell each.
@@ -94,6 +96,7 @@ def attack(
         trust_config: Whether a config may run code from outside of its own tree.
         skip_unreadable: Whether to leave out photos that cannot be read, and record them.
         name: What reports call the run; None for what it was called before, if anything.
+        fetch: Whether to fetch a named data set that is not there.
         progress: Whether to draw progress on stderr; None: where that is a terminal.
         command: For the manifest.
 
@@ -103,12 +106,16 @@ def attack(
     Raises:
         OccbenchError: Something that was given cannot be used; the message says how to mend it.
     """
+    from ..data.default import default_set, require
+    from ..data.known import BY_NAME
     from ..estimators.scales import parse_scales
     from ..system.distributed import LAUNCHERS, joined
     from ..weights.zoo import find_model
 
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     _check_kinds(kinds)
+    chosen = find_model(model)
+    data = data or default_set(chosen.name, chosen.dataset)
     if not str(data).endswith((".yaml", ".yml")):  # these bring targets of their own
         _check_targets(targets)
     sizes, places = [_radius(radius) for radius in radii], [_placement(text) for text in placements]
@@ -125,7 +132,6 @@ def attack(
     if (scope, protocol) == ("image", "thesis"):
         raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
     pyramid = parse_scales(list(scales))
-    chosen = find_model(model)
     chosen.require_attackable()
     detector = _detector(boxes, detector_checkpoint, detector_score)
     if redetect and not (scope == "image" and detector):
@@ -141,6 +147,8 @@ def attack(
     folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), boxes, scope)
     check_out(folder, overwrite)
     pictures = None if images is None else Path(images)
+    if data in BY_NAME and pictures is None:
+        require(data, fetch, Progress(progress).note)
     dataset = open_dataset(data, pictures, "gt" if detector else boxes, seed)
     if limit:
         dataset = dataset.first(limit)

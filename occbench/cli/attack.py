@@ -20,8 +20,15 @@ def attack(
         list[str], typer.Option("--kind", help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all.")
     ],
     data: Annotated[
-        str, typer.Option("--data", help="A name of `occbench ls datasets`, or an annotation file: .json, .mat, .yaml.")
-    ],
+        str | None,
+        typer.Option(
+            "--data",
+            help="A name of `occbench ls datasets`, or an annotation file: .json, .mat, .yaml. [the model's own set]",
+        ),
+    ] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch the data set where it is not there, and go on.")
+    ] = False,
     checkpoint: Annotated[
         str | None, typer.Option("--checkpoint", help="Weights: a file or an address; by default the model's own.")
     ] = None,
@@ -112,6 +119,8 @@ def attack(
 
     occbench attack --model hrnet-mini --data sample --kind all
 
+    occbench attack --model hrnet --kind part-blackout
+
     occbench attack --model hrnet --data coco-val2017 --boxes detections.json --kind part-blackout --target head
 
     occbench attack --model rle --data my.json --kind keypoint-all --radius 6,12,18 --placement centred,decoys:6
@@ -152,6 +161,7 @@ def attack(
         trust_config=trust_config,
         skip_unreadable=skip_unreadable,
         name=name,
+        fetch=fetch,
         command=["occbench", *sys.argv[1:]],
     )
     if made is not None:

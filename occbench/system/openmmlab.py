@@ -34,7 +34,8 @@ def installed_configs(package: str) -> Path:
         if folder.is_dir():
             return folder
     raise OccbenchError(
-        f"{name} at {root} has no configs: pip install -c constraints.txt --force-reinstall --no-deps {MMPOSE if package == 'mmpose' else package}"
+        f"{name} at {root} has no configs: pip install --force-reinstall --no-deps "
+        f"{MMPOSE if package == 'mmpose' else package}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -91,6 +92,7 @@ def make_plan(
     from mmengine.runner import Runner
 
     from .. import augmentations  # noqa: F401 (registers the transforms)
+    from .hooks import not_finite
 
     settings = settings or Settings()
     quiet = nullcontext() if verbose else redirect_stdout(io.StringIO())
@@ -111,6 +113,8 @@ def make_plan(
         losses, started = [], 0.0
         for batch in chain(loader, loader):
             losses.append(runner.model.train_step(batch, runner.optim_wrapper)["loss"].item())
+            if not math.isfinite(losses[-1]):
+                raise not_finite(losses[-1], f"iteration {len(losses)}", settings.lr)
             if len(losses) == 2:
                 break
             started = time.perf_counter()
