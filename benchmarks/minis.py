@@ -88,7 +88,9 @@ def summary(out: Path, names: Sequence[str]) -> str:
                 row = table[(table["level"] == "clean") & (table["keypoint"] == "all")].iloc[0]
                 n, ap, *others = (row[figure] for figure in FIGURES)
                 interval = f"{ap:.3f} [{row['ap_lo']:.3f}, {row['ap_hi']:.3f}]"
-                lines.append(" | ".join(["|" + name, test, f"{n:.0f}", interval, *(f"{v:.3f}" for v in others)]) + " |")
+                lines.append(
+                    " | ".join(["| " + name, test, f"{n:.0f}", interval, *(f"{v:.3f}" for v in others)]) + " |"
+                )
     return "\n".join(lines) + "\n"
 
 

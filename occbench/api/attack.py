@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..system.errors import OccbenchError, unknown_name
 
@@ -54,7 +54,7 @@ def attack(
     skip_unreadable: bool = False,
     name: str | None = None,
     fetch: bool = False,
-    progress: bool | None = None,
+    progress: bool | Literal["json"] | None = None,
     command: Sequence[str] = ("occbench.attack",),
 ) -> Run | None:
     """Hide keypoints or parts in photos, measure the drop in AP per keypoint, and write a run folder with its report.
@@ -97,7 +97,8 @@ def attack(
         skip_unreadable: Whether to leave out photos that cannot be read, and record them.
         name: What reports call the run; None for what it was called before, if anything.
         fetch: Whether to fetch a named data set that is not there.
-        progress: Whether to draw progress on stderr; None: where that is a terminal.
+        progress: Of the progress on stderr: True for a bar, False for none, ``"json"`` for a JSON line a minute; None for
+            a bar on a terminal and a line a minute elsewhere.
         command: For the manifest.
 
     Returns:
@@ -146,9 +147,10 @@ def attack(
 
     folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), boxes, scope)
     check_out(folder, overwrite)
+    show, as_json = (None, True) if progress == "json" else (progress, False)
     pictures = None if images is None else Path(images)
     if data in BY_NAME and pictures is None:
-        require(data, fetch, Progress(progress).note)
+        require(data, fetch, Progress(show, as_json).note)
     dataset = open_dataset(data, pictures, "gt" if detector else boxes, seed)
     if limit:
         dataset = dataset.first(limit)
@@ -170,7 +172,7 @@ def attack(
     from .run import open_run
 
     with joined(launcher) as ranks:
-        shown = Progress(progress if ranks.first else False)
+        shown = Progress(show if ranks.first else False, as_json)
         shown.say(f"loading {chosen.name}")
         weights = resolve(checkpoint, chosen)
         place = pick_device(device, ranks.local)

@@ -109,7 +109,10 @@ def attack(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out photos that cannot be read, and record them.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a summary as JSON, and progress as JSON lines on stderr.")
+    ] = False,
 ) -> None:
     """Hide keypoints or parts in photos, measure the drop in AP per keypoint, and write tables, plots and a report.
 
@@ -162,6 +165,7 @@ def attack(
         skip_unreadable=skip_unreadable,
         name=name,
         fetch=fetch,
+        progress=False if quiet else "json" if as_json else None,
         command=["occbench", *sys.argv[1:]],
     )
     if made is not None:

@@ -87,6 +87,8 @@ def train(
         str, typer.Option("--launcher", help="auto (torchrun is noticed), none, pytorch or slurm.")
     ] = "auto",
     verbose: Annotated[bool, typer.Option("--verbose", help="Print MMEngine's log.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Progress as JSON lines on stderr.")] = False,
 ) -> None:
     """Train a model with MMEngine's Runner and export its weights.
 
@@ -126,7 +128,7 @@ def train(
     model = model or ("hrnet" if data in (None, *TRAINED.values()) else "hrnet-mini")
     config = find_config(model)
     check_config(config, trust_config)
-    progress = Progress(show=False if verbose else None)
+    progress = Progress(False if verbose or quiet else None, as_json)
     if data is None:
         data = default_set(model, dataset_of(config), training=True)
         val = val or default_set(model, dataset_of(config))
