@@ -97,8 +97,8 @@ def attack(
         skip_unreadable: Whether to leave out photos that cannot be read, and record them.
         name: What reports call the run; None for what it was called before, if anything.
         fetch: Whether to fetch a named data set that is not there.
-        progress: Of the progress on stderr: True for a bar, False for none, ``"json"`` for a JSON line a minute; None for
-            a bar on a terminal and a line a minute elsewhere.
+        progress: On stderr: True for a bar, False for nothing, ``"json"`` for a JSON line a minute; None for a bar on a
+            terminal and a line a minute elsewhere.
         command: For the manifest.
 
     Returns:
