@@ -41,8 +41,8 @@ class State:
     def plain(self) -> dict[str, str | int | float | None]:
         """For JSON."""
         left = None if self.left is None else round(self.left)
-        counts = {"stage": self.stage, "done": self.done, "of": self.of, "among": self.among}
-        return {**counts, "seconds": round(self.seconds), "rate": round(self.rate, 3), "left": left}
+        counts: dict[str, str | int | float | None] = {"stage": self.stage, "done": self.done, "of": self.of}
+        return {**counts, "among": self.among, "seconds": round(self.seconds), "rate": round(self.rate, 3), "left": left}
 
     def __str__(self) -> str:
         share = f"{100 * self.done / max(self.of, 1):.0f} %"
