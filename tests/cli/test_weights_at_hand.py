@@ -52,7 +52,7 @@ def test_weights_that_are_used(occbench: Occbench, tiny: TinyModel, people: Peop
         )  # fmt: skip
         assert done.code == 0, (name, done.err)
         found[name] = json.loads(done.out)["clean"]["ap"]
-        assert not json.loads((tmp_path / f"run{number}" / "manifest.json").read_text())["model"]["trust_checkpoint"]
+        assert not json.loads((tmp_path / f"run{number}" / "manifest.json").read_text())["model"]["trusted"]
     assert found["plain"] > 0.5
     assert set(found.values()) == {found["plain"]}
 
