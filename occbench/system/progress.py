@@ -42,7 +42,13 @@ class State:
         """For JSON."""
         left = None if self.left is None else round(self.left)
         counts: dict[str, str | int | float | None] = {"stage": self.stage, "done": self.done, "of": self.of}
-        return {**counts, "among": self.among, "seconds": round(self.seconds), "rate": round(self.rate, 3), "left": left}
+        return {
+            **counts,
+            "among": self.among,
+            "seconds": round(self.seconds),
+            "rate": round(self.rate, 3),
+            "left": left,
+        }
 
     def __str__(self) -> str:
         share = f"{100 * self.done / max(self.of, 1):.0f} %"

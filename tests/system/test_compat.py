@@ -121,7 +121,9 @@ def test_mmengine_finds_packages_without_pkg_resources(tmp_path: Path, monkeypat
     assert Config.fromfile(path).dataset_info.dataset_name == "coco"
 
 
-WITHOUT_IT = "import sys; sys.modules['mmpose'] = None; from occbench.cli import main; sys.argv = ['occbench', {}]; main()"
+WITHOUT_IT = (
+    "import sys; sys.modules['mmpose'] = None; from occbench.cli import main; sys.argv = ['occbench', {}]; main()"
+)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,11 @@ def bomb() -> bytes:
         pytest.param(b"\x08\x07\x12\x07pytorch" + bytes(50), "an ONNX model", id="onnx of torch"),
         pytest.param(b"\x1f\x8b\x08" + bytes(50), "an archive; unpack it", id="gzip"),
         pytest.param(b"\x89HDF\r\n\x1a\n" + bytes(50), "Keras", id="hdf5"),
-        pytest.param((60).to_bytes(8, "little") + b'{"a":{}}' + bytes(60), r"a safetensors file.*ends in \.safetensors", id="safetensors"),
+        pytest.param(
+            (60).to_bytes(8, "little") + b'{"a":{}}' + bytes(60),
+            r"a safetensors file.*ends in \.safetensors",
+            id="safetensors",
+        ),
         pytest.param(b"\x1c\0\0\0TFL3" + bytes(60), "TensorFlow Lite", id="tflite"),
         pytest.param(bomb(), "unpacks to 50,000,000", id="zip bomb"),
     ],
