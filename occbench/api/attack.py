@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..system.errors import OccbenchError, unknown_name
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def attack(
     model: str,
-    data: str,
+    data: str | None,
     kinds: str | Sequence[str],
     out: str | PathLike[str] | None = None,
     *,
@@ -54,7 +54,8 @@ def attack(
     skip_unreadable: bool = False,
     name: str | None = None,
     strict: bool = False,
-    progress: bool | None = None,
+    fetch: bool = False,
+    progress: bool | Literal["json"] | None = None,
     command: Sequence[str] = ("occbench.attack",),
 ) -> Run | None:
     """Hide keypoints or parts in photos, measure the drop in AP per keypoint, and write a run folder with its report.
@@ -63,7 +64,8 @@ def attack(
 
     Args:
         model: A name of ``occbench ls models``, or an MMPose config.
-        data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml).
+        data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml); None for the one that the
+            model is measured on: coco-val2017, mpii.
         kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
         out: The run folder; None: ``runs/MODEL[@CHECKPOINT]-DATA-BOXES``.
         targets: Keypoints or parts to hide; none for every one, a cell each.
@@ -96,7 +98,9 @@ def attack(
         skip_unreadable: Whether to leave out photos that cannot be read, and record them.
         name: What reports call the run; None for what it was called before, if anything.
         strict: Whether to refuse annotations that are repaired or left out in part.
-        progress: Whether to draw progress on stderr; None: where that is a terminal.
+        fetch: Whether to fetch a named data set that is not there.
+        progress: On stderr: True for a bar, False for nothing, ``"json"`` for a JSON line a minute; None for a bar on a
+            terminal and a line a minute elsewhere.
         command: For the manifest.
 
     Returns:
@@ -105,12 +109,16 @@ def attack(
     Raises:
         OccbenchError: Something that was given cannot be used; the message says how to mend it.
     """
+    from ..data.default import default_set, require
+    from ..data.known import BY_NAME
     from ..estimators.scales import parse_scales
     from ..system.distributed import LAUNCHERS, joined
     from ..weights.zoo import find_model
 
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     _check_kinds(kinds)
+    chosen = find_model(model)
+    data = data or default_set(chosen.name, chosen.dataset)
     if not str(data).endswith((".yaml", ".yml")):  # these bring targets of their own
         _check_targets(targets)
     sizes, places = [_radius(radius) for radius in radii], [_placement(text) for text in placements]
@@ -127,7 +135,6 @@ def attack(
     if (scope, protocol) == ("image", "thesis"):
         raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
     pyramid = parse_scales(list(scales))
-    chosen = find_model(model)
     chosen.require_attackable()
     detector = _detector(boxes, detector_checkpoint, detector_score)
     if redetect and not (scope == "image" and detector):
@@ -143,7 +150,10 @@ def attack(
 
     folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), boxes, scope)
     check_out(folder, overwrite)
+    show, as_json = (None, True) if progress == "json" else (progress, False)
     pictures = None if images is None else Path(images)
+    if data in BY_NAME and pictures is None:
+        require(data, fetch, Progress(show, as_json).note)
     dataset = open_dataset(data, pictures, "gt" if detector else boxes, seed)
     refuse_errors(dataset.findings, str(data), strict)
     if limit:
@@ -167,7 +177,7 @@ def attack(
     from .run import open_run
 
     with joined(launcher) as ranks:
-        shown = Progress(progress if ranks.first else False)
+        shown = Progress(show if ranks.first else False, as_json)
         for line in warnings_of(dataset.findings) if ranks.first else ():
             shown.note(line)
         shown.say(f"loading {chosen.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -78,6 +79,7 @@ def main() -> None:
     # OpenMP threads that spin for long while they wait for each other cost a busy machine up to tenfold; this much
     # costs a quiet one little. To be set before torch loads its OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    _own_surroundings()
     signal.signal(signal.SIGTERM, _terminated)
     try:
         app(prog_name="occbench")
@@ -94,6 +96,19 @@ def main() -> None:
             raise
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         _fail(f"unexpected fault: {reason} (`occbench --debug ...` shows where)", 1)
+
+
+def _own_surroundings() -> None:
+    """Take out of a notebook's, a console's or a service's environment what could end a run after its work.
+
+    Pictures are only drawn into files, and what a console's encoding cannot show is shown as its escape.
+    """
+    if os.name == "nt":
+        _fail("occbench runs on Linux and macOS; on Windows run it in WSL (Windows Subsystem for Linux)", 2)
+    os.environ["MPLBACKEND"] = "Agg"  # whatever it was: a notebook's backend is not installed elsewhere
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Terminated(BaseException):

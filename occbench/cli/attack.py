@@ -20,8 +20,15 @@ def attack(
         list[str], typer.Option("--kind", help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all.")
     ],
     data: Annotated[
-        str, typer.Option("--data", help="A name of `occbench ls datasets`, or an annotation file: .json, .mat, .yaml.")
-    ],
+        str | None,
+        typer.Option(
+            "--data",
+            help="A name of `occbench ls datasets`, or an annotation file: .json, .mat, .yaml. [the model's own set]",
+        ),
+    ] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch the data set where it is not there, and go on.")
+    ] = False,
     checkpoint: Annotated[
         str | None, typer.Option("--checkpoint", help="Weights: a file or an address; by default the model's own.")
     ] = None,
@@ -105,7 +112,10 @@ def attack(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse annotations that are repaired or left out in part.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a summary as JSON, and progress as JSON lines on stderr.")
+    ] = False,
 ) -> None:
     """Hide keypoints or parts in photos, measure the drop in AP per keypoint, and write tables, plots and a report.
 
@@ -114,6 +124,8 @@ def attack(
     Examples:
 
     occbench attack --model hrnet-mini --data sample --kind all
+
+    occbench attack --model hrnet --kind part-blackout
 
     occbench attack --model hrnet --data coco-val2017 --boxes detections.json --kind part-blackout --target head
 
@@ -156,6 +168,8 @@ def attack(
         skip_unreadable=skip_unreadable,
         name=name,
         strict=strict,
+        fetch=fetch,
+        progress=False if quiet else "json" if as_json else None,
         command=["occbench", *sys.argv[1:]],
     )
     if made is not None:

@@ -13,9 +13,19 @@ Panels = Mapping[str, Sequence[str]]
 
 ATTACK: Panels = {
     "Model": ("model", "checkpoint", "flip", "scales", "trust_checkpoint", "trust_config"),
-    "Data": ("data", "images", "boxes", "detector_checkpoint", "detector_score", "limit", "skip_unreadable"),
+    "Data": (
+        "data",
+        "fetch",
+        "images",
+        "boxes",
+        "detector_checkpoint",
+        "detector_score",
+        "limit",
+        "skip_unreadable",
+        "strict",
+    ),
     "Attack": ("kind", "target", "radius", "placement", "scope", "redetect", "protocol"),
-    "Run": ("out", "name", "overwrite", "take_over", "as_json"),
+    "Run": ("out", "name", "overwrite", "take_over", "quiet", "as_json"),
     "Statistics": ("seed", "bootstrap", "evaluator"),
     "Advanced": ("batch_size", "device", "backend", "precision", "workers", "launcher"),
 }

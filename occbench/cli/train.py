@@ -13,11 +13,21 @@ from ..system.errors import OccbenchError
 
 def train(
     data: Annotated[
-        Path, typer.Option("--data", help="Annotations to train on: COCO's, MPII's as MMPose has them, or your .yaml.")
-    ],
+        str | None,
+        typer.Option(
+            "--data",
+            help="A name of `occbench ls datasets`, or annotations: COCO's, MPII's as MMPose has them, or a .yaml. "
+            "[the model's own training set, then with --val its validation set]",
+        ),
+    ] = None,
     model: Annotated[
-        str, typer.Option("--model", help="A name of `occbench ls models`, a recipe of configs/thesis, or a config.")
-    ] = "hrnet-mini",
+        str | None,
+        typer.Option(
+            "--model",
+            help="A name of `occbench ls models`, a recipe of configs/thesis, or a config. [hrnet; with --data "
+            "hrnet-mini]",
+        ),
+    ] = None,
     aug: Annotated[
         str,
         typer.Option(
@@ -38,8 +48,14 @@ def train(
         Path | None, typer.Option("--out", help="Folder for checkpoints, logs and the weights, model.pth.")
     ] = None,
     images: Annotated[Path | None, typer.Option("--images", help="Photos; by default beside --data.")] = None,
-    val: Annotated[Path | None, typer.Option("--val", help="Annotations to choose the best epoch by.")] = None,
+    val: Annotated[
+        str | None, typer.Option("--val", help="What to choose the best epoch by, as --data; none for the last one.")
+    ] = None,
     val_images: Annotated[Path | None, typer.Option("--val-images", help="Photos of --val.")] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Fetch data sets that are not there, and go on.")] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out photos that cannot be read.")
+    ] = False,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the data.")] = 210,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Persons per step and process.")] = 32,
     lr: Annotated[float, typer.Option("--lr", min=0.0, help="Adam's learning rate at its highest.")] = 1e-3,
@@ -71,17 +87,22 @@ def train(
         str, typer.Option("--launcher", help="auto (torchrun is noticed), none, pytorch or slurm.")
     ] = "auto",
     verbose: Annotated[bool, typer.Option("--verbose", help="Print MMEngine's log.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Progress as JSON lines on stderr.")] = False,
 ) -> None:
     """Train a model with MMEngine's Runner and export its weights.
 
-    Killed, it goes on with the same command and --resume, exactly. Examples:
+    Killed, it goes on with the same command and --resume, exactly. Examples: `occbench train --aug partmix`,
     `occbench train --data people/annotations.json --val others/annotations.json --epochs 12 --out runs/mini`,
     `occbench train --model hrnet --aug partmix --data coco/annotations/person_keypoints_train2017.json
     --images coco/train2017 --dry-run`, `torchrun --nproc-per-node 4 -m occbench train ...`.
     """
+    from ..data.default import TRAINED, default_set, require
+    from ..data.known import BY_NAME
     from ..system.distributed import LAUNCHERS
     from ..system.errors import unknown_name
-    from ..training import Augmentation, Settings, find_config, training_data
+    from ..system.progress import Progress
+    from ..training import Augmentation, Settings, dataset_of, find_config, training_data
     from ..training import train as run
     from ..weights.trust import check_config
 
@@ -104,10 +125,19 @@ def train(
     alone = os.environ.get("WORLD_SIZE", "1") == "1"
     if out is None and (resume or not alone):
         raise OccbenchError("--out is needed with --resume and with several processes, which share that folder")
+    model = model or ("hrnet" if data in (None, *TRAINED.values()) else "hrnet-mini")
     config = find_config(model)
     check_config(config, trust_config)
-    people = training_data(data, images)
-    held_out = None if val is None else training_data(val, val_images)
+    progress = Progress(False if verbose or quiet else None, as_json)
+    if data is None:
+        data = default_set(model, dataset_of(config), training=True)
+        val = val or default_set(model, dataset_of(config))
+    for name, folder in ((data, images), (val, val_images)):
+        if name in BY_NAME and folder is None:
+            require(name, fetch, progress.note)
+    progress.say("reading annotations and photos")
+    people = training_data(data, images, skip_unreadable)
+    held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable)
     if dry_run:
         from ..training.plan import make_plan
 
@@ -115,8 +145,6 @@ def train(
         print("\n".join(plan.lines()))
         return
     out = out or _default_out(config.stem, str(augmentation), seed)
-    from ..system.progress import Progress
-
     weights = run(
         config,
         people,
@@ -126,7 +154,7 @@ def train(
         resume=resume,
         workers=workers,
         launcher=launcher,
-        progress=Progress(show=False if verbose else None),
+        progress=progress,
         verbose=verbose,
     )
     if os.environ.get("RANK", "0") == "0":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..runs.manifest import occbench_version
-from ..system.compat import FULL_MMCV, has_compiled_ops, setup_mmpose
+from ..system.compat import FULL_MMCV, has_compiled_ops, import_mend, setup_mmpose
 from ..system.errors import OccbenchError
 from ..system.openmmlab import INSTALL_MMPOSE, MMPOSE
 from ..system.paths import cache_dir, data_dir
@@ -134,8 +134,9 @@ def _importable(name: str, load: Callable[[], object], mend: str, needed: bool =
     try:
         load()
     except Exception as error:  # a broken installation can fail in any way
-        reason = (str(error).splitlines() or [""])[0][:200]
-        return Check("imports", name, False, f"{type(error).__name__}: {reason}", mend, needed)
+        cause = error.__cause__ if isinstance(error, OccbenchError) and error.__cause__ else error
+        reason = (str(cause).splitlines() or [""])[0][:200]
+        return Check("imports", name, False, f"{type(cause).__name__}: {reason}", import_mend(error) or mend, needed)
     return Check("imports", name, True, "imports", needed=needed)
 
 

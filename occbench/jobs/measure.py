@@ -225,7 +225,7 @@ def predict(run: Opened, ranks: Ranks, progress: Progress) -> Predicted:
 def _compute(job: Job, attacks: Sequence[Attack], store: Store, ranks: Ranks, progress: Progress) -> None:
     settings = replace(job.settings, rank=ranks.rank, ranks=ranks.count)
     total = sum(map(len, job.chunks[ranks.rank :: ranks.count])) * (1 + len(attacks))
-    with progress.stage("crops", total) as advance:
+    with progress.stage("crops", total, f"{1 + len(attacks)} cells") as advance:
         data = job.dataset
         run_cells(job.model, data.persons, attacks, data.skeleton, settings, store, advance, job.people)
 

@@ -54,11 +54,27 @@ def setup_mmpose() -> None:
 
         _keep_to_own_metainfo()
     except (ImportError, AssertionError, AttributeError) as error:
-        raise OccbenchError(
-            f"MMPose cannot be imported ({str(error).splitlines()[0]}); `occbench doctor` says what is missing"
-        ) from error
+        mend = import_mend(error) or "install occbench again, with the versions of its constraints.txt"
+        raise OccbenchError(f"MMPose cannot be imported ({_reason(error)}): {mend}") from error
     if DefaultScope.get_current_instance() is None:
         DefaultScope.get_instance("occbench", scope_name="mmpose")
+
+
+def import_mend(error: BaseException) -> str:
+    """What installs the module that an import, or :func:`setup_mmpose`, failed for; empty where none is missing."""
+    cause = error.__cause__ if isinstance(error, OccbenchError) and error.__cause__ is not None else error
+    top = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
+    if not top or top in ("mmpose", "xtcocotools"):
+        return ""
+    return f"pip install -c constraints.txt {_DISTRIBUTIONS.get(top, top)}"
+
+
+_DISTRIBUTIONS = {"cv2": "opencv-python", "mmcv": "mmcv-lite", "PIL": "pillow", "pkg_resources": "'setuptools<81'"}
+_DISTRIBUTIONS |= {"yaml": "pyyaml", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def has_compiled_ops() -> bool:

@@ -28,12 +28,15 @@ def installed_configs(package: str) -> Path:
     if spec is None or spec.origin is None:
         if package == "mmpose":
             raise OccbenchError(WITHOUT_MMPOSE)
-        raise OccbenchError(f"{name} is not installed; `occbench doctor` says how to install it")
+        raise OccbenchError(f"{name} is not installed: pip install -c constraints.txt {package}")
     root = Path(spec.origin).parent
     for folder in (root / ".mim" / "configs", root.parent / "configs"):  # installed; a source checkout
         if folder.is_dir():
             return folder
-    raise OccbenchError(f"{name} at {root} has no configs; install it again (`occbench doctor` says how)")
+    raise OccbenchError(
+        f"{name} at {root} has no configs: pip install --force-reinstall --no-deps "
+        f"{MMPOSE if package == 'mmpose' else package}"
+    )
 
 
 def mmpose_configs() -> Path:

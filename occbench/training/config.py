@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..attacks import MPII
+from ..attacks import COCO, MPII
 from ..system.errors import OccbenchError
 from ..weights.zoo import find_model
 from .augment import check_donors
@@ -32,6 +32,27 @@ def find_config(name: str) -> Path:
     return recipe if Path(name).name == name and recipe.is_file() else find_model(name).config_path
 
 
+def dataset_of(config: Path) -> str:
+    """Whose keypoints a config trains, ``coco`` or ``mpii``, by its training data set.
+
+    Raises:
+        OccbenchError: It cannot be read.
+    """
+    return (
+        "mpii" if _read(config).get("train_dataloader", {}).get("dataset", {}).get("type") == "MpiiDataset" else "coco"
+    )
+
+
+def _read(config: Path) -> Config:
+    from mmengine.config import Config
+
+    try:
+        return Config.fromfile(str(config))
+    except Exception as error:  # a config is Python, and can fail in any way
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise OccbenchError(f"config {str(config)!r} cannot be read: {reason}") from error
+
+
 def build_config(
     config: Path,
     data: TrainingData,
@@ -53,15 +74,9 @@ def build_config(
     Raises:
         OccbenchError: The config has no train pipeline, or does not go with the data or the augmentation.
     """
-    from mmengine.config import Config
-
     settings = settings or Settings()
     warnings.filterwarnings("ignore", message='Use the existing "bbox_center".*')  # as MPII's boxes are meant
-    try:
-        cfg = Config.fromfile(str(config))
-    except Exception as error:  # a config is Python, and can fail in any way
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise OccbenchError(f"config {str(config)!r} cannot be read: {reason}") from error
+    cfg = _read(config)
     pipeline = cfg.get("train_dataloader", {}).get("dataset", {}).get("pipeline")
     if not pipeline or "model" not in cfg:
         raise OccbenchError(f"config {str(config)!r} has no model with a train_dataloader.dataset.pipeline to train by")
@@ -92,6 +107,11 @@ def _check_kind(cfg: Config, data: TrainingData, config: Path) -> None:
     has = "MpiiDataset" if data.skeleton is MPII else "CocoDataset"
     if wants != has:
         raise OccbenchError(f"config {config.stem} trains on a {wants}, but {str(data.annotations)!r} is a {has}")
+    if not data.described and data.skeleton is not MPII and data.skeleton.keypoints != COCO.keypoints:
+        raise OccbenchError(
+            f"config {config.stem} trains the 17 keypoints of COCO, but {str(data.annotations)!r} has the "
+            f"{len(data.skeleton.keypoints)} of {data.skeleton.name}"
+        )
 
 
 def _check_same_keypoints(data: TrainingData, val: TrainingData | None) -> None:
@@ -118,7 +138,7 @@ def _set_validation(cfg: Config, val: TrainingData | None, workers: int, config:
     else:
         own = dict(cfg.get("val_evaluator") or {})
         kept = own if own.get("type") == "CocoMetric" else {"type": "CocoMetric"}
-        cfg.val_evaluator = {**kept, "ann_file": str(val.annotations)}
+        cfg.val_evaluator = {**kept, "ann_file": str(val.file)}
 
 
 def _fill(loader: Any, data: TrainingData, workers: int) -> None:
@@ -126,7 +146,7 @@ def _fill(loader: Any, data: TrainingData, workers: int) -> None:
     loader.persistent_workers = workers > 0
     for key in ("bbox_file", "headbox_file"):
         loader.dataset.pop(key, None)
-    loader.dataset.update(data_root="", ann_file=str(data.annotations), data_prefix={"img": str(data.images)})
+    loader.dataset.update(data_root="", ann_file=str(data.file), data_prefix={"img": str(data.images)})
 
 
 def prepare_init(cfg: Config, init: str | None) -> Path | None:

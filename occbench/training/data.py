@@ -1,36 +1,47 @@
-"""The data of a training, checked before anything is built."""
+"""The data of a training, read and checked as an attack's are before anything is built."""
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..attacks import COCO, MPII, Skeleton
-from ..data.custom import is_description, read_description
+from ..attacks import MPII, Skeleton
+from ..data.custom import is_description
 from ..data.jsonfile import read_json
+from ..data.known import BY_NAME
+from ..data.persons import Dataset
+from ..data.photos import check_photos
+from ..data.sources import FILES, KNOWN, open_dataset
 from ..system.errors import OccbenchError
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A keypoint annotation file, COCO's or MMPose's of MPII, and the folder of its photos.
+    """Persons to train on or to validate on, and the file that MMPose is given of them.
 
     Attributes:
-        annotations: The file.
-        images: The folder.
+        annotations: The file that was read.
+        images: The folder of the photos.
         skeleton: Keypoints and parts.
         labelled: Shape (N, K), bool: the keypoints of each labelled person.
+        file: What was read, as MMPose's own data set class reads it: COCO's format, or its own of MPII.
         described: Whether the user described the keypoints.
+        folder: Where that lies; it goes when nobody holds these data any more. None where ``file`` is the user's own.
     """
 
     annotations: Path
     images: Path
-    skeleton: Skeleton = COCO
-    labelled: np.ndarray = field(default_factory=lambda: np.empty((0, len(COCO.keypoints)), bool), compare=False)
+    skeleton: Skeleton
+    labelled: np.ndarray = field(compare=False)
+    file: Path = field(compare=False)
     described: bool = False
+    folder: tempfile.TemporaryDirectory[str] | None = field(default=None, compare=False, repr=False)
 
     @property
     def headboxes(self) -> Path:
@@ -38,75 +49,73 @@ class TrainingData:
         return self.annotations.with_name("mpii_gt_val.mat")
 
 
-def training_data(annotations: Path, images: Path | None = None) -> TrainingData:
-    """Check a data set before anything is built.
+def training_data(data: str | Path, images: Path | None = None, skip_unreadable: bool = False) -> TrainingData:
+    """Read a data set with the reader of the attacks, and check every photo with a person.
 
     Args:
-        annotations: COCO keypoint annotations, or MPII's in MMPose's form; or the YAML file that describes a data set
-            of the user's own.
-        images: The photos' folder; by default ``images`` beside the annotations, else the annotations' own folder.
+        data: As ``--data`` of an attack: a name, COCO's annotations, MMPose's of MPII, or a YAML description.
+        images: The photos' folder; by default where an attack looks for it.
+        skip_unreadable: Leave photos that cannot be read out, with their persons, in place of stopping.
 
     Raises:
-        OccbenchError: The file is missing or neither of the two, has no labelled person, or photos are missing.
+        OccbenchError: The data set is not what it should be, has no labelled person, or a photo is bad or missing.
     """
-    given = read_description(annotations.resolve()) if is_description(annotations) else None
-    if given is not None:
-        annotations, images = given.annotations, images or given.images
-    annotations = annotations.resolve()
-    what = f"annotation file {str(annotations)!r}"
-    content = read_json(annotations, "annotation file")
-    skeleton, records = _records(content, what)
-    if given is not None:
-        skeleton = given.skeleton
-    try:
-        labelled = np.array([_labelled(record, skeleton) for record in records], bool)
-    except (TypeError, ValueError, KeyError) as error:
-        raise OccbenchError(f"{what} has a person without {len(skeleton.keypoints)} whole keypoints") from error
-    if not labelled.any():
-        raise OccbenchError(f"{what} has no person with labelled keypoints; give a COCO or MPII keypoint file")
-    if images is None:
-        beside = annotations.parent / "images"
-        images = beside if beside.is_dir() else annotations.parent
-    if not images.is_dir():
-        raise OccbenchError(f"the folder of photos {str(images)!r} does not exist; name it with --images")
-    _check_photos(content, records, images, what)
-    return TrainingData(annotations, images.resolve(), skeleton, labelled[labelled.any(1)], given is not None)
+    if isinstance(data, Path) or data not in KNOWN:
+        data = _json_or_yaml(Path(data))
+    dataset = check_photos(open_dataset(str(data), images), skip_unreadable)
+    if not isinstance(data, Path) and data in BY_NAME and dataset.annotations.suffix != ".json":
+        raise OccbenchError(f"MMPose cannot train on {dataset.annotations.suffix} annotations, as {data!r} has them")
+    labelled = np.array([person.labelled for person in dataset.persons], bool)
+    return _as_mmpose_reads(dataset, labelled, isinstance(data, Path) and is_description(data))
 
 
-def _records(content: Any, what: str) -> tuple[Skeleton, list[dict[str, Any]]]:
-    """The skeleton, and the annotations of persons that MMPose trains on."""
-    if isinstance(content, list) and content and all(isinstance(r, dict) and "joints_vis" in r for r in content):
-        return MPII, content
-    if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
-        raise OccbenchError(f"{what} is no COCO file: it has no list 'annotations' (nor is it MMPose's MPII file)")
-    if not isinstance(content.get("images"), list):
-        raise OccbenchError(f"{what} is no COCO file: it has no list 'images'")
-    records = [r for r in content["annotations"] if isinstance(r, dict)]
-    return COCO, [r for r in records if r.get("num_keypoints", 1) and r.get("keypoints") and not r.get("iscrowd", 0)]
+def _json_or_yaml(path: Path) -> Path:
+    if path.suffix.lower() not in set(FILES) - {".mat"}:
+        raise OccbenchError(
+            f"--data {str(path)!r} is none of a data set's name ({', '.join(KNOWN)}), a .json and a .yaml to train on"
+        )
+    return path.resolve()
 
 
-def _labelled(record: dict[str, Any], skeleton: Skeleton) -> np.ndarray:
-    if skeleton is MPII:
-        visible = np.array(record["joints_vis"], np.float64)
-    else:
-        visible = np.array(record["keypoints"], np.float64).reshape(len(skeleton.keypoints), 3)[:, 2]
-    if visible.shape != (len(skeleton.keypoints),):
-        raise ValueError(visible.shape)
-    return visible > 0
+def _as_mmpose_reads(dataset: Dataset, labelled: np.ndarray, described: bool) -> TrainingData:
+    annotations, images = dataset.annotations.resolve(), dataset.images.resolve()
+    if dataset.skeleton is MPII and not dataset.skipped:
+        return TrainingData(annotations, images, MPII, labelled, annotations)
+    folder = tempfile.TemporaryDirectory(prefix="occbench-train-")
+    file = Path(folder.name) / "annotations.json"
+    content = _mpii_records(dataset) if dataset.skeleton is MPII else _coco_content(dataset)
+    file.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+    return TrainingData(annotations, images, dataset.skeleton, labelled, file, described, folder)
 
 
-def _check_photos(content: Any, records: list[dict[str, Any]], images: Path, what: str) -> None:
-    """Every photo with a person must be there: a training must not end hours later for want of one."""
-    if isinstance(content, list):
-        names = {str(record.get("image")) for record in records}
-    else:
-        used = {record.get("image_id") for record in records}
-        names = {str(i.get("file_name")) for i in content["images"] if isinstance(i, dict) and i.get("id") in used}
-    missing = sorted(name for name in names if not (images / name).is_file())
-    if missing:
-        more = f" and {len(missing) - 1} more of {len(names)} photos" if len(missing) > 1 else ""
-        verb = "are" if more else "is"
-        raise OccbenchError(f"photo {missing[0]!r}{more} of {what} {verb} not in {str(images)!r}; check --images")
+def _mpii_records(dataset: Dataset) -> list[dict[str, Any]]:
+    """The records of the photos that were not left out."""
+    return [r for r in read_json(dataset.annotations, "annotation file") if r["image"] not in dataset.skipped]
+
+
+def _coco_content(dataset: Dataset) -> dict[str, Any]:
+    """All that was read in COCO's format: with an area for everybody, and of what was repaired the repaired form."""
+    truth, skeleton = dataset.truth, dataset.skeleton
+    photos = [
+        {"id": p.id, "file_name": os.path.relpath(p.path, dataset.images), "width": p.width, "height": p.height}
+        for p in dataset.photos.values()
+    ]
+    keypoints = np.concatenate([truth.keypoints, truth.visibility[..., None]], axis=2).reshape(len(truth.ids), -1)
+    people = [
+        {
+            "id": int(truth.ids[g]),
+            "image_id": int(truth.image[g]),
+            "category_id": 1,
+            "bbox": truth.bbox[g].tolist(),
+            "area": float(truth.area[g]),
+            "keypoints": keypoints[g].tolist(),
+            "num_keypoints": int(truth.num_keypoints[g]),
+            "iscrowd": int(truth.crowd[g]),
+        }
+        for g in range(len(truth.ids))
+    ]
+    category = {"id": 1, "name": "person", "keypoints": list(skeleton.keypoints), "skeleton": []}
+    return {"images": photos, "annotations": people, "categories": [category]}
 
 
 def whole_parts(data: TrainingData, parts: tuple[str, ...]) -> dict[str, np.ndarray]:

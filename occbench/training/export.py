@@ -33,11 +33,19 @@ def export_checkpoint(src: Path, dst: Path, meta: Meta | None = None) -> Path:
         src: A checkpoint written by this project's own training (it is unpickled).
         dst: Where ``{"meta": ..., "state_dict": ...}`` goes, in place only when complete.
         meta: Plain values to keep beside the weights.
+
+    Raises:
+        OccbenchError: A weight is not finite.
     """
     import torch
 
     checkpoint = torch.load(src, map_location="cpu", weights_only=False)
     weights = {key: value.detach().clone().contiguous() for key, value in checkpoint["state_dict"].items()}
+    broken = [key for key, value in weights.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise OccbenchError(
+            f"{len(broken)} weights of {src} are not finite ({broken[0]}, ...): nothing is exported; lower --lr"
+        )
     partial = dst.with_name(dst.name + ".partial")
     torch.save({"meta": dict(meta or {}), "state_dict": weights}, partial)
     partial.replace(dst)

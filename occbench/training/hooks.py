@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+
+from ..system.errors import OccbenchError
 
 
 class SeedEpoch(Hook):
@@ -43,6 +46,29 @@ class ValidateResumed(Hook):
         due = runner.epoch > 0 and (runner.epoch % loop.val_interval == 0 or runner.epoch == loop.max_epochs)
         if runner.val_loop is not None and due:
             runner.val_loop.run()
+
+
+class StopNotFinite(Hook):
+    """Ends a training at the first loss that is not finite: nothing that comes after it is worth anything."""
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Look at the loss of an iteration.
+
+        Raises:
+            OccbenchError: It is no number or infinite.
+        """
+        loss = float(outputs["loss"])
+        if not math.isfinite(loss):
+            rate = runner.optim_wrapper.get_lr()["lr"][0]
+            raise not_finite(loss, f"iteration {runner.iter + 1} (epoch {runner.epoch + 1})", rate)
+
+
+def not_finite(loss: float, when: str, rate: float) -> OccbenchError:
+    """The error for a loss that is no number or infinite."""
+    return OccbenchError(
+        f"the loss is {loss} in {when}, at a learning rate of {rate:g}: the training stops and exports no weights; "
+        "lower --lr, or give other weights to start from"
+    )
 
 
 class Advance(Hook):

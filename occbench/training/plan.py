@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from ..system.progress import in_words
 from .config import build_config, prepare_init
 from .data import TrainingData
 from .run import checkpoint_bytes, load_initial, one_line
@@ -64,7 +66,8 @@ class Plan:
         yield f"rate        Adam {s.lr:g}, {falls if s.decay == 'steps' else 'falling as a cosine'}"
         yield f"loss        {self.loss:.3g} in the first iteration"
         yield f"checkpoint  {self.checkpoint / 1e6:,.0f} MB"
-        yield f"time        {self.seconds:.2f} s per iteration: {_hours(self.seconds * self.total)} without validation"
+        whole = in_words(self.seconds * self.total)
+        yield f"time        {self.seconds:.2f} s per iteration: {whole} without validation"
 
 
 def make_plan(
@@ -91,6 +94,7 @@ def make_plan(
     from mmengine.runner import Runner
 
     from .. import augmentations  # noqa: F401 (registers the transforms)
+    from .hooks import not_finite
 
     settings = settings or Settings()
     quiet = nullcontext() if verbose else redirect_stdout(io.StringIO())
@@ -111,6 +115,8 @@ def make_plan(
         losses, started = [], 0.0
         for batch in chain(loader, loader):
             losses.append(runner.model.train_step(batch, runner.optim_wrapper)["loss"].item())
+            if not math.isfinite(losses[-1]):
+                raise not_finite(losses[-1], f"iteration {len(losses)}", settings.lr)
             if len(losses) == 2:
                 break
             started = time.perf_counter()
@@ -126,10 +132,3 @@ def make_plan(
             device=str(next(runner.model.parameters()).device),
             settings=settings,
         )
-
-
-def _hours(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours} h {rest:02} min"

@@ -124,7 +124,7 @@ def _bar(runner: Runner, progress: Progress | None) -> Iterator[None]:
 
     if not has_tensorboard():
         progress.note("tensorboard is not installed: scalars go to scalars.json alone")
-    with progress.stage("training", runner.max_iters) as advance:
+    with progress.stage("training", runner.max_iters, f"{runner.max_epochs} epochs") as advance:
         runner.register_hook(Advance(advance))
         yield
 

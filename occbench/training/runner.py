@@ -72,7 +72,7 @@ def build_runner(
     import torch
     from mmengine.runner import Runner
 
-    from .hooks import SeedEpoch, ValidateResumed
+    from .hooks import SeedEpoch, StopNotFinite, ValidateResumed
 
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it
@@ -95,7 +95,7 @@ def build_runner(
         optim_wrapper=_optim_wrapper(settings),
         param_scheduler=schedule(settings.epochs * len(loader), settings.decay),
         default_hooks={"checkpoint": checkpoint, "logger": {"type": "LoggerHook", "interval": 50}},
-        custom_hooks=[SeedEpoch(settings.seed), ValidateResumed()],
+        custom_hooks=[SeedEpoch(settings.seed), ValidateResumed(), StopNotFinite()],
         launcher=launcher,
         resume=resume,
         env_cfg={

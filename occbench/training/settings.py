@@ -89,7 +89,7 @@ def record_of(
 
 
 def _digest(data: TrainingData) -> str:
-    return hashlib.sha256(data.annotations.read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(data.file.read_bytes()).hexdigest()[:16]
 
 
 def check_same(record: dict[str, Any], out: Path) -> None:

@@ -9,7 +9,8 @@ import pickletools
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,9 @@ from urllib.parse import unquote, urlsplit
 from ..system.download import download, sha256
 from ..system.errors import OccbenchError, quoted
 from ..system.paths import cache_dir
+from .formats import check_container
+from .harmless import HARMLESS_GLOBALS, left_out
+from .names import Wrapping, kept_names, wrapping_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,6 +32,9 @@ BY_HAND = "without network, download it elsewhere and give the file with --check
 # Buffers of MMPose's data preprocessor. They are no weights: the config sets them, and current versions do not save
 # them, so a checkpoint of another version may hold them (or lack them) without anything being wrong.
 HARMLESS = frozenset({"data_preprocessor.mean", "data_preprocessor.std"})
+
+PLACES = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema", "ema_state_dict")
+"""Where a checkpoint may hold its weights, the first that is there before the others."""
 
 # What torch itself pickles around tensors; everything else is somebody's own class.
 _TORCH_GLOBALS = re.compile(
@@ -108,8 +115,8 @@ def sha256_prefix(name: str) -> str:
 def load_state_dict(path: Path, trust: bool = False) -> dict[str, Tensor]:
     """Read the weights of a checkpoint, on the CPU.
 
-    Taken are ``state_dict`` or ``model`` of a checkpoint, or the whole where it holds nothing but tensors; a
-    ``module.`` prefix of a parallel training goes. Optimiser, EMA copies and meta data stay behind.
+    Taken is what a checkpoint has under one of :data:`PLACES`, or the whole where it holds nothing but tensors, under
+    the model's own names (:func:`~.names.plain_names`). Optimiser, logs, EMA copies and meta data stay behind.
 
     Args:
         path: A file that ``torch.save`` wrote.
@@ -127,9 +134,10 @@ def load_checkpoint(path: Path, trust: bool = False) -> tuple[dict[str, Tensor],
 
     if path.suffix.lower() == ".safetensors":
         return _safetensors(path)
-    _check_container(path)
+    check_container(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=not trust)
+        with nullcontext() if trust else left_out():
+            content = torch.load(path, map_location="cpu", weights_only=not trust)
     except ModuleNotFoundError as error:
         raise OccbenchError(
             f"checkpoint {path} needs the Python module {error.name!r}: install it, or export the weights alone"
@@ -179,7 +187,7 @@ def load_into(model: nn.Module, state: Mapping[str, Tensor], source: str | Path)
         OccbenchError: Keys are missing, left over or of another shape; it names the first of each and counts them.
     """
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    kept = _like(state, ((k, v) for k, v in state.items() if wanted.get(k, tuple(v.shape)) == tuple(v.shape)))
+    kept = _like(state, {k: v for k, v in state.items() if wanted.get(k, tuple(v.shape)) == tuple(v.shape)})
     reshaped = [
         f"{name} {tuple(state[name].shape)} for {wanted[name]}" for name in state if name not in kept and name in wanted
     ]
@@ -204,7 +212,7 @@ def load_into(model: nn.Module, state: Mapping[str, Tensor], source: str | Path)
 
 
 def foreign_globals(path: Path) -> list[str]:
-    """Names of the classes and functions that a checkpoint would call, but for torch's own. Nothing is run."""
+    """Names of what a checkpoint would call that is neither torch's own nor harmless. Nothing is run."""
     found: dict[str, None] = {}
     try:
         with path.open("rb") as file:
@@ -236,7 +244,7 @@ def _scan(file: IO[bytes], found: dict[str, None]) -> None:
                     if isinstance(argument, str):
                         strings = [*strings[-1:], argument]
                     continue
-                if not _TORCH_GLOBALS.fullmatch(name):
+                if not _TORCH_GLOBALS.fullmatch(name) and name not in HARMLESS_GLOBALS:
                     found[name] = None
     except Exception:  # pickletools gives up on damaged pickles in many ways
         return
@@ -271,35 +279,10 @@ def _is_url(source: str) -> bool:
     return False
 
 
-def _check_container(path: Path) -> None:
-    """Turn away what cannot be a checkpoint, with a reason in plain words."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-            is_zip = zipfile.is_zipfile(file)
-        if is_zip:
-            with zipfile.ZipFile(path) as archive:
-                unpacked = sum(entry.file_size for entry in archive.infolist())
-            if unpacked > 8 * path.stat().st_size + 2**20:  # torch stores; a bomb deflates
-                raise OccbenchError(f"checkpoint {path} unpacks to {unpacked:,} bytes, which no real one does")
-    except OSError as error:
-        raise OccbenchError(f"cannot read checkpoint {path}: {error.strerror or error}") from error
-    except zipfile.BadZipFile as error:
-        raise OccbenchError(f"checkpoint {path} is damaged ({error}); download it again") from error
-    if not head:
-        raise OccbenchError(f"checkpoint {path} is empty; download it again")
-    if head.lstrip()[:1] == b"<":
-        raise OccbenchError(f"checkpoint {path} is a web page, not weights; download the file itself")
-    if head.startswith(b"version https://git-lfs"):
-        raise OccbenchError(f"checkpoint {path} is a Git LFS pointer, not weights; run `git lfs pull` where it is from")
-    if head.startswith(b"PK") and not is_zip:
-        raise OccbenchError(f"checkpoint {path} is truncated; download it again")
-
-
 def _weights(content: Any, path: Path) -> dict[str, Tensor]:
     from torch import Tensor, nn
 
-    for key in ("state_dict", "model"):
+    for key in PLACES:
         if isinstance(content, Mapping) and isinstance(content.get(key), (Mapping, nn.Module)):
             content = content[key]
     if isinstance(content, nn.Module):
@@ -310,24 +293,24 @@ def _weights(content: Any, path: Path) -> dict[str, Tensor]:
     if other:
         raise OccbenchError(
             f"checkpoint {path} holds no plain weights: {_some(other, 3)} {'is' if len(other) == 1 else 'are'} "
-            "no tensor; expected a dictionary of tensors, or one under 'state_dict' or 'model'"
+            f"no tensor; expected a dictionary of tensors, or one under {', '.join(PLACES)}"
         )
-    prefix = "module." if all(key.startswith("module.") for key in content) else ""
-    return _like(content, ((key.removeprefix(prefix), value) for key, value in content.items()), prefix)
+    kept = kept_names(content)
+    wrapping = wrapping_of(kept)
+    own = {wrapping.undo(key): content[key] for key in kept}
+    return _like(content, own if len(own) == len(kept) else content, wrapping)
 
 
 def _like(
-    state: Mapping[str, Tensor], items: Iterable[tuple[str, Tensor]], prefix: str = ""
+    state: Mapping[str, Tensor], kept: Mapping[str, Tensor], wrapping: Wrapping | None = None
 ) -> OrderedDict[str, Tensor]:
-    """``items`` with the version numbers that torch hangs on a state dict: MMPose's hooks go by them."""
-    result = OrderedDict(items)
+    """``kept`` with the version numbers that torch hangs on a state dict: MMPose's hooks go by them."""
+    result = OrderedDict(kept)
+    undo = (wrapping or Wrapping()).undo
     metadata = getattr(state, "_metadata", None)
-    if isinstance(metadata, Mapping):
-        # Keys are module paths without the final dot; that of the wrapped model itself becomes the root.
+    if isinstance(metadata, Mapping):  # keys are module paths; that of the wrapped model itself becomes the root
         result._metadata = OrderedDict(  # type: ignore[attr-defined]
-            (f"{key}.".removeprefix(prefix).rstrip("."), versions)
-            for key, versions in metadata.items()
-            if isinstance(versions, Mapping)
+            (undo(key), versions) for key, versions in metadata.items() if isinstance(versions, Mapping)
         )
     return result
 

@@ -40,7 +40,7 @@ class ZooDetector:
         if not path.is_absolute():
             path = installed_configs("mmdet") / path
         if not path.is_file():
-            raise OccbenchError(f"the config of detector {self.name!r} is missing: {path}; `occbench doctor` says more")
+            raise OccbenchError(f"the config of detector {self.name!r} is missing: {path}; install MMDet again")
         return path
 
     @property

@@ -64,7 +64,9 @@ class ZooModel:
         else:
             path = mmpose_configs() / self.config
         if not path.is_file():
-            raise OccbenchError(f"the config of model {self.name!r} is missing: {path}; `occbench doctor` says more")
+            raise OccbenchError(
+                f"the config of model {self.name!r} is missing: {path}; install occbench or MMPose again"
+            )
         return path
 
     @property
@@ -131,6 +133,11 @@ _MODELS = (
         OWN + "hrnet_mini.py",
         weights="hrnet-mini.pth",
         note="a narrow HRNet trained on the synthetic people of this project; weights in the package",
+    ),
+    ZooModel(
+        "simplebaseline-mini",
+        OWN + "simplebaseline_mini.py",
+        note="a narrow SimpleBaseline trained on the same people",
     ),
     ZooModel("hrnet", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py", ("hrnet-w32",)),
     ZooModel("hrnet-w32-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-384x288.py"),

@@ -89,16 +89,6 @@ def test_a_bare_pickle_does_not_run(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-def test_checkpoints_of_mmengine_need_trust(tmp_path: Path) -> None:
-    from mmengine.logging import HistoryBuffer
-
-    path, state = tmp_path / "epoch_1.pth", net().state_dict()
-    torch.save({"state_dict": state, "message_hub": {"loss": HistoryBuffer([1.0], [1])}}, path)
-    with pytest.raises(OccbenchError, match=r"HistoryBuffer.*--trust-checkpoint"):
-        load_state_dict(path)
-    assert equal(load_state_dict(path, trust=True), state)
-
-
 def saved() -> bytes:
     buffer = io.BytesIO()
     torch.save({"state_dict": net().state_dict()}, buffer)
@@ -124,6 +114,16 @@ def bomb() -> bytes:
         pytest.param(b"weights, honestly", "cannot be read", id="text"),
         pytest.param(bytes(1000), "cannot be read", id="zeros"),
         pytest.param(pickle.dumps([1, 2, 3]), "cannot be read|no weights", id="pickled list"),
+        pytest.param(b"\x08\x0e:7\n\x10" + bytes(50), "an ONNX model; give the .pth", id="onnx"),
+        pytest.param(b"\x08\x07\x12\x07pytorch" + bytes(50), "an ONNX model", id="onnx of torch"),
+        pytest.param(b"\x1f\x8b\x08" + bytes(50), "an archive; unpack it", id="gzip"),
+        pytest.param(b"\x89HDF\r\n\x1a\n" + bytes(50), "Keras", id="hdf5"),
+        pytest.param(
+            (60).to_bytes(8, "little") + b'{"a":{}}' + bytes(60),
+            r"a safetensors file.*ends in \.safetensors",
+            id="safetensors",
+        ),
+        pytest.param(b"\x1c\0\0\0TFL3" + bytes(60), "TensorFlow Lite", id="tflite"),
         pytest.param(bomb(), "unpacks to 50,000,000", id="zip bomb"),
     ],
 )
@@ -135,6 +135,15 @@ def test_what_is_no_checkpoint(tmp_path: Path, content: bytes, said: str) -> Non
             load_state_dict(path, trust=trust)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_models_of_torchscript_and_of_openvino(tmp_path: Path) -> None:
+    scripted, exported = tmp_path / "scripted.pth", tmp_path / "model.xml"
+    torch.jit.trace(net(), torch.zeros(1, 3, 8, 8)).save(str(scripted))
+    exported.write_bytes(b'<?xml version="1.0"?>\n<net name="Model0" version="11">')
+    for path, said in ((scripted, "TorchScript"), (exported, "OpenVINO")):
+        with pytest.raises(OccbenchError, match=rf"{said}.*\.pth.*occbench evaluate"):
+            load_state_dict(path)
 
 
 def test_truncated_legacy_checkpoint(tmp_path: Path) -> None:
