@@ -55,7 +55,7 @@ class Annotated:
 
 def look(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
     """What looks wrong with the labelled persons of a file."""
-    people = people.only(people.labelled.any(1))
+    people = people.only(np.any(people.labelled, axis=1))
     units = _units(people)
     if units:
         return (*units, *_duplicates(people))
@@ -237,7 +237,7 @@ def unmeasurable(labelled: np.ndarray, area: np.ndarray, names: Sequence[str]) -
         area: Shape (G,), image px squared.
         names: Of the keypoints.
     """
-    lacking = [name for name, here in zip(names, labelled.any(0), strict=True) if not here]
+    lacking = [name for name, here in zip(names, np.any(labelled, axis=0), strict=True) if not here]
     sizes = [] if (area > _LARGE).any() else ["AP(L)"]
     sizes += [] if ((area > _MEDIUM) & (area <= _LARGE)).any() else ["AP(M)"]
     return (

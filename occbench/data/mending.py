@@ -39,7 +39,7 @@ def mend(
     """
     odd = (people.visibility < 0) | (people.visibility > 2)
     visibility = np.where(odd, 0, people.visibility)
-    limits = np.where((people.sizes > 0).all(1)[:, None], people.sizes, np.inf)[:, None]
+    limits = np.where(np.all(people.sizes > 0, axis=1)[:, None], people.sizes, np.inf)[:, None]
     outside = (visibility > 0) & ((people.points < -NEAR) | (people.points > limits + NEAR)).any(2)
     outside &= not as_is
     visibility[outside] = 0
@@ -81,11 +81,11 @@ def mend(
         return found(kind, text, people.ids[concerned].tolist(), "annotation")
 
     findings = (
-        *of("visibility", f"{int(odd.sum()):,} keypoints of {{n}} persons have visibility -1 or 3", odd.any(1)),
+        *of("visibility", f"{int(odd.sum()):,} keypoints of {{n}} persons have visibility -1 or 3", np.any(odd, axis=1)),
         *of(
             "outside-photo",
             f"{int(outside.sum()):,} labelled keypoints of {{n}} persons lie outside their photos",
-            outside.any(1),
+            np.any(outside, axis=1),
         ),
         *of("num-keypoints-0", "num_keypoints is 0 for {n} persons with labelled keypoints", uncounted),
         *of("no-box", "{n} persons have no box", drawn & missing),
@@ -99,7 +99,7 @@ def mend(
 
 def _clipped(people: Annotated) -> np.ndarray:
     """Shape (G, 4), x1 y1 x2 y2, clipped to the photos as MMPose clips them."""
-    last = np.where((people.sizes > 0).all(1)[:, None], people.sizes - 1, np.inf)
+    last = np.where(np.all(people.sizes > 0, axis=1)[:, None], people.sizes - 1, np.inf)
     low = people.boxes[:, :2].clip(0, last)
     high = (people.boxes[:, :2] + people.boxes[:, 2:]).clip(0, last)
     return np.concatenate([low, high], 1)

@@ -55,7 +55,7 @@ def match_masks(
         if silent.any():
             owner = owners_by_oks(some, pairs) if found.owner is None else found.owner[pairs.kept]
         out = left_out(pairs.image, pairs.rank, owner, ignored & silent[:, None])
-        never = out.all(axis=0)
+        never = np.all(out, axis=0)
         if never.any():
             pairs, owner, out = pairs.of(~never), owner[~never], out[:, ~never]
         parts.append(match(some, pairs, found, counts, ignored, out, np.append(rows, -1)[owner]))
