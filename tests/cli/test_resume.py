@@ -211,10 +211,11 @@ def test_a_run_of_other_content_is_refused_and_kept(
     model.config.write_bytes(tiny.config.read_bytes())
     model.weights.write_bytes(tiny.weights.read_bytes())
     if not finished:
-        counter.stop_after = 4
+        counter.stop_after = 11
     assert attack(occbench, people, model).code == (0 if finished else 130)
     counter.stop_after = None
     before = everything(tmp_path / "run")
+    assert any(name.startswith("predictions/" if finished else ".work/") for name in before)
     change, said = CONTENT[what]
     change(people, model, monkeypatch)
     for target in ("nose", "left_wrist"):  # also where nothing that is there is asked for again
