@@ -81,11 +81,14 @@ def target_tables(compared: Sequence[Compared]) -> list[Table]:
     for level in LEVELS:
         fills = order_fills({c.fill for one in compared for c in one.targets() if c.level == level})
         together = len(fills) * len(compared) <= MOST
-        found += [_targets(compared, level, part) for part in ([fills] if together else [[fill] for fill in fills])]
+        if together:
+            found.append(_targets(compared, level, fills, f"changes_{level}"))
+        else:
+            found += [_targets(compared, level, [fill], f"changes_{level}_{fill}") for fill in fills]
     return [table for table in found if table.rows]
 
 
-def _targets(compared: Sequence[Compared], level: str, fills: Sequence[str]) -> Table:
+def _targets(compared: Sequence[Compared], level: str, fills: Sequence[str], name: str) -> Table:
     targets = list(
         dict.fromkeys(c.target for one in compared for c in one.targets() if c.level == level and c.fill in fills)
     )
@@ -111,7 +114,6 @@ def _targets(compared: Sequence[Compared], level: str, fills: Sequence[str]) -> 
         f"By how many points each model loses less than {bases} when one {level} is hidden{of} [95 % interval, paired "
         f"by photo]. {SIGN} In italics: cannot be told from zero."
     )
-    name = f"changes_{level}" + (f"_{fills[0]}" if len(fills) == 1 else "")
     return Table(name, caption, tuple(columns), tuple(rows), tinted=True, stacked=True)
 
 
