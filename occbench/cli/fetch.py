@@ -30,7 +30,7 @@ def fetch(
     Example: `occbench fetch coco-val2017 lsp`.
     """
     from ..data.fetch import fetch as bring
-    from ..data.fetch import find
+    from ..data.fetchable import find
     from ..system.paths import data_dir
 
     def say(line: str) -> None:

@@ -56,6 +56,7 @@ def require(name: str, fetching: bool, say: Callable[[str], None] = lambda line:
             f"{name} is not at {absent!r} (OCCBENCH_DATA names another folder): `occbench fetch {known.fetch}` brings "
             "it or says where it is to be had, --fetch does so and goes on, and `--data sample` needs no download"
         )
-    from .fetch import fetch, find
+    from .fetch import fetch
+    from .fetchable import find
 
     fetch(find(known.fetch), root, mirror=os.environ.get("OCCBENCH_MIRROR", ""), say=say)

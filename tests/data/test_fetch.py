@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 
 from occbench.cli import app
 from occbench.data import fetch as module
-from occbench.data.fetch import FETCHABLE, WORK, Archive, Fetchable, fetch, find
+from occbench.data.fetch import WORK, fetch
+from occbench.data.fetchable import FETCHABLE, Archive, Fetchable, find
 from occbench.data.known import BY_NAME
 from occbench.data.sources import open_dataset
 from occbench.data.synthetic import generate
