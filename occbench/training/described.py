@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
 from ..estimators.metainfo import beside, written
@@ -69,8 +70,10 @@ def write_config(config: Path, data: TrainingData, out: Path) -> Path:
     loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
     if not loader:
         raise OccbenchError(f"config {str(config)!r} has no test pipeline to attack its model by")
-    test = {name: loader.dataset[name] for name in ("type", "metainfo", "pipeline")}
+    test = {"type": "CocoDataset", "pipeline": loader.dataset.pipeline}
     kept = {name: cfg[name] for name in ("default_scope", "custom_imports", "model") if name in cfg}
-    partial = out / f"partial-{CONFIG}"
-    Config({**kept, "test_dataloader": {"dataset": test}}).dump(partial)
-    return partial.replace(out / CONFIG)
+    text = Config({**kept, "test_dataloader": {"dataset": test}}).pretty_text
+    keypoints = pformat(written(data.skeleton), width=116, sort_dicts=False)  # MMEngine would put 10 before 2
+    path, partial = out / CONFIG, out / f"partial-{CONFIG}"
+    partial.write_text(f"{text}\ntest_dataloader['dataset']['metainfo'] = {keypoints}\n")
+    return partial.replace(path)

@@ -111,7 +111,7 @@ def test_verify_where_files_have_moved(
 def test_compare(alone: Path, occbench: Occbench) -> None:
     answer = occbench("compare", alone / "run", alone / "other", "--out", alone / "compared", "--json")
     assert answer.code == 0, answer.err
-    assert json.loads(answer.out)["runs"]
+    assert json.loads(answer.out)["compared"]
     assert (alone / "compared").is_dir()
 
 
