@@ -137,7 +137,14 @@ _MODELS = (
     ZooModel(
         "simplebaseline-mini",
         OWN + "simplebaseline_mini.py",
-        note="a narrow SimpleBaseline trained on the same people",
+        weights="simplebaseline-mini.pth",
+        note="a narrow SimpleBaseline trained on the same people; weights in the package",
+    ),
+    ZooModel(
+        "hourglass-prm-mini",
+        OWN + "hourglass_prm/hourglass-prm-mini_coco-192x128.py",
+        weights="hourglass-prm-mini.pth",
+        note="two narrow stacks with PRM-B* trained on the same people; weights in the package",
     ),
     ZooModel("hrnet", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py", ("hrnet-w32",)),
     ZooModel("hrnet-w32-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-384x288.py"),
@@ -170,14 +177,10 @@ _MODELS = (
             *((f"hourglass-prm-{variant}", "", f"the same with PRM-{variant.upper()}") for variant in "abcd"),
         )
     ),
-    *(
-        ZooModel(
-            name, f"{OWN}hourglass_prm/{name}_coco-192x128.py", note=f"{note}; weights are given with --checkpoint"
-        )
-        for name, note in (
-            ("hourglass-mini", "two stacks of 64 features, for CPUs"),
-            ("hourglass-prm-mini", "the same with PRM-B*"),
-        )
+    ZooModel(
+        "hourglass-mini",
+        OWN + "hourglass_prm/hourglass-mini_coco-192x128.py",
+        note="two stacks of 64 features, for CPUs; weights are given with --checkpoint",
     ),
     ZooModel(
         "ae-hrnet",
@@ -198,7 +201,7 @@ _MODELS = (
 
 
 def list_models() -> tuple[ZooModel, ...]:
-    """Every model that has a name, the one that needs no download first."""
+    """Every model that has a name, those that need no download first."""
     return _MODELS
 
 
