@@ -138,7 +138,13 @@ _MODELS = (
         "simplebaseline-mini",
         OWN + "simplebaseline_mini.py",
         weights="simplebaseline-mini.pth",
-        note="a narrow SimpleBaseline trained on such people; weights in the package",
+        note="a narrow SimpleBaseline trained on the same people; weights in the package",
+    ),
+    ZooModel(
+        "hourglass-prm-mini",
+        OWN + "hourglass_prm/hourglass-prm-mini_coco-192x128.py",
+        weights="hourglass-prm-mini.pth",
+        note="two narrow stacks with PRM-B* trained on the same people; weights in the package",
     ),
     ZooModel("hrnet", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py", ("hrnet-w32",)),
     ZooModel("hrnet-w32-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-384x288.py"),
@@ -172,15 +178,9 @@ _MODELS = (
         )
     ),
     ZooModel(
-        "hourglass-prm-mini",
-        OWN + "hourglass_prm/hourglass-prm-mini_coco-192x128.py",
-        weights="hourglass-prm-mini.pth",
-        note="two stacks of 64 features with PRM-B*, trained on such people; weights in the package",
-    ),
-    ZooModel(
         "hourglass-mini",
         OWN + "hourglass_prm/hourglass-mini_coco-192x128.py",
-        note="the same without PRM; weights are given with --checkpoint",
+        note="two stacks of 64 features, for CPUs; weights are given with --checkpoint",
     ),
     ZooModel(
         "ae-hrnet",
@@ -201,7 +201,7 @@ _MODELS = (
 
 
 def list_models() -> tuple[ZooModel, ...]:
-    """Every model that has a name, the one that needs no download first."""
+    """Every model that has a name, those that need no download first."""
     return _MODELS
 
 

@@ -207,18 +207,23 @@ def test_an_exported_checkpoint_holds_nothing_that_needs_unpickling(tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == {"runner.pth", "plain.pth"}
 
 
-def test_the_shipped_weights_are_small_and_good(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "least"), [("hrnet-mini", 0.8), ("simplebaseline-mini", 0.62), ("hourglass-prm-mini", 0.74)]
+)
+def test_the_shipped_weights_are_small_and_good(name: str, least: float, tmp_path: Path) -> None:
     """AP of the shipped weights on the embedded sample, by MMPose's own loop."""
     from mmengine.runner import Runner
 
     from occbench.data.synthetic import SAMPLE_PHOTOS, SAMPLE_SEED
     from occbench.weights.checkpoints import load_into, load_state_dict
+    from occbench.weights.zoo import find_model
 
     setup_mmpose()
-    assert WEIGHTS.stat().st_size <= 5_000_000
-    assert load(WEIGHTS)["meta"]["config"] == "hrnet_mini.py"
+    config, weights = find_model(name).config_path, Path(str(find_model(name).checkpoint))
+    assert weights.stat().st_size <= 5_000_000
+    assert load(weights)["meta"]["config"] == config.name
     sample = training_data(generate(SAMPLE_PHOTOS, SAMPLE_SEED, tmp_path / "sample"))
-    cfg = build_config(CONFIG, sample, sample, Settings(batch_size=1), workers=0)
+    cfg = build_config(config, sample, sample, Settings(batch_size=1), workers=0)
     runner = Runner(
         cfg.model,
         str(tmp_path / "run"),
@@ -229,6 +234,6 @@ def test_the_shipped_weights_are_small_and_good(tmp_path: Path) -> None:
         log_level="WARNING",
         default_scope="mmpose",
     )
-    load_into(runner.model, load_state_dict(WEIGHTS), WEIGHTS)
+    load_into(runner.model, load_state_dict(weights), weights)
     metrics = runner.val()
-    assert metrics["coco/AP"] >= 0.8
+    assert metrics["coco/AP"] >= least
