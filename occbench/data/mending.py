@@ -81,7 +81,9 @@ def mend(
         return found(kind, text, people.ids[concerned].tolist(), "annotation")
 
     findings = (
-        *of("visibility", f"{int(odd.sum()):,} keypoints of {{n}} persons have visibility -1 or 3", np.any(odd, axis=1)),
+        *of(
+            "visibility", f"{int(odd.sum()):,} keypoints of {{n}} persons have visibility -1 or 3", np.any(odd, axis=1)
+        ),
         *of(
             "outside-photo",
             f"{int(outside.sum()):,} labelled keypoints of {{n}} persons lie outside their photos",

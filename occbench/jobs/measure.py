@@ -20,6 +20,7 @@ import pandas as pd
 
 from ..attacks import Attack
 from ..data.persons import Dataset
+from ..estimators.backends.tuning import Choice
 from ..evaluation.cells import EVALUATION
 from ..inference.engine import run_cells
 from ..runs import about, durable
@@ -91,7 +92,6 @@ class Opened:
         attacks: Those of the run in the order of its tables: the job's, and those of earlier commands.
         store: Where cells go.
         created: When the run was begun; empty in all processes but the first.
-        backend: What computes, for the manifest.
     """
 
     job: Job
@@ -100,7 +100,6 @@ class Opened:
     attacks: Sequence[Attack]
     store: Store
     created: str
-    backend: dict[str, Any]
 
     def finished(self) -> FinishedRun:
         """The run, when all its cells are there."""
@@ -118,7 +117,7 @@ def opened(
     Arguments and errors as of :func:`measure`.
     """
     _check(job)
-    job.model.use(job.backend, job.precision, _probe(job), progress.say)
+    _ready(job, progress, ranks, overwrite)
     context = job.identity()
     held: AbstractContextManager[None] = nullcontext()
     if ranks.first:
@@ -128,14 +127,13 @@ def opened(
             take_over=take_over,
             say=progress.note,
         )
-    backend = job.model.about_backend()
     with held:
         created = _begin(job, context, progress) if ranks.first else ""
         ranks.wait()
         found = find_cells(job.out, context, job.attacks, job.settings.seed)
         attacks = in_order([*job.attacks, *found.kept], job.dataset.skeleton)
         store = Store(job.out, context, job.settings.seed, found.reused)
-        yield Opened(job, context, found, attacks, store, created, backend)
+        yield Opened(job, context, found, attacks, store, created)
 
 
 def _check(job: Job) -> None:
@@ -151,6 +149,23 @@ def _check(job: Job) -> None:
 
 def _probe(job: Job) -> list[Any]:
     return list(job.model.crops.cut_all(job.dataset.persons[:PROBE]))
+
+
+def _ready(job: Job, progress: Progress, ranks: Ranks, overwrite: bool) -> None:
+    """Ready the model, on a GPU as it was in this run before, and the same in all processes."""
+    probe, batch_size = _probe(job), job.settings.batch_size
+    choice = None
+    if ranks.first:
+        choice = None if overwrite else _begun_with(job)
+        choice = choice or job.model.choose(job.backend, job.precision, probe, batch_size, job.tune, progress.say)
+    job.model.use(job.backend, job.precision, probe, progress.say, ranks.share(choice), batch_size)
+
+
+def _begun_with(job: Job) -> Choice | None:
+    if not job.device.startswith("cuda") or not is_run(job.out):
+        return None
+    known = (read_manifest(job.out).get("identity") or {}).get("on_gpu")
+    return None if known is None else Choice(**known)
 
 
 def _begin(job: Job, context: Identity, progress: Progress) -> str:
@@ -208,11 +223,11 @@ def predict(run: Opened, ranks: Ranks, progress: Progress) -> Predicted:
     again = _redetection(run)
     if again is not None:
         again.run(run.attacks, ranks, progress)
-    backend = run.backend | {"halvings": job.model.halvings}
+    backend = job.model.about_backend() | {"halvings": job.model.halvings}
     reference = None
     if job.precision != "fp32":
         reference = _reference(run)
-        job.model.use("torch", "fp32", _probe(job))
+        job.model.use("torch", "fp32", _probe(job), batch_size=job.settings.batch_size)
         _compute(job, (), reference, ranks, progress)
     ranks.wait()
     if not ranks.first:
@@ -243,7 +258,8 @@ def _reference(run: Opened) -> Store:
     import torch
 
     out, seed = run.job.out, run.job.settings.seed
-    full = {**run.context, "backend": "torch", "precision": "fp32", "backend_version": torch.__version__}
+    plain = {name: value for name, value in run.context.items() if name != "on_gpu"}  # there it goes by rule
+    full = {**plain, "backend": "torch", "precision": "fp32", "backend_version": torch.__version__}
     store = Store(out, full, seed, clean=REFERENCE)
     if read_identity(store.path(None)) != (None, store.identity(None)):
         return store
