@@ -143,7 +143,7 @@ def choose(
     import torch
 
     from .checking import checked_batch, reference_output
-    from .lanes import Lane
+    from .lanes import Lane, pinned_stack
     from .torch_backend import TorchBackend, be_exact
     from .tuning import TUNE, card, fastest, kept, timed, usual
 
@@ -155,7 +155,7 @@ def choose(
         return by_rule
     be_exact()
     place = torch.device(device)
-    images = np.ascontiguousarray(sample[np.arange(batch_size) % len(sample)])
+    images = pinned_stack([*sample[np.arange(batch_size) % len(sample)]])
     batch = checked_batch(sample)
     reference = reference_output(estimator, batch)
 
