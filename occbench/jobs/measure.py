@@ -20,7 +20,6 @@ import pandas as pd
 
 from ..attacks import Attack
 from ..data.persons import Dataset
-from ..estimators.backends.tuning import Choice
 from ..evaluation.cells import EVALUATION
 from ..inference.engine import run_cells
 from ..runs import about, durable
@@ -40,10 +39,8 @@ from ..tables.rates import metric_name, require_measurable
 from ..tables.table import as_csv
 from .examples import write_examples
 from .job import Job
+from .ready import probe, ready
 from .redetect import Redetection
-
-PROBE = 8
-"""Crops of the first persons, on which a backend is compared with torch before it is used."""
 
 
 def measure(
@@ -117,7 +114,7 @@ def opened(
     Arguments and errors as of :func:`measure`.
     """
     _check(job)
-    _ready(job, progress, ranks, overwrite)
+    ready(job, progress, ranks, overwrite)
     context = job.identity()
     held: AbstractContextManager[None] = nullcontext()
     if ranks.first:
@@ -145,27 +142,6 @@ def _check(job: Job) -> None:
         )
     job.model.crops.require(skeleton)
     require_measurable(job.dataset)
-
-
-def _probe(job: Job) -> list[Any]:
-    return list(job.model.crops.cut_all(job.dataset.persons[:PROBE]))
-
-
-def _ready(job: Job, progress: Progress, ranks: Ranks, overwrite: bool) -> None:
-    """Ready the model, on a GPU as it was in this run before, and the same in all processes."""
-    probe, batch_size = _probe(job), job.settings.batch_size
-    choice = None
-    if ranks.first:
-        choice = None if overwrite else _begun_with(job)
-        choice = choice or job.model.choose(job.backend, job.precision, probe, batch_size, job.tune, progress.say)
-    job.model.use(job.backend, job.precision, probe, progress.say, ranks.share(choice), batch_size)
-
-
-def _begun_with(job: Job) -> Choice | None:
-    if not job.device.startswith("cuda") or not is_run(job.out):
-        return None
-    known = (read_manifest(job.out).get("identity") or {}).get("on_gpu")
-    return None if known is None else Choice(**known)
 
 
 def _begin(job: Job, context: Identity, progress: Progress) -> str:
@@ -227,7 +203,7 @@ def predict(run: Opened, ranks: Ranks, progress: Progress) -> Predicted:
     reference = None
     if job.precision != "fp32":
         reference = _reference(run)
-        job.model.use("torch", "fp32", _probe(job), batch_size=job.settings.batch_size)
+        job.model.use("torch", "fp32", probe(job), batch_size=job.settings.batch_size)
         _compute(job, (), reference, ranks, progress)
     ranks.wait()
     if not ranks.first:
