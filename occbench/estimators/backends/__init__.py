@@ -38,11 +38,13 @@ class Backend(Protocol):
 
     Attributes:
         largest_difference: To MMPose's forward pass in fp32, on the sample, as a part of each output's range.
-        halvings: How often the batch had to be halved because the GPU's memory ran out.
     """
 
     largest_difference: float
-    halvings: int
+
+    @property
+    def halvings(self) -> int:
+        """How often the batch had to be halved because the GPU's memory ran out."""
 
     def __call__(self, images: np.ndarray, flip: bool) -> tuple[Raw, Raw | None]:
         """Run the network.

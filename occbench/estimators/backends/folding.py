@@ -53,7 +53,7 @@ def fold_norms(network: nn.Module, run: Callable[[], object]) -> int:
         if grouped:
             continue
         for old, new in (
-            (conv, fuse_conv_bn_eval(conv, norm, isinstance(conv, _ConvTransposeNd))),  # type: ignore[arg-type]
+            (conv, fuse_conv_bn_eval(conv, norm, isinstance(conv, _ConvTransposeNd))),
             (norm, nn.Identity()),
         ):
             parent, name = places[old]
