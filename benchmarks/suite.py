@@ -10,12 +10,16 @@ In one process, interleaved, medians of the repetitions:
     python benchmarks/suite.py --data ANN.json --images DIR --model tinypose-256x192 --checkpoint tinypose-256x192.pth
     python benchmarks/suite.py --data ANN.json --images DIR --model hrnet --random --persons 16 --every 28
     python benchmarks/suite.py ... --every 1 --alone
-    python benchmarks/suite.py --data person_keypoints_val2017.json --model hrnet --random --persons 10000 --every 1 \\
-        --alone --device cuda --backends torch,torch:bf16,torch:fp16 --batch-size 128 --workers 8 --repetitions 1
+    python benchmarks/suite.py --data person_keypoints_val2017.json --model hrnet --random --persons 300 --every 3 \\
+        --device cuda --backends torch,torch:tf32,torch:bf16,torch:fp16 --batch-size 128 --workers 8 --repetitions 1
 
 Predictions of every cell are compared with MMPose's: to 1e-3 px, or the run fails. ``--alone`` leaves MMPose's loop
 out, which takes most of the time. Without ``--images``, photos of the annotated sizes are made up: time does not
 depend on what they show.
+
+On a GPU MMPose's loop is left out. The floor there is what the same batches take when nothing else is done: crops to
+the GPU, forward passes, search for maxima. Beside it stand the raw forward passes of the model as MMPose has it, eager
+and with its batch norms, channels last, for a full batch, without the mirror image.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +47,8 @@ import torch
 from occbench.attacks import COCO, Attack, make_suite
 from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset
+from occbench.estimators.backends.lanes import pinned_stack
+from occbench.estimators.backends.tuning import timed as per_batch
 from occbench.estimators.crops import Crop
 from occbench.estimators.pose_model import PoseModel, read_config
 from occbench.inference.engine import BATCHES_PER_CHUNK, Settings, attack_crop, chunks, run_cells
@@ -169,11 +176,15 @@ def _register() -> Any:
 class Occbench:
     """The engine on one backend, and its floor."""
 
-    def __init__(self, model: PoseModel, backend: str, precision: str, dataset: Dataset, settings: Settings) -> None:
+    def __init__(
+        self, model: PoseModel, backend: str, precision: str, dataset: Dataset, settings: Settings, tune: str
+    ) -> None:
         self._model, self._dataset, self._settings = model, dataset, settings
         sample = list(model.crops.cut_all(dataset.persons[:8]))
-        model.use(backend, precision, sample)
+        choice = model.choose(backend, precision, sample, settings.batch_size, tune, print)
+        model.use(backend, precision, sample, print, choice, settings.batch_size)
         self.batches: list[np.ndarray] = []
+        self.sizes: Counter[int] = Counter()
         self._poses: list[Poses] = []
 
     def run(self, attacks: Sequence[Attack | None], folder: Path) -> list[Poses]:
@@ -191,9 +202,30 @@ class Occbench:
             for cell in cells
         ]
 
+    def describe(self) -> dict[str, Any]:
+        """What computes."""
+        return self._model.about_backend()
+
+    @property
+    def crops(self) -> int:
+        """How many were inferred while recording."""
+        return sum(map(len, self.batches)) + sum(size * count for size, count in self.sizes.items())
+
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
-        """Keep the batches that the backend is asked for."""
+        """Keep the batches that the backend is asked for; on a GPU, their sizes."""
+        lane: Any = self._model._lane
+        if lane is not None:
+            start = lane.start
+
+            def counted(images: np.ndarray) -> Any:
+                self.sizes[len(images)] += 1
+                return start(images)
+
+            lane.start = counted
+            yield
+            del lane.start
+            return
         backend: Any = self._model._backend
         batches = self.batches
 
@@ -210,11 +242,46 @@ class Occbench:
         yield
         self._model._backend = backend
 
-    def floor(self) -> None:
-        """The forward passes alone."""
+    def floor(self) -> float:
+        """Seconds of the forward passes alone; on a GPU, of as many batches of each size, one after the other."""
+        if self._model._lane is not None:
+            return sum(count * self.batch_seconds(size) for size, count in self.sizes.items())
+        start = time.perf_counter()
         backend: Any = self._model._backend
         for images in self.batches:
             backend(images, self._model.flip)
+        return time.perf_counter() - start
+
+    def batch_seconds(self, size: int) -> float:
+        """Of a batch of so many crops on the GPU, where the next ones are queued meanwhile."""
+        lane: Any = self._model._lane
+        width, height = self._model.crops.input_size
+        rng = np.random.default_rng(0)
+        images = pinned_stack([*rng.integers(0, 256, (size, height, width, 3), dtype=np.uint8)])
+        return per_batch(lambda: lane.start(images))
+
+
+def raw_rate(model: PoseModel, precision: str, size: int) -> float:
+    """Crops a second of MMPose's forward pass on a GPU, eager, of batches of ``size`` that are there already."""
+    from occbench.estimators.backends.torch_backend import tf32
+
+    device = torch.device("cuda")
+    network = copy.deepcopy(model._model).to(memory_format=torch.channels_last)
+    width, height = model.crops.input_size
+    inputs = torch.randn(size, 3, height, width, device=device).contiguous(memory_format=torch.channels_last)
+    cast: Any = contextlib.nullcontext()
+    if precision in ("bf16", "fp16"):
+        cast = torch.autocast("cuda", {"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
+    rounds = []
+    with torch.inference_mode(), cast, tf32(precision == "tf32"):
+        for _ in range(4):  # the first one warms up
+            torch.cuda.synchronize()
+            start = time.perf_counter()
+            for _ in range(3):
+                network(inputs, None, mode="tensor")
+            torch.cuda.synchronize()
+            rounds.append((time.perf_counter() - start) / 3)
+    return size / min(rounds)
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -239,6 +306,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--tune", default="quick", choices=("off", "quick"), help="on a GPU: see occbench attack")
     parser.add_argument("--alone", action="store_true", help="without MMPose's loop: for the whole suite")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -250,11 +318,17 @@ def main() -> None:
         attacks: list[Attack | None] = [None, *make_suite(COCO, ["all"])[:: arguments.every]]
         settings = Settings(batch_size=arguments.batch_size, workers=arguments.workers)
         contenders = {}
+        on_gpu = arguments.device.startswith("cuda")
         for name in arguments.backends.split(","):
             backend, _, precision = name.partition(":")
             model = PoseModel(chosen.config_path, weights, arguments.device)
-            contenders[name] = Occbench(model, backend, precision or "fp32", dataset, settings)
-        mmpose = None if arguments.alone else MMPose(model.config, weights, annotations, images, folder)
+            contenders[name] = Occbench(model, backend, precision or "fp32", dataset, settings, arguments.tune)
+            if on_gpu:
+                rate = raw_rate(model, precision or "fp32", arguments.batch_size)
+                print(
+                    f"{name}: {rate:.0f} raw forward passes a second, {rate / 2:.0f} with the mirror image", flush=True
+                )
+        mmpose = None if arguments.alone or on_gpu else MMPose(model.config, weights, annotations, images, folder)
         seconds: dict[str, list[float]] = {}
         for repetition in range(arguments.repetitions + 1):  # the first one warms up, is compared, and is not counted
             took: dict[str, float] = {}
@@ -266,11 +340,13 @@ def main() -> None:
                     took[name], ours = timed(lambda c=contender: c.run(attacks, folder))  # type: ignore[misc]
                 if mmpose is not None and repetition == 0 and ":" not in name:
                     compare(theirs, ours, attacks, name)
-                took[f"{name} floor"], _ = timed(contender.floor)
+                took[f"{name} floor"] = contender.floor()
             if repetition:
                 for name, spent in took.items():
                     seconds.setdefault(name, []).append(spent)
-        changed = sum(map(len, next(iter(contenders.values())).batches))
+        for name, contender in contenders.items() if on_gpu else ():
+            print(f"{name}: {json.dumps(contender.describe())}", flush=True)
+        changed = next(iter(contenders.values())).crops
         report(arguments, dataset, attacks, changed, seconds)
 
 

@@ -42,6 +42,7 @@ def attack(
     device: str = "auto",
     backend: str = "torch",
     precision: str = "fp32",
+    tune: str = "quick",
     workers: int | None = None,
     launcher: str = "none",
     flip: bool | None = None,
@@ -85,7 +86,8 @@ def attack(
         batch_size: Crops inferred at a time; None for 16, on a GPU 128.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
         backend: ``torch``, ``openvino`` or ``onnxruntime``.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
+        tune: On a GPU: ``quick`` times a batch in several ways, once; ``off`` goes by a rule.
         workers: Threads that cut and attack crops; None for 1, on a GPU 8.
         launcher: ``auto``, ``none``, ``pytorch`` or ``slurm``.
         flip: Flip test; None as the config says.
@@ -127,7 +129,8 @@ def attack(
         ("protocol", protocol, ("corrected", "thesis")),
         ("evaluator", evaluator, ("exact", "pycocotools")),
         ("backend", backend, ("torch", "openvino", "onnxruntime")),
-        ("precision", precision, ("fp32", "bf16", "fp16")),
+        ("precision", precision, ("fp32", "tf32", "bf16", "fp16")),
+        ("tune", tune, ("off", "quick")),
         ("launcher", launcher, LAUNCHERS),
     ):
         if value not in known:
@@ -211,6 +214,7 @@ def attack(
             list(command),
             partial(_seeing_again, dataset, place, trust_checkpoint, trust_config) if redetect else None,
             name,
+            tune,
         )
 
         def report(made: Path) -> Path:

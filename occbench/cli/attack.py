@@ -80,8 +80,11 @@ def attack(
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     backend: Annotated[str, typer.Option("--backend", help="torch, openvino or onnxruntime.")] = "torch",
     precision: Annotated[
-        str, typer.Option("--precision", help="fp32, bf16 or fp16; reduced ones are compared with fp32.")
+        str, typer.Option("--precision", help="fp32, tf32, bf16 or fp16; reduced ones are compared with fp32.")
     ] = "fp32",
+    tune: Annotated[
+        str, typer.Option("--tune", help="On a GPU: quick times a batch in several ways, once; off goes by a rule.")
+    ] = "quick",
     workers: Annotated[
         int | None, typer.Option("--workers", min=0, help="Threads that cut and attack crops. [1; on a GPU 8]")
     ] = None,
@@ -156,6 +159,7 @@ def attack(
         device=device,
         backend=backend,
         precision=precision,
+        tune=tune,
         workers=workers,
         launcher=launcher,
         flip=flip,

@@ -11,7 +11,7 @@ Only what is known to take this path through MMPose is decoded here; see :func:`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,12 +21,18 @@ from ..system.compat import setup_mmpose
 from .heatmaps import (
     Arrays,
     blurred_maps,
-    decode_dark,
-    decode_msra,
-    decode_udp,
-    decode_udp_combined,
+    columns_of,
     first_maximum,
+    refine_dark,
+    refine_msra,
+    refine_udp,
+    refine_udp_combined,
     restoring_factor,
+    search_dark,
+    search_msra,
+    search_udp,
+    search_udp_combined,
+    table_of,
 )
 
 if TYPE_CHECKING:
@@ -71,12 +77,22 @@ class Decoder(Protocol):
     def decoded(self, merged: Raw) -> tuple[np.ndarray, np.ndarray]:
         """Keypoints and scores, as of a call, from what :meth:`merged` gave."""
 
+    def found(self, raw: Raw, flipped: Raw | None) -> torch.Tensor:
+        """The first half of a call: what the second needs, a table (B, K, columns), float32, where the outputs are.
+
+        It waits for no device, so that it can be a part of a CUDA graph.
+        """
+
+    def finished(self, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The second half of a call."""
+
 
 @dataclass(frozen=True)
 class _Decoder:
     """Averages with the output for the mirrored crops where the flip test is on, then decodes."""
 
-    decode: Callable[[Raw], Arrays]
+    search: Callable[[Raw], torch.Tensor]
+    refine: Callable[[np.ndarray], Arrays]
     merge: Callable[[Raw, Raw], Raw] | None
     factor: tuple[float, float] | None = None
 
@@ -88,7 +104,21 @@ class _Decoder:
             return raw[-1:] if self.merge is None or flipped is None else self.merge(raw, flipped)
 
     def decoded(self, merged: Raw) -> Arrays:
-        return _Decoder(self.decode, None)(merged, None)
+        return replace(self, merge=None)(merged, None)
+
+    def found(self, raw: Raw, flipped: Raw | None) -> torch.Tensor:
+        import torch
+
+        self._check(flipped)
+        with torch.inference_mode():
+            piece = _contiguous(raw)
+            if self.merge is not None and flipped is not None:
+                piece = self.merge(piece, _contiguous(flipped))
+            return self.search(piece)
+
+    def finished(self, found: np.ndarray) -> Arrays:
+        keypoints, scores = self.refine(found)
+        return keypoints.astype(np.float32), scores.astype(np.float32)
 
     def _check(self, flipped: Raw | None) -> None:
         if (self.merge is None) != (flipped is None):
@@ -96,17 +126,11 @@ class _Decoder:
             raise ValueError(f"this decoder is one for predictions {expected} flip test")
 
     def __call__(self, raw: Raw, flipped: Raw | None) -> Arrays:
-        import torch
-
-        self._check(flipped)
-        found: list[Arrays] = []
-        with torch.inference_mode():
-            for part in _parts(raw):
-                piece = _take(raw, part)
-                if self.merge is not None and flipped is not None:
-                    piece = self.merge(piece, _take(flipped, part))
-                found.append(self.decode(piece))
-        keypoints, scores = (np.concatenate(arrays).astype(np.float32) for arrays in zip(*found, strict=True))
+        pieces = [
+            self.finished(self.found(_cut(raw, part), None if flipped is None else _cut(flipped, part)).cpu().numpy())
+            for part in _parts(raw)
+        ]
+        keypoints, scores = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
         return keypoints, scores
 
 
@@ -120,9 +144,13 @@ def _parts(raw: Raw) -> list[slice]:
     return [slice(start, start + step) for start in range(0, crops, step)]
 
 
-def _take(raw: Raw, crops: slice) -> Raw:
-    """Some of the crops; in memory as ``(B, K, ...)``, whatever layout the backend prefers."""
-    return tuple(tensor[crops].contiguous() for tensor in raw)
+def _cut(raw: Raw, crops: slice) -> Raw:
+    return tuple(tensor[crops] for tensor in raw)
+
+
+def _contiguous(raw: Raw) -> Raw:
+    """In memory as ``(B, K, ...)``, whatever layout the backend prefers."""
+    return tuple(tensor.contiguous() for tensor in raw)
 
 
 def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequence[int]) -> Decoder | None:
@@ -150,11 +178,7 @@ def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Seq
     codec: Any = getattr(head, "decoder", None)
     head_type, codec_type = type(head), type(codec)
     if head_type in (HeatmapHead, ViPNASHead, CPMHead) and codec_type in (MSRAHeatmap, UDPHeatmap):
-        if codec_type is MSRAHeatmap:
-            decode = decode_dark if codec.unbiased else decode_msra
-        else:
-            decode = decode_udp if codec.heatmap_type == "gaussian" else decode_udp_combined
-        return _heatmap_decoder(decode, codec, head.out_channels, test_cfg, mirror)
+        return _heatmap_decoder(_reading(codec, codec_type is MSRAHeatmap), head.out_channels, test_cfg, mirror)
     if head_type in (SimCCHead, RTMCCHead) and codec_type is SimCCLabel:
         return _simcc_decoder(codec, head.out_channels, mirror)
     if head_type in (RegressionHead, RLEHead) and codec_type is RegressionLabel:
@@ -170,23 +194,51 @@ def _is_kernel(size: Any) -> bool:
 # Heatmaps
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """How heatmaps of a codec are read.
+
+    Attributes:
+        search: What is large, where the tensors are.
+        refine: The rest.
+        codec: Of MMPose.
+        fields: Maps of a keypoint: 1, or 3 where two give offsets.
+        blurs: Whether the maps are blurred.
+    """
+
+    search: Callable[[torch.Tensor], torch.Tensor]
+    refine: Callable[[np.ndarray], Arrays]
+    codec: Any
+    fields: int = 1
+    blurs: bool = True
+
+
+def _reading(codec: Any, msra: bool) -> _Reading:
+    if msra and not codec.unbiased:
+        return _Reading(search_msra, partial(refine_msra, codec), codec, blurs=False)
+    if msra:
+        return _Reading(partial(search_dark, codec), partial(refine_dark, codec), codec)
+    if codec.heatmap_type == "gaussian":
+        return _Reading(partial(search_udp, codec), partial(refine_udp, codec), codec)
+    return _Reading(partial(search_udp_combined, codec), partial(refine_udp_combined, codec), codec, fields=3)
+
+
 def _heatmap_decoder(
-    decode: Callable[[Any, torch.Tensor], Arrays],
-    codec: Any,
-    channels: int,
-    test_cfg: Mapping[str, Any],
-    mirror: Mirror | None,
+    reading: _Reading, channels: int, test_cfg: Mapping[str, Any], mirror: Mirror | None
 ) -> Decoder | None:
-    combined = decode is decode_udp_combined
-    mode, per_keypoint = ("udp_combined", 3) if combined else ("heatmap", 1)
-    if mirror is not None and (test_cfg.get("flip_mode", "heatmap") != mode or per_keypoint * len(mirror) != channels):
+    codec, combined = reading.codec, reading.fields == 3
+    mode = "udp_combined" if combined else "heatmap"
+    if mirror is not None and (
+        test_cfg.get("flip_mode", "heatmap") != mode or reading.fields * len(mirror) != channels
+    ):
         return None
-    if decode is not decode_msra and not _is_kernel(codec.blur_kernel_size):
+    if reading.blurs and not _is_kernel(codec.blur_kernel_size):
         return None
     merge = _merge_fields if combined else _merge_heatmaps
     shift = bool(test_cfg.get("shift_heatmap", False))
     return _Decoder(
-        lambda raw: decode(codec, raw[-1]),
+        lambda raw: reading.search(raw[-1]),
+        reading.refine,
         None if mirror is None else partial(merge, mirror=mirror, shift=shift),
         None if combined else (float(codec.scale_factor[0]), float(codec.scale_factor[1])),
     )
@@ -236,7 +288,9 @@ def _simcc_decoder(codec: Any, channels: int, mirror: Mirror | None) -> Decoder 
     if not all(_is_kernel(size) for size in sizes):
         return None
     return _Decoder(
-        partial(_decode_simcc, codec, sizes), None if mirror is None else partial(_merge_vectors, mirror=mirror)
+        partial(_search_simcc, sizes),
+        partial(_refine_simcc, codec, len(sizes)),
+        None if mirror is None else partial(_merge_vectors, mirror=mirror),
     )
 
 
@@ -252,30 +306,37 @@ def _merge_vectors(raw: Raw, flipped: Raw, mirror: Mirror) -> Raw:
     return _mean(raw[0], x.flip(-1)), _mean(raw[1], y)
 
 
-def _decode_simcc(codec: Any, sizes: Sequence[int], raw: Raw) -> Arrays:
-    """SimCCLabel.decode: the maxima of both vectors; the lower is the score, and if not positive, there is no point."""
+def _search_simcc(sizes: Sequence[int], raw: Raw) -> torch.Tensor:
+    """For :func:`_refine_simcc`: both maxima; of each that is blurred, its maximum then, and what is near."""
+    import torch
+
     batch, count = raw[0].shape[:2]
     vectors = [axis.flatten(0, 1).contiguous() for axis in raw]
     indices = [first_maximum(rows) for rows in vectors]
-    maxima = [rows.gather(1, index[:, None])[:, 0].cpu().numpy() for rows, index in zip(vectors, indices, strict=True)]
-    scores = np.where(maxima[0] > maxima[1], maxima[1], maxima[0])
-    points = np.stack([index.cpu().numpy() for index in indices], -1).astype(np.float32)
-    points[scores <= 0] = -1
-    for axis, size in enumerate(sizes):
-        points[:, axis] -= _simcc_step(vectors[axis], points[:, axis], maxima[axis], size)
+    maxima = [rows.gather(1, index[:, None])[:, 0] for rows, index in zip(vectors, indices, strict=True)]
+    nowhere = torch.where(maxima[0] > maxima[1], maxima[1], maxima[0]) <= 0
+    points = [index.masked_fill(nowhere, -1) for index in indices]
+    columns = [*points, *maxima]
+    for rows, point, size in zip(vectors, points, sizes, strict=False):
+        blurred = blurred_maps(rows[None], size, 1)[0]
+        near = (point[:, None] + torch.arange(-2, 3, device=rows.device)).clamp_(0, rows.shape[1] - 1)
+        columns += [blurred.amax(1), blurred.gather(1, near)]
+    return table_of(columns, (batch, count))
+
+
+def _refine_simcc(codec: Any, blurred: int, table: np.ndarray) -> Arrays:
+    """SimCCLabel.decode: the maxima of both vectors; the lower is the score, and if not positive, there is no point."""
+    (points, maxima, *near), shape = columns_of(table, 2, 2, *[0, 5] * blurred)
+    scores = np.where(maxima[:, 0] > maxima[:, 1], maxima[:, 1], maxima[:, 0])
+    for axis in range(blurred):
+        points[:, axis] -= _simcc_step(maxima[:, axis], near[2 * axis], near[2 * axis + 1])
     points /= codec.simcc_split_ratio
-    return points.reshape(batch, count, 2), scores.reshape(batch, count)
+    return points.reshape(*shape, 2), scores.reshape(shape)
 
 
-def _simcc_step(rows: torch.Tensor, points: np.ndarray, maxima: np.ndarray, size: int) -> np.ndarray:
-    """MMPose's ``refine_simcc_dark``: what to subtract from points (N,) on rows (N, L)."""
-    import torch
-
-    length = rows.shape[1]
-    blurred = blurred_maps(rows[None], size, 1)[0]
-    index = np.clip(points[:, None].astype(np.int64) + np.arange(-2, 3), 0, length - 1)
-    near = blurred.gather(1, torch.from_numpy(index).to(rows.device)).cpu().numpy()
-    near = np.log(np.clip(near * restoring_factor(maxima, blurred)[:, None], 1e-3, 50.0))
+def _simcc_step(maxima: np.ndarray, highest: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """MMPose's ``refine_simcc_dark``: what to subtract from N points, of what is near on the blurred vectors (N, 5)."""
+    near = np.log(np.clip(near * restoring_factor(maxima, highest)[:, None], 1e-3, 50.0))
     slope = 0.5 * (near[:, 3] - near[:, 1])
     step: np.ndarray = slope / (1e-9 + 0.25 * (near[:, 4] - 2 * near[:, 2] + near[:, 0]))
     return step
@@ -285,12 +346,13 @@ def _simcc_step(rows: torch.Tensor, points: np.ndarray, maxima: np.ndarray, size
 
 
 def _regression_decoder(codec: Any, joints: int, test_cfg: Mapping[str, Any], mirror: Mirror | None) -> Decoder | None:
+    refine = partial(_refine_coordinates, codec)
     if mirror is None:
-        return _Decoder(lambda raw: _decode_coordinates(codec, (_activated(raw[0]),)), None)
+        return _Decoder(lambda raw: _activated(raw[0]), refine, None)
     if len(mirror) != joints:
         return None
     shift = 1.0 / codec.input_size[0] if test_cfg.get("shift_coords", True) else 0.0
-    return _Decoder(partial(_decode_coordinates, codec), partial(_merge_coordinates, mirror=mirror, shift=shift))
+    return _Decoder(lambda raw: raw[0], refine, partial(_merge_coordinates, mirror=mirror, shift=shift))
 
 
 def _activated(outputs: torch.Tensor) -> torch.Tensor:
@@ -307,9 +369,8 @@ def _merge_coordinates(raw: Raw, flipped: Raw, mirror: Mirror, shift: float) -> 
     return (_mean(_activated(raw[0]), mirrored.index_select(1, _index(mirror, mirrored.device))),)
 
 
-def _decode_coordinates(codec: Any, raw: Raw) -> Arrays:
+def _refine_coordinates(codec: Any, outputs: np.ndarray) -> Arrays:
     """RegressionLabel.decode: the coordinates are shares of the crop; a score is one minus the mean sigma, or one."""
-    outputs = raw[0].cpu().numpy()
     sigmas = outputs[..., 2:]
     scores = (1 - sigmas).mean(-1) if sigmas.shape[-1] else np.ones(outputs.shape[:2], np.float32)
     return outputs[..., :2] * np.array(codec.input_size), scores

@@ -22,6 +22,11 @@ from .scales import averaged, rescaled
 
 if TYPE_CHECKING:
     from .backends import Backend
+    from .backends.lanes import Lane
+    from .backends.tuning import Choice
+
+Poses = tuple[np.ndarray, np.ndarray]
+"""Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32."""
 
 
 class PoseModel:
@@ -37,6 +42,7 @@ class PoseModel:
         scales: Of an image pyramid (see :mod:`.scales`); empty for scale 1 alone.
 
     Attributes:
+        choice: How it runs on a GPU, as :meth:`use` was told.
         meta: What the checkpoint says about itself.
         from_elsewhere: What of the config's code is from elsewhere, and was trusted.
 
@@ -84,6 +90,8 @@ class PoseModel:
         if tuple(getattr(codec, "input_size", ())) == self.crops.input_size:  # else only MMPose knows what is meant
             self._decoder = find_decoder(model.head, model.test_cfg, self.crops.flip_indices)
         self._backend: Backend | None = None
+        self._lane: Lane | None = None
+        self.choice: Choice | None = None
         self.scales = tuple(scales)
         if self.scales and (self._decoder is None or self._decoder.factor is None):
             raise OccbenchError(
@@ -91,24 +99,63 @@ class PoseModel:
                 "that are decoded here; leave it out"
             )
 
+    def choose(
+        self,
+        backend: str,
+        precision: str,
+        sample: Sequence[Crop],
+        batch_size: int,
+        tune: str = "quick",
+        say: Callable[[str], None] = lambda line: None,
+    ) -> Choice | None:
+        """How the model is to run on its GPU, for :meth:`use`; None where there is nothing to choose.
+
+        Args:
+            backend: As of :meth:`use`, like all but the next.
+            tune: ``off``: by rule; ``quick``: by timing a batch where that was not done before.
+
+        Raises:
+            OccbenchError: The combination does not work.
+        """
+        if backend != "torch" or not self._device.startswith("cuda") or self._decoder is None:
+            return None
+        from .backends import choose
+
+        return choose(
+            self._model,
+            precision=precision,
+            device=self._device,
+            config_sha256=self.config_sha256,
+            sample=np.stack([crop.image for crop in sample]),
+            batch_size=batch_size,
+            flip=self.flip,
+            tune=tune,
+            say=say,
+        )
+
     def use(
         self,
         backend: str,
         precision: str = "fp32",
         sample: Sequence[Crop] = (),
         say: Callable[[str], None] = lambda line: None,
+        choice: Choice | None = None,
+        batch_size: int = 128,
     ) -> None:
         """Choose what computes the forward passes; until then, and for heads that only MMPose decodes, MMPose does.
 
         Args:
             backend: ``torch``, ``openvino`` or ``onnxruntime``.
-            precision: ``fp32``, ``bf16`` or ``fp16``.
+            precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
             sample: A real batch: the backend is compared on it with torch in fp32 before it is used.
             say: Told what takes long, and what falls back.
+            choice: How it runs on a GPU; None: by a rule.
+            batch_size: On a GPU, most crops of a batch.
 
         Raises:
             OccbenchError: The backend is not installed, cannot run this model, or computes something else.
         """
+        self._lane, self.choice = None, choice
         if self._decoder is None:
             head = type(self._model.head).__name__
             if (backend, precision) != ("torch", "fp32"):
@@ -129,7 +176,28 @@ class PoseModel:
             config_sha256=self.config_sha256,
             sample=np.stack([crop.image for crop in sample]),
             say=say,
+            choice=choice,
         )
+        if self._device.startswith("cuda") and not self.scales:
+            self._lane = self._make_lane(self._backend, self._decoder, batch_size, say)
+
+    def _make_lane(
+        self, backend: Backend, decoder: Decoder, batch_size: int, say: Callable[[str], None]
+    ) -> Lane | None:
+        """From crops to what is decoded, on the GPU."""
+        import torch
+
+        from .backends.lanes import Lane
+        from .backends.torch_backend import TorchBackend
+
+        if not isinstance(backend, TorchBackend):
+            return None
+        flip = self.flip
+
+        def compute(crops: torch.Tensor) -> torch.Tensor:
+            return decoder.found(*backend.forward(crops, flip))
+
+        return Lane(compute, torch.device(self._device), batch_size, backend.choice.graph, backend.halving, say)
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -146,7 +214,8 @@ class PoseModel:
     def about_backend(self) -> dict[str, Any]:
         """What computes, for the manifest."""
         if self._backend is not None:
-            return {**self._backend.describe(), "decoding": "batched"}
+            lane = {} if self._lane is None else {"batches": list(self._lane.sizes), "cuda_graphs": self._lane.captured}
+            return {**self._backend.describe(), **lane, "decoding": "batched"}
         import torch
 
         plain = {"name": "torch", "version": torch.__version__, "precision": "fp32", "device": self._device}
@@ -169,7 +238,45 @@ class PoseModel:
         """How often a batch had to be halved because the GPU's memory ran out."""
         return 0 if self._backend is None else self._backend.halvings
 
-    def predict(self, images: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def ahead(self) -> int:
+        """How many batches are best under way at a time, besides the one that is waited for."""
+        if self._lane is None:
+            return 0
+        from .backends.lanes import AHEAD
+
+        return AHEAD
+
+    def stack(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Crops (h, w, 3) as one array, where the device can take them from; in any thread."""
+        if self._lane is None:
+            return np.stack(images)
+        from .backends.lanes import pinned_stack
+
+        return pinned_stack(images)
+
+    def start(self, images: np.ndarray, crops: Sequence[Crop]) -> Callable[[], Poses]:
+        """:meth:`predict`, but a GPU only begins with it.
+
+        Args:
+            images: As of :meth:`predict`; must not change until the result was asked for.
+            crops: Whose they are.
+
+        Returns:
+            Waits for the result; to be asked for in the order of the batches.
+        """
+        if self._lane is None:
+            found = self.predict(images, crops)
+            return lambda: found
+        table = self._lane.start(images)
+
+        def result() -> Poses:
+            assert self._decoder is not None  # or there was no lane
+            return self._placed(*self._decoder.finished(table()), crops)
+
+        return result
+
+    def predict(self, images: np.ndarray, crops: Sequence[Crop]) -> Poses:
         """Estimate one pose per crop.
 
         Args:
@@ -179,14 +286,20 @@ class PoseModel:
         Returns:
             Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32.
         """
+        if self._lane is not None:
+            return self.start(images, crops)()
         if self._backend is None or self._decoder is None:
             if self.scales:
                 raise ValueError("several scales need a backend: call use() first")
             return self._predict_by_mmpose(images, crops)
         if self.scales:
-            keypoints, scores = self._predict_pyramid(images, self._backend, self._decoder)
+            found = self._predict_pyramid(images, self._backend, self._decoder)
         else:
-            keypoints, scores = self._decoder(*self._backend(images, self.flip))
+            found = self._decoder(*self._backend(images, self.flip))
+        return self._placed(*found, crops)
+
+    def _placed(self, keypoints: np.ndarray, scores: np.ndarray, crops: Sequence[Crop]) -> Poses:
+        """Keypoints from crop px to image px."""
         size = np.array(self.crops.input_size, dtype=np.float64)
         center = np.stack([crop.center for crop in crops])[:, None]
         scale = np.stack([crop.scale for crop in crops])[:, None]

@@ -4,8 +4,9 @@ Persons are taken in chunks of whole photos. Each photo of a chunk is decoded an
 attack is applied to the chunk's crops, or with scope image to its photos, which stay decoded for so long. Only crops
 that an attack changes are inferred (byte equality decides); the others take the clean prediction. What stands together
 in a batch depends on the persons, the attack and the batch size alone, never on what else is computed: resumed and
-shared work gives the same bytes. Crops are cut and attacked in threads a few steps ahead of the model, so memory grows
-neither with the persons nor with the attacks.
+shared work gives the same bytes. Crops are cut and attacked in threads a few steps ahead of the model, and a GPU has
+the next batches queued while finished ones are decoded and written; memory grows neither with the persons nor with the
+attacks.
 """
 
 from __future__ import annotations
@@ -13,18 +14,17 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
-import torch
 
 from ..attacks import Attack, Occluders, Skeleton, occlude, person_rng, place
 from ..data.persons import Person
 from ..estimators.crops import Crop, CropPipeline
-from ..estimators.pose_model import PoseModel
+from ..estimators.pose_model import PoseModel, Poses
+from .pool import Pool
 from .predictions import GEOMETRY, CellPredictions
 from .scenes import People, Seen, cut_scenes, hide_in_photo
 
@@ -186,35 +186,86 @@ def run_cells(
     def cut(item: tuple[Chunk, list[Attack]]) -> _View:
         return _view(model.crops, persons[item[0].rows], skeleton, settings, people or {})
 
-    with _Pool(settings.workers) as pool:
+    def pieces(pool: Pool) -> Iterator[_Piece]:
         for (chunk, missing), view in zip(work, pool.ahead(cut, work, depth=1), strict=True):
-            crops = view.crops
-            if sink.has(None, chunk):
-                clean, geometry = sink.clean(chunk), sink.geometry(chunk)
-            else:
-                clean, geometry = _predict_clean(model, crops, skeleton, settings.batch_size)
-                sink.put(chunk, clean, geometry)
-                advance(len(chunk))
+            clean: CellPredictions | None = None
+            if not sink.has(None, chunk):
+                piece = _clean_piece(chunk, view, skeleton, model)
+                clean = piece.cell
+                yield piece
 
-            def hide(attack: Attack, view: _View = view, clean: CellPredictions = clean) -> _Hidden:
-                return _hide(view, attack, clean)
+            def hide(attack: Attack, chunk: Chunk = chunk, view: _View = view) -> _Piece:
+                return _hide(chunk, view, attack, skeleton, model)
 
-            for hidden in pool.ahead(hide, missing, depth=settings.workers + 1):
-                _predict_changed(model, crops, hidden, settings.batch_size)
-                sink.put(chunk, hidden.cell)
-                advance(len(chunk))
+            for piece in pool.ahead(hide, missing, depth=settings.workers + 1):
+                if clean is None:
+                    clean = sink.clean(chunk)
+                yield replace(piece, clean=clean)
+
+    with Pool(settings.workers) as pool:
+        for piece in _predicted(model, pieces(pool), settings.batch_size):
+            sink.put(piece.chunk, piece.cell, piece.geometry)
+            advance(len(piece.chunk))
 
 
-def _predict_clean(
-    model: PoseModel, crops: Sequence[Crop], skeleton: Skeleton, batch_size: int
-) -> tuple[CellPredictions, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """A chunk of a cell, ready to be inferred.
+
+    Attributes:
+        chunk: Which.
+        cell: Room for the predictions.
+        images: Shape (m, h, w, 3), uint8, BGR: the crops that the attack changed; of the clean cell, all.
+        changed: Whose they are: m positions in the chunk.
+        crops: Of the chunk, without an attack.
+        geometry: Of the clean cell: of the crops, (n, 5), float32.
+        clean: Of any other: the clean predictions, which are there before its own.
+    """
+
+    chunk: Chunk
+    cell: CellPredictions
+    images: np.ndarray
+    changed: list[int]
+    crops: Sequence[Crop]
+    geometry: np.ndarray | None = None
+    clean: CellPredictions | None = None
+
+
+def _predicted(model: PoseModel, pieces: Iterable[_Piece], batch_size: int) -> Iterator[_Piece]:
+    """The pieces with their predictions filled in, in order; batches of the next ones may be under way."""
+    waiting: deque[tuple[_Piece, list[tuple[list[int], Callable[[], Poses]]]]] = deque()
+    under_way = 0
+    for piece in pieces:
+        batches = []
+        for start in range(0, len(piece.changed), batch_size):
+            rows = piece.changed[start : start + batch_size]
+            images = piece.images[start : start + batch_size]
+            batches.append((rows, model.start(images, [piece.crops[i] for i in rows])))
+        waiting.append((piece, batches))
+        under_way += len(batches)
+        while waiting and (under_way > model.ahead or not waiting[0][1]):
+            under_way -= len(waiting[0][1])
+            yield _filled(*waiting.popleft())
+    while waiting:
+        yield _filled(*waiting.popleft())
+
+
+def _filled(piece: _Piece, batches: Sequence[tuple[list[int], Callable[[], Poses]]]) -> _Piece:
+    if piece.clean is not None:
+        piece.cell.keypoints[:], piece.cell.scores[:] = piece.clean.keypoints, piece.clean.scores
+    for rows, found in batches:
+        piece.cell.keypoints[rows], piece.cell.scores[rows] = found()
+    return piece
+
+
+def _clean_piece(chunk: Chunk, view: _View, skeleton: Skeleton, model: PoseModel) -> _Piece:
+    crops = view.crops
     cell = CellPredictions.empty(None, len(crops), len(skeleton.keypoints))
-    for start in range(0, len(crops), batch_size):
-        batch = crops[start : start + batch_size]
-        found = model.predict(np.stack([crop.image for crop in batch]), batch)
-        cell.keypoints[start : start + batch_size], cell.scores[start : start + batch_size] = found
-    geometry = [(*crop.center, *crop.scale, torso(crop, skeleton)) for crop in crops]
-    return cell, np.array(geometry, dtype=np.float32).reshape(len(crops), len(GEOMETRY))
+    geometry = np.array(
+        [(*crop.center, *crop.scale, torso(crop, skeleton)) for crop in crops], dtype=np.float32
+    ).reshape(len(crops), len(GEOMETRY))
+    images = model.stack([crop.image for crop in crops])
+    return _Piece(chunk, cell, images, list(range(len(crops))), crops, geometry)
 
 
 def torso(crop: Crop, skeleton: Skeleton) -> float:
@@ -227,21 +278,6 @@ def torso(crop: Crop, skeleton: Skeleton) -> float:
         return np.nan
     shoulders, hips = crop.keypoints[members].reshape(2, 2, 2).mean(1)
     return float(np.hypot(*(shoulders - hips)))
-
-
-@dataclass(frozen=True, eq=False)
-class _Hidden:
-    """A chunk under an attack, ready to be inferred.
-
-    Attributes:
-        cell: The predictions, still the clean ones.
-        images: Shape (m, h, w, 3), uint8, BGR: the crops that the attack changed.
-        changed: Whose they are: m positions in the chunk.
-    """
-
-    cell: CellPredictions
-    images: np.ndarray
-    changed: list[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,9 +312,8 @@ def _see(crop: Crop, attack: Attack, skeleton: Skeleton, settings: Settings) -> 
     return Seen(image, occluders.cover(crop.keypoints), centres, occluders.true, occluders.missing)
 
 
-def _hide(view: _View, attack: Attack, clean: CellPredictions) -> _Hidden:
-    cell = CellPredictions.empty(attack, len(view.crops), clean.scores.shape[1])
-    cell.keypoints[:], cell.scores[:] = clean.keypoints, clean.scores
+def _hide(chunk: Chunk, view: _View, attack: Attack, skeleton: Skeleton, model: PoseModel) -> _Piece:
+    cell = CellPredictions.empty(attack, len(view.crops), len(skeleton.keypoints))
     images: list[np.ndarray] = []
     changed: list[int] = []
     for i, (crop, seen) in enumerate(zip(view.crops, view.under(attack), strict=True)):
@@ -291,55 +326,7 @@ def _hide(view: _View, attack: Attack, clean: CellPredictions) -> _Hidden:
         cell.centres[i, first : first + len(seen.centres)] = seen.centres
         images.append(seen.image)
         changed.append(i)
-    return _Hidden(cell, np.stack(images) if images else np.empty(0, np.uint8), changed)
-
-
-def _predict_changed(model: PoseModel, crops: Sequence[Crop], hidden: _Hidden, batch_size: int) -> None:
-    for start in range(0, len(hidden.changed), batch_size):
-        rows = hidden.changed[start : start + batch_size]
-        found = model.predict(hidden.images[start : start + batch_size], [crops[i] for i in rows])
-        hidden.cell.keypoints[rows], hidden.cell.scores[rows] = found
-
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-class _Pool:
-    """Threads that work a bounded number of steps ahead, results in order; without threads, a plain map."""
-
-    def __init__(self, workers: int) -> None:
-        self._executor = ThreadPoolExecutor(workers, initializer=_one_core) if workers else None
-
-    def __enter__(self) -> _Pool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
-
-    def ahead(self, function: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
-        """``function`` of each item, with at most ``depth`` of them computed before they are asked for."""
-        if self._executor is None:
-            yield from map(function, items)
-            return
-        waiting: deque[Future[R]] = deque()
-        for item in items:
-            waiting.append(self._executor.submit(function, item))
-            if len(waiting) > depth:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _one_core() -> None:
-    """Have this thread compute on one core.
-
-    MMPose's transforms call torch, which would give each thread a team of its own for it. With more threads than
-    cores OpenMP sends the model's team to sleep after every layer instead of having it wait: a third of the time.
-    """
-    torch.get_num_threads()  # or this thread's first operation would set it anew
-    torch.set_num_threads(1)
+    return _Piece(chunk, cell, model.stack(images) if images else np.empty(0, np.uint8), changed, view.crops)
 
 
 class Memory:

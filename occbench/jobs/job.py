@@ -33,12 +33,13 @@ class Job:
         scoring: How cells are scored.
         settings: How cells are computed.
         backend: What computes the forward passes.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
         device: For the model.
         limit: How many photos were asked for.
         command: For the manifest.
         name: What reports call the run; None for what it was called before, if anything.
         redetect: Makes the detector of the boxes, where it is to see the attacked photos too (scope image).
+        tune: ``quick`` or ``off``: whether a batch is timed before it is decided how the model runs on a GPU.
     """
 
     model: PoseModel
@@ -55,6 +56,7 @@ class Job:
     command: Sequence[str] = ()
     redetect: Callable[[], Finds] | None = None
     name: str | None = None
+    tune: str = "quick"
 
     @cached_property
     def people(self) -> People | None:
@@ -105,6 +107,7 @@ class Job:
         return {
             **{name: value for name, value in decisive.items() if (name, value) not in DEFAULTS.items()},
             "engine": ENGINE,
+            **({} if self.model.choice is None else {"on_gpu": self.model.choice.identity()}),
             "backend_version": self.model.about_backend()["version"],
             "weights_sha256": self.model.weights_sha256,
             "config_sha256": self.model.config_sha256,

@@ -39,10 +39,8 @@ from ..tables.rates import metric_name, require_measurable
 from ..tables.table import as_csv
 from .examples import write_examples
 from .job import Job
+from .ready import probe, ready
 from .redetect import Redetection
-
-PROBE = 8
-"""Crops of the first persons, on which a backend is compared with torch before it is used."""
 
 
 def measure(
@@ -91,7 +89,6 @@ class Opened:
         attacks: Those of the run in the order of its tables: the job's, and those of earlier commands.
         store: Where cells go.
         created: When the run was begun; empty in all processes but the first.
-        backend: What computes, for the manifest.
     """
 
     job: Job
@@ -100,7 +97,6 @@ class Opened:
     attacks: Sequence[Attack]
     store: Store
     created: str
-    backend: dict[str, Any]
 
     def finished(self) -> FinishedRun:
         """The run, when all its cells are there."""
@@ -118,7 +114,7 @@ def opened(
     Arguments and errors as of :func:`measure`.
     """
     _check(job)
-    job.model.use(job.backend, job.precision, _probe(job), progress.say)
+    ready(job, progress, ranks, overwrite)
     context = job.identity()
     held: AbstractContextManager[None] = nullcontext()
     if ranks.first:
@@ -128,14 +124,13 @@ def opened(
             take_over=take_over,
             say=progress.note,
         )
-    backend = job.model.about_backend()
     with held:
         created = _begin(job, context, progress) if ranks.first else ""
         ranks.wait()
         found = find_cells(job.out, context, job.attacks, job.settings.seed)
         attacks = in_order([*job.attacks, *found.kept], job.dataset.skeleton)
         store = Store(job.out, context, job.settings.seed, found.reused)
-        yield Opened(job, context, found, attacks, store, created, backend)
+        yield Opened(job, context, found, attacks, store, created)
 
 
 def _check(job: Job) -> None:
@@ -147,10 +142,6 @@ def _check(job: Job) -> None:
         )
     job.model.crops.require(skeleton)
     require_measurable(job.dataset)
-
-
-def _probe(job: Job) -> list[Any]:
-    return list(job.model.crops.cut_all(job.dataset.persons[:PROBE]))
 
 
 def _begin(job: Job, context: Identity, progress: Progress) -> str:
@@ -208,11 +199,11 @@ def predict(run: Opened, ranks: Ranks, progress: Progress) -> Predicted:
     again = _redetection(run)
     if again is not None:
         again.run(run.attacks, ranks, progress)
-    backend = run.backend | {"halvings": job.model.halvings}
+    backend = job.model.about_backend() | {"halvings": job.model.halvings}
     reference = None
     if job.precision != "fp32":
         reference = _reference(run)
-        job.model.use("torch", "fp32", _probe(job))
+        job.model.use("torch", "fp32", probe(job), batch_size=job.settings.batch_size)
         _compute(job, (), reference, ranks, progress)
     ranks.wait()
     if not ranks.first:
@@ -243,7 +234,8 @@ def _reference(run: Opened) -> Store:
     import torch
 
     out, seed = run.job.out, run.job.settings.seed
-    full = {**run.context, "backend": "torch", "precision": "fp32", "backend_version": torch.__version__}
+    plain = {name: value for name, value in run.context.items() if name != "on_gpu"}  # there it goes by rule
+    full = {**plain, "backend": "torch", "precision": "fp32", "backend_version": torch.__version__}
     store = Store(out, full, seed, clean=REFERENCE)
     if read_identity(store.path(None)) != (None, store.identity(None)):
         return store

@@ -9,6 +9,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 LAUNCHERS = ("auto", "none", "pytorch", "slurm")
 _WAIT = 14 * 24 * 3600  # seconds: a process that is done with its share may wait for long
@@ -39,6 +42,16 @@ class Ranks:
             from mmengine.dist import barrier
 
             barrier()
+
+    def share(self, value: T) -> T:
+        """The value that the first process has, in all of them. It must be picklable."""
+        if self.count == 1:
+            return value
+        from mmengine.dist import broadcast_object_list
+
+        values = [value]
+        broadcast_object_list(values)
+        return values[0]
 
 
 @contextmanager

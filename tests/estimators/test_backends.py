@@ -115,11 +115,11 @@ def test_bf16_by_openvino_where_the_processor_has_it(shared_cache: Path) -> None
             "onnxruntime", "bf16", "cpu", "does not run in bf16 on device 'cpu'; there, these do: torch", id="ort"
         ),
         pytest.param(
-            "openvino", "fp32", "cuda:1", "on device 'cuda:1'; there, these do: torch in fp32 or bf16", id="gpu"
+            "openvino", "fp32", "cuda:1", "on device 'cuda:1'; there, these do: torch in fp32 or tf32 or bf16", id="gpu"
         ),
         pytest.param("torch", "fp16", "cpu", "torch in fp32 or bf16, openvino in fp32", id="fp16"),
         pytest.param("tensorrt", "fp32", "cpu", "unknown backend 'tensorrt'", id="name"),
-        pytest.param("torch", "int8", "cpu", "unknown precision 'int8'; known: bf16, fp16, fp32", id="precision"),
+        pytest.param("torch", "int8", "cpu", "unknown precision 'int8'; known: bf16, fp16, fp32, tf32", id="precision"),
     ],
 )
 def test_what_does_not_work_is_refused(name: str, precision: str, device: str, message: str, tmp_path: Path) -> None:
@@ -184,6 +184,22 @@ def _assert_preprocessed(preprocessor: Any, preprocess: Callable[..., torch.Tens
     single = [torch.from_numpy(image.transpose(2, 0, 1).copy()) for image in images]
     expected = preprocessor({"inputs": single, "data_samples": [PoseDataSample() for _ in single]})["inputs"]
     assert torch.equal(preprocess(preprocessor, torch.from_numpy(images)), expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bgr_to_rgb": False},
+        {"mean": None, "std": None},
+        {"mean": [128.0], "std": [64.0]},
+        {"pad_size_divisor": 32},
+    ],
+)
+def test_preprocessing_on_a_gpu_is_that_of_mmpose(options: dict[str, Any]) -> None:
+    from occbench.estimators.backends.network import normalised
+
+    _assert_preprocessed(build(**options).data_preprocessor, normalised)
 
 
 def test_padding_runs_on_torch_alone(tmp_path: Path) -> None:

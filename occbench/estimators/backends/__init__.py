@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from .tuning import Choice
+
 BACKENDS = ("torch", "openvino", "onnxruntime")
-PRECISIONS = ("fp32", "bf16", "fp16")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+"""``tf32``: in fp32, but factors rounded to 10 bits, which a GPU has units for."""
 
 WORKS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "torch": {"cpu": ("fp32", "bf16"), "cuda": PRECISIONS},
-    "openvino": {"cpu": PRECISIONS},
+    "openvino": {"cpu": ("fp32", "bf16", "fp16")},
     "onnxruntime": {"cpu": ("fp32",)},
 }
 """Precisions by backend and kind of device; OpenVINO has those of them that the processor has."""
@@ -35,11 +38,13 @@ class Backend(Protocol):
 
     Attributes:
         largest_difference: To MMPose's forward pass in fp32, on the sample, as a part of each output's range.
-        halvings: How often the batch had to be halved because the GPU's memory ran out.
     """
 
     largest_difference: float
-    halvings: int
+
+    @property
+    def halvings(self) -> int:
+        """How often the batch had to be halved because the GPU's memory ran out."""
 
     def __call__(self, images: np.ndarray, flip: bool) -> tuple[Raw, Raw | None]:
         """Run the network.
@@ -68,6 +73,7 @@ def make_backend(
     sample: np.ndarray,
     cache: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
+    choice: Choice | None = None,
 ) -> Backend:
     """A backend that runs ``estimator``, checked.
 
@@ -81,6 +87,7 @@ def make_backend(
         sample: Shape (n, h, w, 3), uint8, BGR: real crops, of the size of all others.
         cache: Where exports are kept; None: ``exports`` in the cache folder.
         say: Told what takes long, and what falls back.
+        choice: How torch runs on a GPU; None: by a rule.
 
     Raises:
         OccbenchError: The combination does not work, a package is missing, the model cannot be exported, or what the
@@ -96,7 +103,7 @@ def make_backend(
     reference = reference_output(estimator, batch)
     backend: Backend
     if name == "torch":
-        backend = TorchBackend(estimator, precision, device, batch, reference, say)
+        backend = TorchBackend(estimator, precision, device, batch, reference, say, choice)
     else:
         from . import runtimes
         from .exports import exported
@@ -108,6 +115,66 @@ def make_backend(
             check(name, "fp32", load(model, "fp32"), batch, reference)
     backend.largest_difference = check(name, precision, backend, batch, reference)
     return backend
+
+
+def choose(
+    estimator: Any,
+    *,
+    precision: str,
+    device: str,
+    config_sha256: str,
+    sample: np.ndarray,
+    batch_size: int,
+    flip: bool,
+    tune: str,
+    cache: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Choice:
+    """How torch is to run ``estimator`` on a GPU.
+
+    Args:
+        estimator: As of :func:`make_backend`, whose other arguments are meant, too.
+        batch_size: Most crops of a batch.
+        flip: Whether there are mirrored crops.
+        tune: ``off``: by rule; ``quick``: by timing a batch where that was not done before.
+
+    Raises:
+        OccbenchError: The combination does not work.
+    """
+    import numpy as np
+    import torch
+
+    from .checking import checked_batch, reference_output
+    from .lanes import Lane, pinned_stack
+    from .torch_backend import TorchBackend, be_exact
+    from .tuning import TUNE, card, fastest, kept, timed, usual
+
+    _check_combination("torch", precision, device)
+    if tune not in TUNE:
+        raise unknown_name("tune", tune, TUNE)
+    by_rule = usual(estimator)
+    if tune == "off":
+        return by_rule
+    be_exact()
+    place = torch.device(device)
+    images = pinned_stack([*sample[np.arange(batch_size) % len(sample)]])
+    batch = checked_batch(sample)
+    reference = reference_output(estimator, batch)
+
+    def seconds(choice: Choice) -> float:
+        backend = TorchBackend(estimator, precision, device, batch, reference, say, choice)
+
+        def compute(crops: torch.Tensor) -> torch.Tensor:
+            return backend.forward(crops, flip)[0][-1].flatten(1).amax(1)
+
+        lane = Lane(compute, place, batch_size, choice.graph, backend.halving)
+        return timed(lambda: lane.start(images))
+
+    def make() -> Choice:
+        say(f"timing a batch of {batch_size} crops in several ways; this is done once")
+        return fastest(by_rule, flip, seconds)
+
+    return kept([*card(place), config_sha256, precision, batch_size, flip], make, cache)
 
 
 def _check_combination(name: str, precision: str, device: str) -> None:

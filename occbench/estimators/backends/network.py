@@ -38,6 +38,18 @@ def preprocess(preprocessor: Any, images: torch.Tensor) -> torch.Tensor:
     return preprocessor({"inputs": [*planes], "data_samples": [PoseDataSample() for _ in planes]}, False)["inputs"]
 
 
+def normalised(preprocessor: Any, images: torch.Tensor) -> torch.Tensor:
+    """:func:`preprocess` as a CUDA graph can have it: MMEngine's copies a list of channels to the GPU at each call."""
+    if not is_standard(preprocessor):
+        return preprocess(preprocessor, images)
+    planes = images.permute(0, 3, 1, 2)
+    values = (planes.flip(1) if preprocessor._channel_conversion else planes).float()
+    if preprocessor._enable_normalize:
+        values = (values - preprocessor.mean) / preprocessor.std
+    height, width = (-side % preprocessor.pad_size_divisor for side in values.shape[2:])
+    return nn.functional.pad(values, (0, width, 0, height), "constant", preprocessor.pad_value)
+
+
 def as_raw(output: Any) -> Raw:
     """A head's output as a tuple of float32 tensors.
 

@@ -1,4 +1,4 @@
-"""torch, set up to be fast: channels last, traced and with batch norms folded on a CPU, no object per crop."""
+"""torch, set up to be fast: batch norms folded, traced on a CPU, no object per crop."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ...system.errors import OccbenchError
 from .checking import TOLERANCE, difference
-from .network import Forward, as_raw, preprocess
+from .folding import cast_weights, fold_norms
+from .lanes import Halving
+from .network import Forward, as_raw, normalised, preprocess
+from .tuning import Choice, usual
 
 if TYPE_CHECKING:
     from . import Raw
@@ -28,11 +32,16 @@ class TorchBackend:
 
     Args:
         estimator: In evaluation mode, on ``device``.
-        precision: Other than ``fp32``: by autocast, as MMEngine does it.
+        precision: ``bf16`` and ``fp16`` by autocast, as MMEngine does it; ``tf32`` by what the GPU multiplies.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
         batch: Crops, to trace with.
         reference: MMPose's output for them.
         say: Told what falls back.
+        choice: How it runs on a GPU; by default as :func:`.tuning.usual` says.
+
+    Attributes:
+        choice: As given.
+        halving: What happens when a GPU's memory runs out.
 
     Raises:
         OccbenchError: The GPU does not have this precision.
@@ -48,23 +57,31 @@ class TorchBackend:
         batch: np.ndarray,
         reference: Raw,
         say: Callable[[str], None],
+        choice: Choice | None = None,
     ) -> None:
-        self.halvings = 0
-        self._most: int | None = None
+        self.choice = choice or usual(estimator)
+        self.halving = Halving(say)
         self._precision = precision
         self._device = torch.device(device)
         self._say = say
         self._preprocessor = estimator.data_preprocessor
-        self._network: Callable[[torch.Tensor], Raw] = Forward(
-            copy.deepcopy(estimator).to(memory_format=torch.channels_last)
-        ).eval()
+        on_cpu = self._device.type == "cpu"
+        self._layout = torch.channels_last if on_cpu or self.choice.channels_last else torch.contiguous_format
         self._graph = "eager"
-        if self._device.type == "cpu":
+        if on_cpu:
             # Not on a GPU: there, torch fuses what was traced after the first calls, and the bits change.
+            self._network: Callable[[torch.Tensor], Raw] = self._copy(estimator)
             keep_freed_memory()
-            self._trace(self._inputs(batch), reference)
-        elif precision == "bf16" and not torch.cuda.is_bf16_supported():
+            self._trace(self._inputs(torch.from_numpy(batch)), reference)
+            return
+        if precision == "bf16" and not torch.cuda.is_bf16_supported():
             raise OccbenchError(f"the GPU {self._gpu!r} does not have bf16; use --precision fp32 or fp16")
+        self._network = self._folded(estimator, torch.from_numpy(batch).to(self._device), reference)
+
+    @property
+    def halvings(self) -> int:
+        """How often a batch had to be halved because the GPU's memory ran out."""
+        return self.halving.count
 
     def __call__(self, images: np.ndarray, flip: bool) -> tuple[Raw, Raw | None]:
         """See :class:`occbench.estimators.backends.Backend`.
@@ -72,35 +89,33 @@ class TorchBackend:
         Raises:
             OccbenchError: The GPU's memory does not suffice for one crop.
         """
-        while True:
-            step = min(self._most or len(images), len(images))
-            try:
-                parts = [self._run(images[i : i + step], flip) for i in range(0, len(images), step)]
-            except torch.cuda.OutOfMemoryError as error:
-                reason = str(error).splitlines()[0]
-            else:
-                return _joined([raw for raw, _ in parts]), _joined([raw for _, raw in parts if raw is not None]) or None
-            # Out here nothing holds the tensors of the failed attempt any more.
-            if step == 1:
-                raise OccbenchError(f"the GPU's memory does not suffice for a single crop ({reason})")
-            self._most = step // 2
-            self.halvings += 1
-            self._say(f"the GPU's memory does not suffice for {step} crops at a time; going on with {self._most}")
-            if torch.cuda.is_initialized():
-                torch.cuda.empty_cache()
+        parts = self.halving.parts(lambda part: self._run(images[part], flip), len(images))
+        return _joined([raw for raw, _ in parts]), _joined([raw for _, raw in parts if raw is not None]) or None
+
+    def forward(self, crops: torch.Tensor, flip: bool) -> tuple[Raw, Raw | None]:
+        """A call for crops that are on the device; it waits for nothing, so that it can be a part of a CUDA graph."""
+        inputs = self._inputs(crops)
+        if not flip:
+            return self._forward(inputs), None
+        mirrored = inputs.flip(-1)
+        if self._device.type == "cpu" or not self.choice.doubled:
+            return self._forward(inputs), self._forward(mirrored)
+        both = self._forward(torch.cat([inputs, mirrored]).contiguous(memory_format=self._layout))
+        count = len(crops)
+        return tuple(tensor[:count] for tensor in both), tuple(tensor[count:] for tensor in both)
 
     def describe(self) -> dict[str, Any]:
         """See :class:`occbench.estimators.backends.Backend`."""
         where: dict[str, Any] = {"threads": torch.get_num_threads()}
         if self._device.type == "cuda":
-            where = {"gpu": self._gpu}
+            where = {"gpu": self._gpu, "mirrored": "same batch" if self.choice.doubled else "own batch"}
         return {
             "name": "torch",
             "version": torch.__version__,
             "precision": self._precision,
             "device": self._device.type,
             **where,
-            "memory_format": "channels_last",
+            "memory_format": "channels_last" if self._layout is torch.channels_last else "contiguous",
             "graph": self._graph,
             "largest_difference": float(f"{self.largest_difference:.2g}"),
         }
@@ -110,23 +125,39 @@ class TorchBackend:
         return torch.cuda.get_device_name(self._device)
 
     def _run(self, images: np.ndarray, flip: bool) -> tuple[Raw, Raw | None]:
-        inputs = self._inputs(images)
-        return self._forward(inputs), self._forward(inputs.flip(-1)) if flip else None
+        return self.forward(torch.from_numpy(images).to(self._device), flip)
 
-    def _inputs(self, images: np.ndarray) -> torch.Tensor:
-        """Shape (B, 3, h, w), float32, channels last, on the device."""
-        crops = torch.from_numpy(images)
-        if self._device.type == "cuda":
-            crops = crops.pin_memory().to(self._device, non_blocking=True)
+    def _inputs(self, crops: torch.Tensor) -> torch.Tensor:
+        """Shape (B, 3, h, w), float32, in the layout that was chosen."""
+        ready = preprocess if self._device.type == "cpu" else normalised
         with torch.inference_mode():
-            return preprocess(self._preprocessor, crops).contiguous(memory_format=torch.channels_last)
+            return ready(self._preprocessor, crops).contiguous(memory_format=self._layout)
 
     def _forward(self, inputs: torch.Tensor) -> Raw:
-        with torch.inference_mode(), self._autocast(), _as_it_is():
+        with torch.inference_mode(), self._autocast(), _as_it_is(), tf32(self._precision == "tf32"):
             return as_raw(self._network(inputs))
 
+    def _copy(self, estimator: Any) -> nn.Module:
+        return Forward(copy.deepcopy(estimator).to(memory_format=self._layout)).eval()
+
+    def _folded(self, estimator: Any, crops: torch.Tensor, reference: Raw) -> nn.Module:
+        """The network with folded batch norms if that gives the reference, and with weights in the precision."""
+        network, inputs = self._copy(estimator), self._inputs(crops)
+        try:
+            with torch.no_grad():  # weights made in inference mode could not be cast later
+                folded = fold_norms(network, lambda: network(inputs))
+                if difference(as_raw(network(inputs)), reference) > TOLERANCE:
+                    raise RuntimeError("with batch norms folded it computes something else")
+            self._graph = f"{folded} batch norms folded"
+        except Exception as error:  # a model's Python can do anything
+            self._say(f"this model keeps its batch norms, which is slower ({_reason(error)})")
+            network = self._copy(estimator)
+        if self._precision in _DTYPES:
+            cast_weights(network, _DTYPES[self._precision])
+        return network
+
     def _autocast(self) -> AbstractContextManager[Any]:
-        if self._precision == "fp32":
+        if self._precision not in _DTYPES:
             return nullcontext()
         # Without the cache, which would let a traced graph refer to weights that are gone.
         return torch.autocast(self._device.type, _DTYPES[self._precision], cache_enabled=False)
@@ -142,8 +173,7 @@ class TorchBackend:
                 with self._autocast():
                     traced = self._traced(inputs[:2])
         except Exception as error:  # a model's Python can do anything, and torch may lack the tracer one day
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            self._say(f"this model runs untraced, which is slower ({reason})")
+            self._say(f"this model runs untraced, which is slower ({_reason(error)})")
             return
         self._network, self._graph = traced, "traced"
 
@@ -165,6 +195,22 @@ def _as_it_is() -> AbstractContextManager[None]:
 def _joined(parts: list[Raw]) -> Raw:
     """Outputs for parts of a batch, as one."""
     return parts[0] if len(parts) == 1 else tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+@contextmanager
+def tf32(on: bool) -> Iterator[None]:
+    """Whether a GPU rounds what it multiplies to TensorFloat-32 (10 bits); else it does as :func:`be_exact` left it."""
+    if on:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yield
+    finally:
+        if on:
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def be_exact() -> None:
