@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..runs.manifest import occbench_version
 from ..system.compat import FULL_MMCV, has_compiled_ops, import_mend, setup_mmpose
 from ..system.errors import OccbenchError
 from ..system.openmmlab import INSTALL_MMPOSE, MMPOSE
 from ..system.paths import cache_dir, data_dir
+from ..system.version import occbench_version
 from ..weights.checkpoints import cached
 from ..weights.detectors import list_detectors
 from ..weights.zoo import list_models

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ..data.jsonfile import first_fault
 from ..system.download import sha256
 from ..system.errors import OccbenchError
+from ..system.version import occbench_version
 from . import durable
 from .lock import NAME as LOCK
 from .shape import Begun, Sealed
@@ -134,14 +135,6 @@ def broken_seal(folder: Path) -> list[str]:
 
 def _text(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
-
-
-def occbench_version() -> str:
-    """The installed version of occbench."""
-    try:
-        return version("occbench")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def versions() -> dict[str, str]:

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..attacks import SKELETONS, Skeleton
 from ..system.errors import OccbenchError, quoted, unknown_name
 from ..system.openmmlab import installed_config, mmpose_configs
+
+if TYPE_CHECKING:
+    from ..attacks import Skeleton
 
 OWN = "occbench:"  # prefix of a config that lies in this package's configs/
 _TOPDOWN = "body_2d_keypoint/topdown_heatmap"
@@ -109,6 +111,8 @@ class ZooModel:
         Raises:
             OccbenchError: The model is known to predict other keypoints.
         """
+        from ..attacks import SKELETONS
+
         own = SKELETONS.get(self.dataset)
         if own is not None and own.keypoints != skeleton.keypoints:
             raise OccbenchError(

@@ -58,7 +58,6 @@ USAGE = {
     "nothing": [],
     "no model": [*KIND, *DATA],
     "no kind": [*MODEL, *DATA],
-    "no data": [*MODEL, *KIND],
     "no such option": [*MODEL, *KIND, *DATA, "--radios", 6],
     "limit 0": [*MODEL, *KIND, *DATA, "--limit", 0],
     "limit text": [*MODEL, *KIND, *DATA, "--limit", "many"],

@@ -31,6 +31,7 @@ COMMANDS = (
     "ls",
     "doctor",
     "setup",
+    "check",
 )
 HEAVY = ("torch", "torchvision", "mmpose", "mmcv", "mmdet", "mmengine", "pandas", "matplotlib", "scipy", "cv2", "numpy")
 

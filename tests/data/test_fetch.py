@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from occbench.cli import app
 from occbench.data import fetch as module
+from occbench.data import fetchable as fetchable_module
 from occbench.data.fetch import WORK, fetch
 from occbench.data.fetchable import FETCHABLE, Archive, Fetchable, find
 from occbench.data.known import BY_NAME
@@ -166,7 +167,7 @@ def small(server: Server, published: dict[str, bytes], monkeypatch: pytest.Monke
         return replace(archive, size=len(content), unpacked=4 * len(content), sha256=checksum, places=places)
 
     fetchable = [replace(one, archives=tuple(map(adapted, one.archives))) for one in FETCHABLE]
-    monkeypatch.setattr(module, "FETCHABLE", tuple(fetchable))
+    monkeypatch.setattr(fetchable_module, "FETCHABLE", tuple(fetchable))
     return find
 
 

@@ -105,7 +105,7 @@ def test_a_crowd_is_never_matched_and_a_person_without_labels_is(tmp_path: Path)
     assert [p.annotation for p in dataset.persons] == [None, 15]
     assert not dataset.persons[1].labelled.any()
     counts = dataset.box_counts()
-    assert (counts.n, counts.matched, counts.missed, counts.unmatched) == (2, 1, 3, 1)
+    assert (counts.n, counts.matched, counts.missed, counts.unmatched) == (2, 0, 3, 1)  # nobody with labels is matched
 
 
 def test_boxes_of_another_photo_are_nobodys(tmp_path: Path) -> None:

@@ -8,13 +8,11 @@ from dataclasses import replace
 import pytest
 
 from occbench.reports.findings.calibration import Calibration, LevelConfidence
-from occbench.reports.findings.compare import LevelComparison
 from occbench.reports.findings.controls import MarkerEffect
 from occbench.reports.findings.dose import Curve, Dose
 from occbench.reports.findings.matrix import MatrixRow
 from occbench.reports.findings.overall import MeanDrop, TargetRow
 from occbench.reports.findings.sentences import (
-    comparison_sentences,
     confidence_sentences,
     dose_sentences,
     fill_sentence,
@@ -208,22 +206,3 @@ def test_confidence_sentences() -> None:
         "Hidden by blur, keypoints have a mean score of 0.70 at a mean similarity to the truth of 0.40, from 0.80 and "
         "0.78 on clean crops: the model claims 0.30 more than it delivers (n = 321)."
     ]
-
-
-def comparison(**means: Drop) -> LevelComparison:
-    found = {(name, "blur"): drop for name, drop in means.items()}
-    return LevelComparison("part", ("blur",), ("head",), {}, found, {})
-
-
-def test_comparison_sentences() -> None:
-    apart = comparison(a=sure(3), b=sure(5), c=sure(9))
-    assert comparison_sentences(apart, ["a", "b", "c"]) == [
-        "Parts under blur: a loses least, 2.5 to 3.5 points on average (b 4.5 to 5.5 and c 8.5 to 9.5)."
-    ]
-    assert comparison_sentences(comparison(a=sure(3), b=sure(3.5)), ["a", "b"]) == [
-        "Parts under blur: the intervals overlap, no run loses least for sure."
-    ]
-    assert comparison_sentences(comparison(a=sure(3), b=Drop(9.0)), ["a", "b"]) == [
-        "Parts under blur: without intervals chance is not ruled out."
-    ]
-    assert comparison_sentences(comparison(a=sure(3)), ["a", "b"]) == []
