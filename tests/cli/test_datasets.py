@@ -127,6 +127,9 @@ def test_what_a_run_exports_evaluate_scores_the_same(
     for file, ours in (("cells.csv", "scores.csv"), ("groups.csv", "scores-groups.csv")):
         expected, found = pd.read_csv(tmp_path / "run" / file), pd.read_csv(tmp_path / ours)
         assert found["level"].tolist() == ["clean"] * (len(found) // 2) + ["results"] * (len(found) // 2)
+        if file == "cells.csv" and expected["metric"].iloc[0] == "AP":
+            # Of single keypoints a run knows by its boxes whom a prediction belongs to, results only by OKS.
+            expected, found = (t[t["keypoint"] == "all"].reset_index(drop=True) for t in (expected, found))
         pd.testing.assert_frame_equal(found[same], expected[same], rtol=1e-9)
     assert "Head" in answer.out if name == "mpii" else "easy" in answer.out
 

@@ -311,7 +311,8 @@ def test_a_detector_that_then_finds_nobody_loses_everything(
     row = overall(tmp_path / "run").iloc[1]
     assert json.loads((tmp_path / "run" / "redetect" / SLUGS[1] / "detections.json").read_text()) == []
     assert (row["matched_attacked"], row["missed_attacked"], row["attacked_both"]) == (0, 7, 0)
-    assert row["drop_boxes"] == row["drop_both"] == pytest.approx(100 * row["clean"])
+    assert row["drop_boxes"] == row["drop_both"]
+    assert row["drop_both"] == pytest.approx(100 * row["clean"], abs=1)  # the exact area, within a step of AP's grid
     assert row["interaction"] == pytest.approx(-row["drop_pose"])
     assert occbench("verify", "run").code == 0
 
