@@ -121,11 +121,11 @@ def test_a_run_over_detections(real: Real, occbench: Occbench, tmp_path: Path) -
     about = json.loads((tmp_path / "run" / "manifest.json").read_text())["boxes"]
     assert {name: about[name] for name in ("n", "matched", "missed", "unmatched")} == {
         "n": len(boxes),
-        "matched": matched,
+        "matched": len(measured) - missed,
         "missed": missed,
         "unmatched": len(boxes) - matched,
     }
-    said = f"{matched} matched, {len(boxes) - matched} unmatched, left clean, {missed} persons missed; box AP"
+    said = f"{len(measured) - missed} matched, {len(boxes) - matched} unmatched, left clean, {missed} persons missed; box AP"
     assert said in (tmp_path / "run" / "report.html").read_text()
     assert 0 < about["figures"]["ap"] < about["figures"]["ap50"] < 1
     natural = pd.read_csv(tmp_path / "run" / "natural.csv")
