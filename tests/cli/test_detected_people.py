@@ -125,7 +125,8 @@ def test_a_run_over_detections(real: Real, occbench: Occbench, tmp_path: Path) -
         "missed": missed,
         "unmatched": len(boxes) - matched,
     }
-    said = f"{len(measured) - missed} matched, {len(boxes) - matched} unmatched, left clean, {missed} persons missed; box AP"
+    found = len(measured) - missed
+    said = f"{found} matched, {len(boxes) - matched} unmatched, left clean, {missed} persons missed; box AP"
     assert said in (tmp_path / "run" / "report.html").read_text()
     assert 0 < about["figures"]["ap"] < about["figures"]["ap50"] < 1
     natural = pd.read_csv(tmp_path / "run" / "natural.csv")
