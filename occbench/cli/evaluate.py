@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..system.errors import OccbenchError, unknown_name
+from ..system.errors import OccbenchError
 from .check import warn
 
 if TYPE_CHECKING:
@@ -60,24 +60,12 @@ def evaluate(
     `occbench evaluate mine.json --data person_keypoints_val2017.json`,
     `occbench evaluate attacked.json --clean clean.json --data person_keypoints_val2017.json --out scores`.
     """
-    if protocol not in ("corrected", "thesis"):
-        raise unknown_name("protocol", protocol, ("corrected", "thesis"))
-    if evaluator not in ("exact", "pycocotools"):
-        raise unknown_name("evaluator", evaluator, ("exact", "pycocotools"))
+    from ..api.evaluate import scored
+
     files = [*([predictions] if predictions is not None else []), *(results or [])]
-    if not files:
-        raise OccbenchError("no results given: name one or more RESULTS.json files")
-
-    from ..data.findings import refuse_errors
-    from ..data.sources import open_dataset
-    from ..tables.results import score_results
-    from ..tables.scoring import Scoring
-
-    dataset = open_dataset(data, images)
-    scoring = Scoring(protocol, evaluator, bootstrap, seed)  # type: ignore[arg-type]  # checked above
-    refuse_errors(dataset.findings, data, strict)
-    scores = score_results(dataset, files, clean, scoring, count_missed)
-    warn((*dataset.findings, *scores.findings))
+    options = (protocol, evaluator, bootstrap, seed, count_missed, strict)
+    dataset, scores = scored(data, files, clean, images, *options)
+    warn(scores.findings)
     written = None if out is None else _write(out, dataset, scores, protocol)
     if as_json:
         rows, groups = (table.to_json(orient="records", indent=2) for table in (scores.rows, scores.groups))
