@@ -63,7 +63,10 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seeds weights, order and augmentation.")] = 0,
     init: Annotated[
         str | None,
-        typer.Option("--init", help="imagenet, none or a checkpoint; by default imagenet where the config names it."),
+        typer.Option(
+            "--init",
+            help="imagenet, none, a checkpoint, or a model's name for its weights. [imagenet where the config names it]",
+        ),
     ] = None,
     freeze_stages: Annotated[
         int, typer.Option("--freeze-stages", help="Keep the stem (0) and the first stages (1, 2, ...) as they are.")

@@ -120,12 +120,13 @@ def _bar(runner: Runner, progress: Progress | None) -> Iterator[None]:
     if progress is None:
         yield
         return
-    from .hooks import Advance
+    from .hooks import Advance, TellLoss
 
     if not has_tensorboard():
         progress.note("tensorboard is not installed: scalars go to scalars.json alone")
     with progress.stage("training", runner.max_iters, f"{runner.max_epochs} epochs") as advance:
         runner.register_hook(Advance(advance))
+        runner.register_hook(TellLoss(progress.tell))
         yield
 
 
