@@ -45,13 +45,17 @@ def train(
         int, typer.Option("--decoys", min=0, max=100, help="Equal occluders elsewhere on the person as well.")
     ] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for checkpoints, logs and the weights, model.pth.")
+        Path | None,
+        typer.Option("--out", help="Checkpoints, logs and the weights, model.pth. [runs/train-MODEL-AUG-SEED]"),
     ] = None,
-    images: Annotated[Path | None, typer.Option("--images", help="Photos; by default beside --data.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Photos. [images/ beside the file or its folder, else the file's folder]"),
+    ] = None,
     val: Annotated[
         str | None, typer.Option("--val", help="What to choose the best epoch by, as --data; none for the last one.")
     ] = None,
-    val_images: Annotated[Path | None, typer.Option("--val-images", help="Photos of --val.")] = None,
+    val_images: Annotated[Path | None, typer.Option("--val-images", help="Photos of --val. [likewise]")] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch data sets that are not there, and go on.")] = False,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out photos that cannot be read.")
@@ -65,7 +69,7 @@ def train(
         str | None,
         typer.Option(
             "--init",
-            help="imagenet, none, a checkpoint, or a model's name for its weights. [imagenet where the config names it]",
+            help="imagenet, none, a checkpoint, or a model's name for its weights. [imagenet where it is named]",
         ),
     ] = None,
     freeze_stages: Annotated[
