@@ -133,7 +133,7 @@ def groups_table(compared: Sequence[Compared], labels: Sequence[str], facts: Seq
         )
         for group in groups
     ]
-    return Table("models", "What is compared.", tuple(columns), tuple(rows))
+    return Table("models", "What is compared.", tuple(columns), tuple(rows), stacked=True)
 
 
 def clean_changes(labels: Sequence[str], compared: Sequence[Compared]) -> dict[str, Estimate]:
