@@ -106,12 +106,18 @@ def _name(number: str | None, known: dict[str, Any]) -> str:
     return f"{quoted(number, 40)[1:-1]}" + (f" ({quoted(name, 40)[1:-1]})" if isinstance(name, str) else "")
 
 
+def _names(numbers: Sequence[str], known: dict[str, Any]) -> str:
+    """``category 37 (sports ball)``; of many the first three."""
+    first = ", ".join(_name(number, known) for number in numbers[:3])
+    return f"{'category' if len(numbers) == 1 else 'categories'} {first}{', ...' if len(numbers) > 3 else ''}"
+
+
 def _spelling(named: dict[str, Any], fitting: set[str], listed: Sequence[str]) -> tuple[Finding, ...]:
     odd = next((named[n] for n in named if n in fitting and [keypoint(x) for x in named[n]] != list(named[n])), None)
     if odd is None or all(str(a).casefold() == b.casefold() for a, b in zip(odd, listed, strict=True)):
         return ()
     names = [name for name, ours in zip(odd, listed, strict=True) if name != ours]
-    return found("keypoint-names", "{n} keypoints are spelled otherwise than here", names)
+    return found("keypoint-names", "{n} keypoint[ is|s are] spelled otherwise than here", names)
 
 
 def _counts(
@@ -119,22 +125,29 @@ def _counts(
 ) -> tuple[Finding, ...]:
     people = [number for number in sorted(fitting) if posed[number]]
     shares = ", ".join(f"{posed[number]:,} of {_name(number, known)}" for number in people)
-    several = found("category-counted", f"the persons are of {{n}} categories: {shares}", len(people))
+    several = found("category-counted", "the persons are of {n} categories: {shares}", len(people), shares=shares)
     chosen = (
-        found("category-chosen", f"{{n}} persons are of category {_name(people[0], known)}, not 1", posed[people[0]])
+        found(
+            "category-chosen",
+            "{n} person[ is|s are] of category {name}, not 1",
+            posed[people[0]],
+            name=_name(people[0], known),
+        )
         if len(people) == 1 and people[0] != "1"
         else ()
     )
     others = [number for number in posed if number not in fitting and number is not None]
-    lost = ", ".join(_name(number, known) for number in others)
     left = found(
         "category-left-out",
-        f"{{n}} annotations with keypoints are of category {lost}, which does not list these keypoints",
+        "{n} annotation[ with keypoints is|s with keypoints are] of {lost} without these keypoints",
         sum(posed[number] for number in others),
+        lost=_names(others, known),
     )
     things = Counter(number for number in of if number is not None and number not in fitting and not posed[number])
-    named = ", ".join(_name(number, known) for number in list(things)[:3])
     rest = found(
-        "other-things", f"{{n}} annotations are of other categories without keypoints: {named}", things.total()
+        "other-things",
+        "{n} annotation[ without keypoints is|s without keypoints are] of {others}",
+        things.total(),
+        others=_names(list(things), known),
     )
     return (*(several if len(people) > 1 else chosen), *left, *rest)

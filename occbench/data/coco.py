@@ -16,7 +16,7 @@ from ..evaluation.types import GroundTruth
 from ..system.errors import OccbenchError, quoted
 from .categories import choose_persons, whose
 from .findings import Finding, found, refuse_errors
-from .health import Annotated, look, unmeasurable
+from .health import Annotated, look
 from .jsonfile import Box, Coordinate, Id, Side, encoding_of, first_fault, in_memory, read_json
 from .mending import mend
 from .persons import Dataset, Person, Photo
@@ -123,8 +123,6 @@ def read_coco(
         persons = _persons(truth, crops, photos)
     if not persons:
         raise OccbenchError(f"{what} {_nobody(truth)}")
-    measured = (truth.num_keypoints > 0) & ~truth.crowd
-    mended += unmeasurable(truth.visibility[measured] > 0, truth.area[measured], skeleton.keypoints)
     return Dataset(
         name=name or annotations.stem,
         skeleton=skeleton,
@@ -174,8 +172,8 @@ def _written(annotations: Path, photos: dict[int, Photo]) -> list[Finding]:
     encoding = encoding_of(annotations)
     turned = [photo.file_name for photo in photos.values() if "\\" in photo.file_name]
     return [
-        *found("encoding", f"the file is not plain UTF-8: it has or is {encoding}", int(bool(encoding))),
-        *found("backslashes", "the names of {n} photos have backslashes", turned),
+        *found("encoding", "the file is {encoding}, not plain UTF-8", int(bool(encoding)), encoding=encoding),
+        *found("backslashes", "the name[ of {n} photo has|s of {n} photos have] backslashes", turned),
     ]
 
 

@@ -6,18 +6,15 @@ explains it better. Nothing is changed here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..attacks import Skeleton
-from .findings import Finding, found
+from .findings import Finding, counted, found
 
 NEAR = 1.5
 """How far, px, a labelled keypoint or a box may lie outside its photo (annotators click on the border)."""
-_LARGE = 96.0**2
-_MEDIUM = 32.0**2
 _FEW = 3
 """A pattern of fewer people than these says nothing."""
 
@@ -77,7 +74,7 @@ def _units(people: Annotated) -> tuple[Finding, ...]:
     if points.min() >= 0 and points.max() <= 1 and large:
         return found(
             "normalised",
-            "all labelled keypoints of {n} persons lie between 0 and 1: shares of the photo, to be multiplied by its "
+            "all labelled keypoints of {n} person[|s] lie between 0 and 1: shares of the photo, to be multiplied by its "
             "width and height",
             people.ids.tolist(),
             "annotation",
@@ -87,7 +84,7 @@ def _units(people: Annotated) -> tuple[Finding, ...]:
     if wide and points.min() >= 0 and reach.max() <= 100 and reach.min() > 60:
         return found(
             "percent",
-            "no labelled keypoint of {n} persons lies further than 100 from its photo's corner: are these percent?",
+            "no labelled keypoint of {n} person[|s] lies further than 100 from its photo's corner: are these percent?",
             people.ids.tolist(),
             "annotation",
         )
@@ -110,12 +107,15 @@ def _boxes(people: Annotated) -> tuple[Finding, ...]:
     if given >= _FEW and fits.sum() > 0.8 * given and (len(rows) > 0.2 * given or (fits & slack).sum() > 0.8 * given):
         return found(
             "boxes-xyxy",
-            f"{{n}} of {given:,} boxes would fit their keypoints as x1 y1 x2 y2, and {len(rows):,} leave their photos: "
+            "{n} of {given} boxes would fit their keypoints as x1 y1 x2 y2, and {out} of them run out of their photos: "
             "COCO's boxes are x y width height",
             people.ids[fits].tolist(),
             "annotation",
+            given=f"{given:,}",
+            out=f"{int((fits & leaves).sum()):,}",
         )
-    return found("boxes-leave-photo", f"{{n}} of {given:,} boxes leave their photos", rows, "annotation")
+    text = "{n} of {of} run[s out of its photo| out of their photos]"
+    return found("boxes-leave-photo", text, rows, "annotation", of=f"{given:,} box{'' if given == 1 else 'es'}")
 
 
 def _share_inside(people: Annotated, corners: np.ndarray, margin: float = 0.1) -> np.ndarray:
@@ -133,9 +133,10 @@ def _outside_box(people: Annotated) -> tuple[Finding, ...]:
     far = np.isfinite(corners).all(1) & (people.boxes[:, 2:] > 0).all(1) & (_share_inside(people, corners) < 0.5)
     return found(
         "keypoints-outside-box",
-        f"{{n}} of {len(people.ids):,} persons have most of their keypoints outside their boxes",
+        "{n} of {of} [has|have] most of [the keypoints outside the box|their keypoints outside their boxes]",
         people.ids[far].tolist(),
         "annotation",
+        of=counted(len(people.ids), "person"),
     )
 
 
@@ -156,9 +157,10 @@ def _axes(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
     rows = people.ids[leave | outside].tolist() or people.ids.tolist()
     return found(
         "axes-swapped",
-        f"{{n}} of {len(people.ids):,} persons lie across their photos or boxes: are x and y in each other's place?",
+        "{n} of {of} lie[s across the photo or box| across their photos or boxes]: are x and y in each other's place?",
         rows,
         "annotation",
+        of=counted(len(people.ids), "person"),
     )
 
 
@@ -209,10 +211,10 @@ def _sides(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
         return ()
     return found(
         "sides-swapped",
-        f"of {int(frontal.sum()):,} persons who show the face {{n}} have left and right in each other's place: left is "
-        "the person's own left",
+        "of {frontal} persons who show the face {n} have left and right in each other's place: left is the person's own",
         people.ids[swapped].tolist(),
         "annotation",
+        frontal=f"{int(frontal.sum()):,}",
     )
 
 
@@ -226,21 +228,4 @@ def _duplicates(people: Annotated) -> tuple[Finding, ...]:
         if key in seen:
             twice.append(number)
         seen.add(key)
-    return found("duplicates", "{n} persons are annotated twice, to the last digit", twice, "annotation")
-
-
-def unmeasurable(labelled: np.ndarray, area: np.ndarray, names: Sequence[str]) -> tuple[Finding, ...]:
-    """The figures that will stand on nobody.
-
-    Args:
-        labelled: Shape (G, K), bool: of the measured persons.
-        area: Shape (G,), image px squared.
-        names: Of the keypoints.
-    """
-    lacking = [name for name, here in zip(names, np.any(labelled, axis=0), strict=True) if not here]
-    sizes = [] if (area > _LARGE).any() else ["AP(L)"]
-    sizes += [] if ((area > _MEDIUM) & (area <= _LARGE)).any() else ["AP(M)"]
-    return (
-        *found("nobody", "{n} keypoints are labelled for nobody", lacking),
-        *found("nobody", "{n} figures are of sizes that nobody has", sizes),
-    )
+    return found("duplicates", "{n} person[ is|s are] annotated twice, to the last digit", twice, "annotation")

@@ -81,7 +81,8 @@ def read_results(path: Path, dataset: Dataset) -> Results:
     if not isinstance(raw, list):
         raise OccbenchError(f"{what} is no COCO keypoint-results file: {other_format(raw)}it must be a list of persons")
     encoding = encoding_of(path)
-    findings = found("encoding", f"{what} is not plain UTF-8: it has or is {encoding}", int(bool(encoding)))
+    text = "{what} is {encoding}, not plain UTF-8"
+    findings = found("encoding", text, int(bool(encoding)), what=what, encoding=encoding)
     with in_memory(what, len(raw), "persons"):
         numbered, named = _photos(raw, dataset, what)
         try:
@@ -110,7 +111,12 @@ def read_results(path: Path, dataset: Dataset) -> Results:
     others = Counter(r.category_id for r in given if r.category_id not in dataset.categories | {"1"})
     findings += (
         *named,
-        *found("results-category", f"{{n}} results are of other categories: {', '.join(others)[:100]}", others.total()),
+        *found(
+            "results-category",
+            "{n} result[ is|s are] of other categories than the persons: {others}",
+            others.total(),
+            others=", ".join(others)[:100],
+        ),
         *_look(points, scores),
         *_contradiction(image, points, dataset),
     )
@@ -149,7 +155,8 @@ def _photos(raw: list[Any], dataset: Dataset, what: str) -> tuple[list[Any], tup
         _check_names(entries, names, what)
         return raw, ()
     if given <= names.keys():
-        findings = found("results-by-name", "the image ids of {n} results are file names", len(entries))
+        text = "the image id[ of {n} result is a file name|s of {n} results are file names]"
+        findings = found("results-by-name", text, len(entries))
         return [_numbered(e, names) for e in raw], findings
     texts = sorted(key for key in given if not key.lstrip("+-").isdecimal() and key not in names)
     if texts:
@@ -213,11 +220,11 @@ def _look(points: np.ndarray, scores: np.ndarray) -> tuple[Finding, ...]:
     return (
         *found(
             "results-normalised",
-            "all keypoints of {n} results lie within 1 px of the photo's corner: are they shares of the photo, to be "
+            "all keypoints of {n} result[|s] lie within 1 px of the photo's corner: are they shares of the photo, to be "
             "multiplied by its width and height?",
             len(points) if shares else 0,
         ),
-        *found("results-scores", "the scores of {n} results are negative: are they logits or distances?", below),
+        *found("results-scores", "the score[ of {n} result is|s of {n} results are] negative: logits or distances?", below),
         *found(
             "results-alike",
             "the scores of all {n} results are the same, so AP goes by their order",
@@ -237,9 +244,11 @@ def _contradiction(image: np.ndarray, points: np.ndarray, dataset: Dataset) -> t
         return ()
     return found(
         "results-contradict",
-        f"{{n}} results have ids of the annotations' photos, but {by_name:.0%} of them fit the people of the photos "
-        f"whose file names have these numbers, and {by_id:.0%} those of their ids",
+        "{n} results have ids of the annotations' photos, but {by_name} of them fit the people of the photos whose file "
+        "names have these numbers, and {by_id} those of their ids",
         len(image),
+        by_name=f"{by_name:.0%}",
+        by_id=f"{by_id:.0%}",
     )
 
 

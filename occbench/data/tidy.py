@@ -51,12 +51,12 @@ def number_ids(images: Sequence[Any], annotations: Sequence[Any], what: str) -> 
             names[str(image["id"])] = number
         images = [{**image, "id": names[str(image["id"])]} for image in images]
         annotations = [_of_photo(a, names, what) for a in annotations]
-        findings += found("text-ids", "the ids of {n} photos are text", texts, "photo")
+        findings += found("text-ids", "the id[ of {n} photo is|s of {n} photos are] text", texts, "photo")
     people = [a for a in annotations if isinstance(a, dict)]
     odd = [a.get("id") for a in people if a.get("id") is None or _is_text(a["id"])]
     if odd and len(people) == len(annotations):
         annotations = [{**a, "id": number} for number, a in enumerate(annotations, 1)]
-        findings += found("text-ids", "the ids of {n} annotations are text or missing", odd, "annotation")
+        findings += found("text-ids", "the id[ of {n} annotation is|s of {n} annotations are] text or missing", odd, "annotation")
     return Ids(list(images), list(annotations), names, findings)
 
 
@@ -97,8 +97,8 @@ def fill_sizes(images: Sequence[Any], size_of: Callable[[str], tuple[int, int]])
         (read if width and height else unknown).append(name)
         filled.append({**image, "width": width or None, "height": height or None})
     findings = [
-        *found("no-photo-size", "{n} photos have no width and height in the file", read),
-        *found("size-unknown", "{n} photos have no width and height in the file, and cannot be looked at", unknown),
+        *found("no-photo-size", "{n} photo[ has|s have] no width and height in the file", read),
+        *found("size-unknown", "{n} photo[ has|s have] no width and height in the file, and cannot be looked at", unknown),
     ]
     return filled, findings
 
@@ -163,9 +163,9 @@ def tidy_people(annotations: Sequence[Any], rows: Sequence[int], k: int, what: s
         kept.append(person)
         places.append(row)
     findings = (
-        *found("empty-person", "{n} persons have neither a labelled keypoint nor a box", empty, "annotation"),
-        *found("box-only", "{n} persons have a box, but no keypoints", bare, "annotation"),
-        *found("no-position", "{n} persons have keypoints that are null or NaN", holes, "annotation"),
+        *found("empty-person", "{n} person[ has|s have] neither a labelled keypoint nor a box", empty, "annotation"),
+        *found("box-only", "{n} person[ has|s have] a box, but no keypoints", bare, "annotation"),
+        *found("no-position", "{n} person[ has|s have] keypoints that are null or NaN", holes, "annotation"),
     )
     return People(kept, places, findings)
 

@@ -107,7 +107,7 @@ def _data(dataset: Dataset, limit: int | None, out: Path) -> dict[str, Any]:
         "n_persons": int(((truth.num_keypoints > 0) & ~truth.crowd).sum()),
         "synthetic": dataset.synthetic,
         "skipped_images": list(dataset.skipped),
-        "findings": [finding.record() | {"line": finding.line} for finding in dataset.findings],
+        "findings": [finding.record() for finding in dataset.findings],
         "limit": limit,
     }
 
