@@ -143,7 +143,10 @@ def train(
     people = training_data(data, images, skip_unreadable, strict)
     held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable, strict)
     if os.environ.get("RANK", "0") == "0":
-        for line in (*warnings_of(people.findings, "--data"), *warnings_of(held_out.findings if held_out else (), "--val")):
+        for line in (
+            *warnings_of(people.findings, "--data"),
+            *warnings_of(held_out.findings if held_out else (), "--val"),
+        ):
             progress.note(line)
     if dry_run:
         from ..training.plan import make_plan

@@ -34,7 +34,12 @@ def whose(skeleton: Skeleton) -> str:
 
 
 def choose_persons(
-    categories: object, annotations: Sequence[Any], skeleton: Skeleton, listed: Sequence[str], what: str
+    categories: object,
+    annotations: Sequence[Any],
+    skeleton: Skeleton,
+    listed: Sequence[str],
+    what: str,
+    wanted: Sequence[str] | None = None,
 ) -> Persons:
     """Find the persons: every category that lists the keypoints; where none lists any, 1, or those that have some.
 
@@ -44,9 +49,11 @@ def choose_persons(
         skeleton: The keypoints that are asked for.
         listed: How the file may spell them, too.
         what: The file, for messages.
+        wanted: Ids or names of the only categories that may be the persons.
 
     Raises:
-        OccbenchError: Keypoints are listed, but others; or there are boxes, but no keypoints at all.
+        OccbenchError: Keypoints are listed, but others; there are boxes, but no keypoints at all; or there is no
+            category of those that are wanted.
     """
     known = {str(c.get("id")): c for c in categories if isinstance(c, dict)} if isinstance(categories, list) else {}
     named = {number: c["keypoints"] for number, c in known.items() if c.get("keypoints")}
@@ -62,8 +69,15 @@ def choose_persons(
             f"{what}: annotation {quoted(_id(annotations[0]))} has no keypoints, nor has any other; use COCO's "
             "person_keypoints_*.json, not instances_*.json"
         )
+    if wanted is not None:
+        fitting &= {c for c in fitting if {c, str(known.get(c, {}).get("name"))} & set(wanted)}
+        if not fitting:
+            names = ", ".join(_name(c, known) for c in posed if c is not None) or "none"
+            raise OccbenchError(f"{what}: no category {' or '.join(wanted)} has these keypoints, but {names}")
     rows = [g for g, c in enumerate(of) if c is None or c in fitting]
-    return Persons(rows, frozenset(fitting), (*_spelling(named, fitting, listed), *_counts(of, posed, fitting, known)))
+    return Persons(
+        rows, frozenset(fitting), (*_spelling(named, fitting, listed), *_counts(of, posed, fitting, known, wanted))
+    )
 
 
 def _fits(names: object, skeleton: Skeleton, listed: Sequence[str]) -> bool:
@@ -121,7 +135,11 @@ def _spelling(named: dict[str, Any], fitting: set[str], listed: Sequence[str]) -
 
 
 def _counts(
-    of: Sequence[str | None], posed: Counter[str | None], fitting: set[str], known: dict[str, Any]
+    of: Sequence[str | None],
+    posed: Counter[str | None],
+    fitting: set[str],
+    known: dict[str, Any],
+    wanted: Sequence[str] | None,
 ) -> tuple[Finding, ...]:
     people = [number for number in sorted(fitting) if posed[number]]
     shares = ", ".join(f"{posed[number]:,} of {_name(number, known)}" for number in people)
@@ -139,8 +157,9 @@ def _counts(
     others = [number for number in posed if number not in fitting and number is not None]
     left = found(
         "category-left-out",
-        "{n} annotation[ with keypoints is|s with keypoints are] of {lost} without these keypoints",
+        "{n} annotation[ with keypoints is|s with keypoints are] of {lost}, {why}",
         sum(posed[number] for number in others),
+        why="without these keypoints" if wanted is None else "which the description does not name",
         lost=_names(others, known),
     )
     things = Counter(number for number in of if number is not None and number not in fitting and not posed[number])

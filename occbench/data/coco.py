@@ -68,6 +68,7 @@ def read_coco(
     skeleton: Skeleton = COCO,
     *,
     listed: Sequence[str] | None = None,
+    categories: Sequence[str] | None = None,
     as_is: bool = False,
     area_of_box: bool = False,
 ) -> Dataset:
@@ -85,6 +86,7 @@ def read_coco(
         name: For tables; the file's stem by default.
         skeleton: The data set's keypoints, with their sigmas.
         listed: How the file's category spells the keypoints, where that is not as in ``skeleton``.
+        categories: Ids or names of the categories that are the persons; all that have the keypoints by default.
         as_is: Do as MMPose does where a published file contradicts itself: a person whose box has no area gets no
             crop, a labelled keypoint may lie outside of the photo, and an area may be 0. Otherwise these are mended.
         area_of_box: Take 0.53 of the box for the area, whatever is annotated (CrowdPose).
@@ -101,7 +103,7 @@ def read_coco(
             raise OccbenchError(f"{what}: {part!r} must be a list")
     with in_memory(what, len(raw["annotations"]), "annotations"):
         spelled = list(listed or skeleton.keypoints)
-        who = choose_persons(raw.get("categories"), raw["annotations"], skeleton, spelled, what)
+        who = choose_persons(raw.get("categories"), raw["annotations"], skeleton, spelled, what, categories)
         ids = number_ids(raw["images"], raw["annotations"], what)
         sized, unsized = fill_sizes(ids.images, _size_in(images))
         people = tidy_people([ids.annotations[g] for g in who.rows], who.rows, len(spelled), what)

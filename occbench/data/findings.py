@@ -58,7 +58,7 @@ KINDS = {
     # Annotations that can be read, but look wrong
     "normalised": Kind("error", "refuse", "refused: give image px"),
     "percent": Kind("warning", "use", "used as they are"),
-    "boxes-xyxy": Kind("warning", "use", "used as they are, clipped to the photo"),
+    "boxes-otherwise": Kind("warning", "use", "used as they are, clipped to the photo"),
     "boxes-leave-photo": Kind("warning", "use", "clipped to the photo"),
     "keypoints-outside-box": Kind("warning", "use", "used as they are"),
     "axes-swapped": Kind("warning", "use", "used as they are"),
@@ -82,6 +82,10 @@ KINDS = {
     "results-category": Kind("warning", "leave out", "left out"),
     "results-scores": Kind("warning", "use", "ranked as they are: higher is surer"),
     "results-alike": Kind("note", "use", "ranked by the order of the file"),
+    # Detections
+    "detections-category": Kind("note", "leave out", "left out"),
+    "detections-useless": Kind("warning", "leave out", "left out"),
+    "detections-otherwise": Kind("warning", "use", "used as they are"),
     # Figures
     "nobody": Kind("note", "use", "no figure there"),
     "ap-near-0": Kind("warning", "use", "reported as it is"),

@@ -6,6 +6,7 @@ explains it better. Nothing is changed here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from .findings import Finding, counted, found
 
 NEAR = 1.5
 """How far, px, a labelled keypoint or a box may lie outside its photo (annotators click on the border)."""
-_FEW = 3
+FEW = 3
 """A pattern of fewer people than these says nothing."""
 
 
@@ -74,46 +75,94 @@ def _units(people: Annotated) -> tuple[Finding, ...]:
     if points.min() >= 0 and points.max() <= 1 and large:
         return found(
             "normalised",
-            "all labelled keypoints of {n} person[|s] lie between 0 and 1: shares of the photo, to be multiplied by its "
-            "width and height",
+            "all labelled keypoints of {n} person[|s] lie between 0 and 1: shares of the photo, to be multiplied by "
+            "its width and height",
             people.ids.tolist(),
             "annotation",
         )
-    wide = bool(known.any()) and float(people.sizes[known].min()) > 250 and len(people.ids) >= _FEW
+    wide = bool(known.any()) and float(people.sizes[known].min()) > 250 and len(people.ids) >= FEW
     reach = points.max(0)
     if wide and points.min() >= 0 and reach.max() <= 100 and reach.min() > 60:
         return found(
             "percent",
-            "no labelled keypoint of {n} person[|s] lies further than 100 from its photo's corner: are these percent?",
+            "no labelled keypoint of {n} person[|s] is further than 100 from its photo's corner: are these percent?",
             people.ids.tolist(),
             "annotation",
         )
     return ()
 
 
+def readings(boxes: np.ndarray, sizes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Boxes as they would be if they were written as other tools write them.
+
+    Args:
+        boxes: Shape (G, 4).
+        sizes: Shape (G, 2), width and height of each one's photo, px; 0 where not known.
+
+    Yields:
+        What the numbers would be, in words; shape (G, 4), x y width height, image px.
+    """
+    low, high = boxes[:, :2], boxes[:, 2:]
+    yield "x1 y1 x2 y2", np.concatenate([low, high - low], 1)
+    yield "x y of the middle, width and height", np.concatenate([low - high / 2, high], 1)
+    if not len(boxes) or np.nanmax(boxes, initial=0) <= 2:
+        shares = boxes * np.tile(sizes, 2)
+        yield "shares of the photo, x y width height", shares
+        yield (
+            "shares of the photo, x y of the middle, width and height",
+            np.concatenate([shares[:, :2] - shares[:, 2:] / 2, shares[:, 2:]], 1),
+        )
+        yield "shares of the photo, x1 y1 x2 y2", np.concatenate([shares[:, :2], shares[:, 2:] - shares[:, :2]], 1)
+
+
 def _boxes(people: Annotated) -> tuple[Finding, ...]:
-    """Boxes that are x1 y1 x2 y2, or leave their photos."""
+    """Boxes that are written as other tools write them, or leave their photos."""
     x, y, w, h = people.boxes.T
     with np.errstate(invalid="ignore"):
         leaves = (people.sizes > 0).all(1) & (
             (np.stack([x + w, y + h], 1) > people.sizes + 2 * NEAR) | (people.boxes[:, :2] < -2 * NEAR)
         ).any(1)
-        corners = (w > x) & (h > y)
-        within = _share_inside(people, np.stack([x, y, w, h], 1)) > 0.9
-        slack = (w * h) > 1.5 * (w - x) * (h - y)
-    fits = corners & within
     given = int(np.isfinite(people.boxes).all(1).sum())
-    rows = people.ids[leaves].tolist()
-    if given >= _FEW and fits.sum() > 0.8 * given and (len(rows) > 0.2 * given or (fits & slack).sum() > 0.8 * given):
-        return found(
-            "boxes-xyxy",
-            "{n} of {given} boxes would fit their keypoints as x1 y1 x2 y2, and {out} of them run out of their photos: "
-            "COCO's boxes are x y width height",
-            people.ids[fits].tolist(),
-            "annotation",
-            given=f"{given:,}",
-            out=f"{int((fits & leaves).sum()):,}",
-        )
+    return _otherwise(people, leaves, given) or _leave(people.ids[leaves].tolist(), given)
+
+
+def _otherwise(people: Annotated, leaves: np.ndarray, given: int) -> tuple[Finding, ...]:
+    """Boxes that hold their keypoints better, and tighter, when read in another way.
+
+    Args:
+        people: The labelled persons.
+        leaves: Shape (G,), bool: whose box leaves the photo.
+        given: How many have a box.
+    """
+    if given < FEW:
+        return ()
+    as_is = _holds(people, people.boxes)
+    for said, boxes in readings(people.boxes, people.sizes):
+        fits = _holds(people, boxes)
+        with np.errstate(invalid="ignore"):
+            wider = people.boxes[:, 2:].prod(1) > 1.5 * boxes[:, 2:].prod(1)
+        doubtful = leaves.sum() > 0.2 * given or (fits & wider).sum() > 0.8 * given or as_is.sum() < 0.5 * given
+        if fits.sum() > 0.8 * given and doubtful:
+            return found(
+                "boxes-otherwise",
+                "{n} of {given} boxes would hold their keypoints as {said}, and {out} leave their photos as they are: "
+                "COCO's boxes are x y width height",
+                people.ids[fits].tolist(),
+                "annotation",
+                given=f"{given:,}",
+                said=said,
+                out=f"{int(leaves.sum()):,}",
+            )
+    return ()
+
+
+def _holds(people: Annotated, boxes: np.ndarray) -> np.ndarray:
+    """Shape (G,), bool: whose box, x y width height, has an area and nearly all of the keypoints."""
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
+    return np.asarray((boxes[:, 2:] > 0).all(1) & (_share_inside(people, corners) > 0.9))
+
+
+def _leave(rows: list[int], given: int) -> tuple[Finding, ...]:
     text = "{n} of {of} run[s out of its photo| out of their photos]"
     return found("boxes-leave-photo", text, rows, "annotation", of=f"{given:,} box{'' if given == 1 else 'es'}")
 
@@ -150,8 +199,8 @@ def _axes(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
     outside = (_share_inside(people, corners) < 0.5) & (_share_inside(other, corners) > 0.9)
     lying = lying_share(people, skeleton)
     by_photo = leave.sum() > max(1, 0.1 * known.sum()) and stay.sum() < 0.2 * leave.sum()
-    by_box = outside.sum() >= _FEW and outside.sum() > 0.5 * len(people.ids)
-    by_pose = lying is not None and lying[0] > 0.8 and lying[1] >= 2 * _FEW
+    by_box = outside.sum() >= FEW and outside.sum() > 0.5 * len(people.ids)
+    by_pose = lying is not None and lying[0] > 0.8 and lying[1] >= 2 * FEW
     if not (by_photo or by_box or by_pose):
         return ()
     rows = people.ids[leave | outside].tolist() or people.ids.tolist()
@@ -207,11 +256,11 @@ def _sides(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
         for d in (points[:, left] - points[:, right], points[:, left_eye] - points[:, right_eye])
     ]
     swapped = frontal & (turns[0] < 0) & (turns[1] < 0)
-    if frontal.sum() < _FEW or swapped.sum() <= frontal.sum() / 2:
+    if frontal.sum() < FEW or swapped.sum() <= frontal.sum() / 2:
         return ()
     return found(
         "sides-swapped",
-        "of {frontal} persons who show the face {n} have left and right in each other's place: left is the person's own",
+        "of {frontal} persons who show the face {n} have left and right in each other's place: left is one's own left",
         people.ids[swapped].tolist(),
         "annotation",
         frontal=f"{int(frontal.sum()):,}",

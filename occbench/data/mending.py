@@ -96,7 +96,11 @@ def mend(
         ),
         *of("num-keypoints-0", "num_keypoints is 0 for {n} person[|s] with labelled keypoints", uncounted),
         *of("no-box", "{n} person[ has|s have] no box", drawn & missing),
-        *of("box-without-area", "the box[ of {n} person has no area inside its photo|es of {n} persons have no area inside their photos]", drawn & ~missing),
+        *of(
+            "box-without-area",
+            "the box[ of {n} person has no area inside its photo|es of {n} persons have no area inside their photos]",
+            drawn & ~missing,
+        ),
         *of("no-extent", "{n} person[ has|s have] neither a box nor keypoints that make one", ~keep),
         *of("no-area", "{n} person[ has|s have] no area", lacking & measured & keep & note_areas),
         *of("area-0", "{n} person[ has|s have] area 0", nothing & keep),

@@ -222,7 +222,11 @@ def survey(dataset: Dataset, every: bool = False) -> tuple[Dataset, Faults, int]
         spelled = found("photo-name", "{n} photo[ has another name|s have other names] on the disk", names)
         dataset = replace(dataset, findings=(*dataset.findings, *spelled))
     tails = [photo.file_name for photo in used if looks[photo.id].tail]
-    behind = found("photo-tail", "{n} photo[ has something behind its end|s have something behind their end], as motion photos do", tails)
+    behind = found(
+        "photo-tail",
+        "{n} photo[ has something behind its end|s have something behind their end], as motion photos do",
+        tails,
+    )
     if behind:
         dataset = replace(dataset, findings=(*dataset.findings, *behind))
     turned = {number: look.orientation for number, look in looks.items() if look.orientation != 1 and not look.kind}

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from ..system.errors import OccbenchError, quoted
@@ -45,10 +46,13 @@ def number_ids(images: Sequence[Any], annotations: Sequence[Any], what: str) -> 
     findings: tuple[Finding, ...] = ()
     texts = [i["id"] for i in images if isinstance(i, dict) and _is_text(i.get("id"))]
     if texts and all(isinstance(i, dict) and isinstance(i.get("id"), (str, int)) for i in images):
-        for number, image in enumerate(images, 1):
-            if str(image["id"]) in names:
-                raise OccbenchError(f"{what}: image id {quoted(image['id'])} occurs twice")
-            names[str(image["id"])] = number
+        keys = [str(image["id"]) for image in images]
+        numbers = {key: int(key) for key in keys if re.fullmatch(r"[0-9]{1,18}", key)}  # these keep theirs
+        free = count(max(numbers.values(), default=0) + 1)
+        for key in keys:
+            if key in names:
+                raise OccbenchError(f"{what}: image id {quoted(key)} occurs twice")
+            names[key] = numbers[key] if key in numbers else next(free)
         images = [{**image, "id": names[str(image["id"])]} for image in images]
         annotations = [_of_photo(a, names, what) for a in annotations]
         findings += found("text-ids", "the id[ of {n} photo is|s of {n} photos are] text", texts, "photo")
@@ -56,7 +60,9 @@ def number_ids(images: Sequence[Any], annotations: Sequence[Any], what: str) -> 
     odd = [a.get("id") for a in people if a.get("id") is None or _is_text(a["id"])]
     if odd and len(people) == len(annotations):
         annotations = [{**a, "id": number} for number, a in enumerate(annotations, 1)]
-        findings += found("text-ids", "the id[ of {n} annotation is|s of {n} annotations are] text or missing", odd, "annotation")
+        findings += found(
+            "text-ids", "the id[ of {n} annotation is|s of {n} annotations are] text or missing", odd, "annotation"
+        )
     return Ids(list(images), list(annotations), names, findings)
 
 
@@ -98,7 +104,9 @@ def fill_sizes(images: Sequence[Any], size_of: Callable[[str], tuple[int, int]])
         filled.append({**image, "width": width or None, "height": height or None})
     findings = [
         *found("no-photo-size", "{n} photo[ has|s have] no width and height in the file", read),
-        *found("size-unknown", "{n} photo[ has|s have] no width and height in the file, and cannot be looked at", unknown),
+        *found(
+            "size-unknown", "{n} photo[ has|s have] no width and height in the file, and cannot be looked at", unknown
+        ),
     ]
     return filled, findings
 
