@@ -70,7 +70,8 @@ def choose_persons(
             "person_keypoints_*.json, not instances_*.json"
         )
     if wanted is not None:
-        fitting &= {c for c in fitting if {c, str(known.get(c, {}).get("name"))} & set(wanted)}
+        fitting |= {c for c in posed if c is not None and c not in named}
+        fitting = {c for c in fitting if {c, str(known.get(c, {}).get("name"))} & set(wanted)}
         if not fitting:
             names = ", ".join(_name(c, known) for c in posed if c is not None) or "none"
             raise OccbenchError(f"{what}: no category {' or '.join(wanted)} has these keypoints, but {names}")
@@ -93,7 +94,7 @@ def _other_keypoints(names: object, skeleton: Skeleton, listed: Sequence[str]) -
             f"{listed[wrong]!r}): put names and numbers into that order, or describe the file's own in a YAML"
         )
     has = f"{len(names)}: {quoted(names[:3])[1:-1]}, ..." if isinstance(names, list) else "no list"
-    return f"its keypoints are not {ours} (it has {has})"
+    return f"its keypoints are not {ours} (it has {has}): describe the file's own in a YAML"
 
 
 def _category(annotation: Any, known: dict[str, Any]) -> str | None:
@@ -159,7 +160,7 @@ def _counts(
         "category-left-out",
         "{n} annotation[ with keypoints is|s with keypoints are] of {lost}, {why}",
         sum(posed[number] for number in others),
-        why="without these keypoints" if wanted is None else "which the description does not name",
+        why="for which these keypoints are not listed" if wanted is None else "which the description does not name",
         lost=_names(others, known),
     )
     things = Counter(number for number in of if number is not None and number not in fitting and not posed[number])

@@ -63,8 +63,8 @@ def read_detections(path: Path, dataset: Dataset) -> Boxes:
     if not isinstance(raw, list):
         raise OccbenchError(f"{what} is no COCO detection-results file: it must be a list of boxes")
     encoding = encoding_of(path)
-    text = "{what} is {encoding}, not plain UTF-8"
-    findings = found("encoding", text, int(bool(encoding)), what=what, encoding=encoding)
+    text = "{file} is {encoding}, not plain UTF-8"
+    findings = found("encoding", text, int(bool(encoding)), file=what, encoding=encoding)
     with in_memory(what, len(raw), "boxes"):
         tidy = [_tidy(entry) for entry in raw]
         chosen, left = _persons(tidy, dataset, what)
@@ -88,10 +88,10 @@ def read_detections(path: Path, dataset: Dataset) -> Boxes:
     findings += (*left, *named)
     findings += found(
         "detections-useless",
-        "{n} of {of} of {what} cannot be cropped[: it|; the first] {wrong}",
+        "{n} of {of} of {file} cannot be cropped[: it|; the first] {wrong}",
         len(faults),
         of=counted(len(parsed), "person"),
-        what=what,
+        file=what,
         wrong=next(iter(faults.values()), ""),
     )
     return Boxes(

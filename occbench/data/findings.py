@@ -62,6 +62,7 @@ KINDS = {
     "boxes-leave-photo": Kind("warning", "use", "clipped to the photo"),
     "keypoints-outside-box": Kind("warning", "use", "used as they are"),
     "axes-swapped": Kind("warning", "use", "used as they are"),
+    "corner": Kind("warning", "use", "used as they are: give them visibility 0 if they are not labelled"),
     "sides-swapped": Kind("warning", "use", "used as they are"),
     "duplicates": Kind("warning", "use", "counted each"),
     # Photos
@@ -80,6 +81,10 @@ KINDS = {
     "results-by-name": Kind("note", "use", "matched by them"),
     "results-contradict": Kind("warning", "use", "matched by id"),
     "results-category": Kind("warning", "leave out", "left out"),
+    "results-empty": Kind("warning", "leave out", "left out"),
+    "results-twice": Kind("warning", "use", "counted each"),
+    "results-spots": Kind("warning", "use", "scored as they are"),
+    "results-otherwise": Kind("warning", "use", "scored as they are"),
     "results-scores": Kind("warning", "use", "ranked as they are: higher is surer"),
     "results-alike": Kind("note", "use", "ranked by the order of the file"),
     # Detections

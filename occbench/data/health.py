@@ -63,7 +63,15 @@ def look(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
         *boxes,
         *(swapped or (*(() if boxes else _outside_box(people)), *_sides(people, skeleton))),
         *_duplicates(people),
+        *_corner(people),
     )
+
+
+def _corner(people: Annotated) -> tuple[Finding, ...]:
+    """Labelled keypoints in the corner of the photo, where tools put those that are not."""
+    there = (people.labelled & (people.points == 0).all(2)).any(1)
+    text = "{n} person[ has labelled keypoints|s have labelled keypoints] at 0 0, as if they were not labelled"
+    return found("corner", text, people.ids[there].tolist(), "annotation")
 
 
 def _units(people: Annotated) -> tuple[Finding, ...]:
@@ -82,7 +90,7 @@ def _units(people: Annotated) -> tuple[Finding, ...]:
         )
     wide = bool(known.any()) and float(people.sizes[known].min()) > 250 and len(people.ids) >= FEW
     reach = points.max(0)
-    if wide and points.min() >= 0 and reach.max() <= 100 and reach.min() > 60:
+    if wide and points.min() >= 0 and reach.max() <= 100 and reach.min() > 30:
         return found(
             "percent",
             "no labelled keypoint of {n} person[|s] is further than 100 from its photo's corner: are these percent?",
@@ -107,12 +115,10 @@ def readings(boxes: np.ndarray, sizes: np.ndarray) -> Iterator[tuple[str, np.nda
     yield "x y of the middle, width and height", np.concatenate([low - high / 2, high], 1)
     if not len(boxes) or np.nanmax(boxes, initial=0) <= 2:
         shares = boxes * np.tile(sizes, 2)
+        low, high = shares[:, :2], shares[:, 2:]
+        yield "shares of the photo, x1 y1 x2 y2", np.concatenate([low, high - low], 1)
         yield "shares of the photo, x y width height", shares
-        yield (
-            "shares of the photo, x y of the middle, width and height",
-            np.concatenate([shares[:, :2] - shares[:, 2:] / 2, shares[:, 2:]], 1),
-        )
-        yield "shares of the photo, x1 y1 x2 y2", np.concatenate([shares[:, :2], shares[:, 2:] - shares[:, :2]], 1)
+        yield "shares of the photo, x y of the middle, width and height", np.concatenate([low - high / 2, high], 1)
 
 
 def _boxes(people: Annotated) -> tuple[Finding, ...]:

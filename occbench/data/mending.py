@@ -13,6 +13,8 @@ from .records import box_around
 
 AREA = 0.53
 """Share of a box that a person covers, where no area is annotated: MMPose's estimate."""
+_THIN, _BEYOND = 0.01, 1.5
+"""Shares of its box that no person's area is below, or above."""
 
 Said = tuple[int | None, float | None, bool]
 """What a person's annotation says besides: num_keypoints, area, iscrowd."""
@@ -75,6 +77,8 @@ def mend(
         crowd=crowd[keep],
         ids=people.ids[keep],
     )
+    share = np.divide(area, boxes[:, 2] * boxes[:, 3], out=np.ones_like(area), where=boxes[:, 2:].prod(1) > 0)
+    doubted = measured & keep & ((share < _THIN) | (share > _BEYOND)) & (not as_is)
     uncounted = (given == 0) & labelled.any(1) & ~crowd & (not as_is)
 
     def of(kind: str, text: str, concerned: np.ndarray, points: int = 0) -> tuple[Finding, ...]:
@@ -103,6 +107,11 @@ def mend(
         ),
         *of("no-extent", "{n} person[ has|s have] neither a box nor keypoints that make one", ~keep),
         *of("no-area", "{n} person[ has|s have] no area", lacking & measured & keep & note_areas),
+        *of(
+            "area-of-others",
+            "the areas of {n} persons are less than a hundredth of their boxes, or more than the boxes",
+            doubted & (doubted.sum() > max(2, 0.5 * measured.sum())),
+        ),
         *of("area-0", "{n} person[ has|s have] area 0", nothing & keep),
     )
     return truth, crops[keep], findings

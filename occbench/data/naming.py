@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from ..system.errors import OccbenchError, quoted
 from .findings import Finding, found
 from .persons import Dataset
-from .spelling import file_name
+from .spelling import PICTURES, file_name, folded
 
 
 def with_numbers(
@@ -30,18 +31,19 @@ def with_numbers(
     given = {_key(e["image_id"]) for e in entries}
     numbers = {str(number) for number in dataset.photos}
     names = by_name(dataset)
+    spelled = {key: names[name] for key in given if (name := _known(key, names)) is not None}
     if dataset.image_names and given <= dataset.image_names.keys():
         return [_numbered(e, dataset.image_names) for e in raw], ()
     if given <= numbers:
         _check_names(entries, names, what)
         return raw, ()
-    if given <= names.keys():
+    if given <= spelled.keys():
         text = "the image id[ of {n} {thing} is a file name|s of {n} {things} are file names]"
         plural = things + ("es" if things.endswith("x") else "s")
-        return [_numbered(e, names) for e in raw], found(
+        return [_numbered(e, spelled) for e in raw], found(
             "results-by-name", text, len(entries), thing=things, things=plural
         )
-    texts = sorted(key for key in given if not key.lstrip("+-").isdecimal() and key not in names)
+    texts = sorted(key for key in given if not key.lstrip("+-").isdecimal() and key not in spelled)
     if texts:
         first = next(iter(dataset.photos.values()))
         raise OccbenchError(
@@ -50,6 +52,14 @@ def with_numbers(
             f"{len(texts) - 1} more"
         )
     return raw, ()
+
+
+def _known(key: str, names: Mapping[str, int]) -> str | None:
+    """The name of a photo that a key means: as it is, or without folders, in another case, with another ending."""
+    path = PurePosixPath(unquote(file_name(key)))
+    tried = (key, str(path), path.name, folded(path.name))
+    stems = (path.stem, folded(path.stem)) if path.suffix.lower() in PICTURES else ()
+    return next((name for name in (*tried, *stems) if name in names), None)
 
 
 def person_categories(given: Iterable[str], dataset: Dataset) -> frozenset[str]:
@@ -71,7 +81,7 @@ def by_name(dataset: Dataset) -> dict[str, int]:
         keys = {str(path), path.name, str(path.with_suffix("")) if path.name else "", path.stem}
         if path.stem.isascii() and path.stem.isdecimal():
             keys.add(str(int(path.stem[:300])))
-        for key in keys:
+        for key in keys | {folded(key) for key in keys}:
             named.setdefault(key, set()).add(photo.id)
     return {key: next(iter(photos)) for key, photos in named.items() if len(photos) == 1}
 

@@ -15,9 +15,10 @@ from ..evaluation.types import Detections
 from ..system.errors import OccbenchError, quoted
 from .findings import Finding, found
 from .jsonfile import encoding_of, first_fault, in_memory, read_json
-from .naming import by_name, category_text, person_categories, with_numbers
+from .naming import category_text, person_categories, with_numbers
 from .persons import Dataset
 from .recognise import other_format
+from .suspects import look
 
 _FAR = 1e9
 """Px; a keypoint out there is as wrong as one further out, and the square of its distance is still a number."""
@@ -81,8 +82,8 @@ def read_results(path: Path, dataset: Dataset) -> Results:
     if not isinstance(raw, list):
         raise OccbenchError(f"{what} is no COCO keypoint-results file: {other_format(raw)}it must be a list of persons")
     encoding = encoding_of(path)
-    text = "{what} is {encoding}, not plain UTF-8"
-    findings = found("encoding", text, int(bool(encoding)), what=what, encoding=encoding)
+    text = "{file} is {encoding}, not plain UTF-8"
+    findings = found("encoding", text, int(bool(encoding)), file=what, encoding=encoding)
     with in_memory(what, len(raw), "persons"):
         numbered, named = with_numbers(raw, dataset, what)
         try:
@@ -93,8 +94,12 @@ def read_results(path: Path, dataset: Dataset) -> Results:
     results = [r for r in given if r.category_id in persons]
     if given and not results:
         wanted = " or ".join(sorted(dataset.categories | {"1"}))
-        raise OccbenchError(f"{what} has no result of category {wanted} (person), but {given[0].category_id[:100]}")
+        raise OccbenchError(
+            f"{what} has no result of category {wanted} (person), but {given[0].category_id[:100]}: give them that one"
+        )
     k = len(dataset.skeleton.keypoints)
+    empty, results = len(results), [r for r in results if r.keypoints]
+    empty -= len(results)
     for number, result in enumerate(results):
         if len(result.keypoints) != 3 * k:
             raise OccbenchError(
@@ -119,8 +124,8 @@ def read_results(path: Path, dataset: Dataset) -> Results:
             others.total(),
             others=", ".join(others)[:100],
         ),
-        *_look(points, scores),
-        *_contradiction(image, points, dataset),
+        *found("results-empty", "{n} result[ has|s have] no keypoints", empty),
+        *look(image, points, scores, dataset),
     )
     return Results(what, image, points, scores, [r.annotation_id for r in results], findings)
 
@@ -138,61 +143,6 @@ def _tidy(entry: Any) -> Any:
             points = [[*p, s] for p, s in zip(points, scores, strict=True)]
         entry["keypoints"] = [number for point in points for number in point]
     return entry
-
-
-def _look(points: np.ndarray, scores: np.ndarray) -> tuple[Finding, ...]:
-    """Coordinates and scores of other conventions."""
-    if not len(points):
-        return ()
-    shares = bool(points.min() >= -0.5 and points.max() <= 1.5 and points.max() > 0)
-    below = int((scores < 0).sum())
-    alike = len(scores) > 2 and bool((scores == scores[0]).all())
-    return (
-        *found(
-            "results-normalised",
-            "all keypoints of {n} result[|s] lie within 1 px of the photo's corner: are they shares of the photo, to "
-            "be multiplied by its width and height?",
-            len(points) if shares else 0,
-        ),
-        *found(
-            "results-scores", "the score[ of {n} result is|s of {n} results are] negative: logits, distances?", below
-        ),
-        *found(
-            "results-alike",
-            "the scores of all {n} results are the same, so AP goes by their order",
-            len(scores) * alike,
-        ),
-    )
-
-
-def _contradiction(image: np.ndarray, points: np.ndarray, dataset: Dataset) -> tuple[Finding, ...]:
-    """Ids that fit the annotations, but people who fit the photos whose file names have these numbers."""
-    names = {key: number for key, number in by_name(dataset).items() if key.isdecimal()}
-    other = np.array([names.get(str(number), -1) for number in image.tolist()], dtype=np.int64)
-    if len(image) < 3 or (other < 0).any() or (other == image).all():
-        return ()
-    as_id, as_name = (_fit(ids, points, dataset) for ids in (image, other))
-    if not (as_name > 0.6 and as_name > 2 * as_id):
-        return ()
-    return found(
-        "results-contradict",
-        "{n} results have ids of the annotations' photos, but {by_name} fit the people of the photos whose file "
-        "names have these numbers, and {by_id} those of their ids",
-        len(image),
-        by_name=f"{as_name:.0%}",
-        by_id=f"{as_id:.0%}",
-    )
-
-
-def _fit(image: np.ndarray, points: np.ndarray, dataset: Dataset) -> float:
-    """The share of the results whose middle lies in a box of their photo."""
-    boxes: dict[int, list[np.ndarray]] = {}
-    for number, box in zip(dataset.truth.image.tolist(), dataset.truth.bbox, strict=True):
-        boxes.setdefault(number, []).append(box)
-    hits = 0
-    for number, (x, y) in zip(image.tolist(), np.median(points, axis=1), strict=True):
-        hits += any(b[0] <= x <= b[0] + b[2] and b[1] <= y <= b[1] + b[3] for b in boxes.get(number, []))
-    return hits / len(image)
 
 
 def poses(results: Results, dataset: Dataset) -> np.ndarray:

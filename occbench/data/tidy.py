@@ -152,7 +152,8 @@ def tidy_people(annotations: Sequence[Any], rows: Sequence[int], k: int, what: s
         points = person.get("keypoints")
         if isinstance(points, list) and len(points) == k and all(isinstance(p, list) for p in points):
             points = person["keypoints"] = [number for point in points for number in point]
-        if not person.get("bbox"):
+        box = person.get("bbox")
+        if not box or (isinstance(box, list) and all(map(_is_hole, box))):
             person["bbox"] = None
         if not points:
             if not has_area(person["bbox"]):
@@ -165,6 +166,8 @@ def tidy_people(annotations: Sequence[Any], rows: Sequence[int], k: int, what: s
             if filled is not points:
                 holes.append(person.get("id"))
                 person["keypoints"] = filled
+                if not any(filled[2::3]):
+                    person["num_keypoints"] = 0
             if not has_area(person["bbox"]) and len(filled) == 3 * k and not any(filled[2::3]):
                 empty.append(person.get("id"))
                 continue
