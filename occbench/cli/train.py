@@ -60,6 +60,9 @@ def train(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out photos that cannot be read.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse annotations that are repaired or left out in part.")
+    ] = False,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the data.")] = 210,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Persons per step and process.")] = 32,
     lr: Annotated[float, typer.Option("--lr", min=0.0, help="Adam's learning rate at its highest.")] = 1e-3,
@@ -105,6 +108,7 @@ def train(
     --images coco/train2017 --dry-run`, `torchrun --nproc-per-node 4 -m occbench train ...`.
     """
     from ..data.default import TRAINED, default_set, require
+    from ..data.findings import warnings_of
     from ..data.known import BY_NAME
     from ..system.distributed import LAUNCHERS
     from ..system.errors import unknown_name
@@ -143,8 +147,14 @@ def train(
         if name in BY_NAME and folder is None:
             require(name, fetch, progress.note)
     progress.say("reading annotations and photos")
-    people = training_data(data, images, skip_unreadable)
-    held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable)
+    people = training_data(data, images, skip_unreadable, strict)
+    held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable, strict)
+    if os.environ.get("RANK", "0") == "0":
+        for line in (
+            *warnings_of(people.findings, "--data"),
+            *warnings_of(held_out.findings if held_out else (), "--val"),
+        ):
+            progress.note(line)
     if dry_run:
         from ..training.plan import make_plan
 

@@ -88,6 +88,12 @@ def record_of(
     }
 
 
+def findings_of(data: TrainingData, val: TrainingData | None) -> dict[str, list[dict[str, Any]]]:
+    """What :data:`RECORD` says of the data besides: all that was found out about it."""
+    of = {"data": data.findings, "val": () if val is None else val.findings}
+    return {name: [finding.record() for finding in findings] for name, findings in of.items()}
+
+
 def _digest(data: TrainingData) -> str:
     return hashlib.sha256(data.file.read_bytes()).hexdigest()[:16]
 
