@@ -16,7 +16,6 @@ from occbench.system.errors import OccbenchError
 
 from .fake_run import KEYPOINTS, write_fake_run
 
-
 pytestmark = pytest.mark.usefixtures("without_figures")
 
 
