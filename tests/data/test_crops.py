@@ -12,7 +12,7 @@ from occbench.estimators.crops import CropPipeline
 from occbench.estimators.pose_model import read_config
 from occbench.system.errors import OccbenchError
 
-from ..cli.conftest import CONFIG
+from ..command_line import CONFIG
 
 
 def pipeline(folder: Path, dataset: str, more: str = "") -> CropPipeline:

@@ -18,7 +18,7 @@ from occbench.runs.manifest import SCHEMA, broken_seal, files_of, read_manifest,
 from occbench.runs.parquet import read_cell, read_identity, write_cell
 from occbench.system.errors import OccbenchError
 
-from ..cli.conftest import Occbench, People, TinyModel, assert_refused
+from ..command_line import Occbench, People, TinyModel, assert_refused
 
 GOLDEN = Path(__file__).parent / "schema-1.json"
 
