@@ -139,18 +139,23 @@ def _orientation(picture: Image.Image, data: bytes) -> int:
 
 def decoded_size(path: Path) -> tuple[int, int]:
     """Width and height, px, of a picture as it is decoded; zeros where it is none (the check of photos says why)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about odd metadata
+        try:
+            return _decoded_size(path)
+        except Exception:  # Pillow gives up on damaged files in many ways
+            return 0, 0
+
+
+def _decoded_size(path: Path) -> tuple[int, int]:
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS) as picture:
-            warnings.simplefilter("ignore")
-            turned = int(picture.getexif().get(_ORIENTATION, 1) or 1) in _QUARTER_TURNS
-            if turned and picture.format not in ("JPEG", "MPO"):
-                turned = _orientation(picture, path.read_bytes()) in _QUARTER_TURNS
-            width, height = picture.size
-            return (height, width) if turned else (width, height)
-    except Exception:  # Pillow gives up on damaged files in many ways
-        return 0, 0
+    with Image.open(path, formats=_FORMATS) as picture:
+        turned = int(picture.getexif().get(_ORIENTATION, 1) or 1) in _QUARTER_TURNS
+        if turned and picture.format not in ("JPEG", "MPO"):
+            turned = _orientation(picture, path.read_bytes()) in _QUARTER_TURNS
+        width, height = picture.size
+        return (height, width) if turned else (width, height)
 
 
 def _too_many_pixels(count: int | None) -> str:
