@@ -181,7 +181,7 @@ def _written(annotations: Path, photos: dict[int, Photo]) -> list[Finding]:
     return [
         *found("encoding", "the file is {encoding}, not plain UTF-8", int(bool(encoding)), encoding=encoding),
         *found("backslashes", "the name[ of {n} photo has|s of {n} photos have] backslashes", turned),
-        *found("photos-twice", "{n} photos are listed under several ids", twice),
+        *found("photos-twice", "{n} photo[ is|s are] listed under several ids", twice),
     ]
 
 

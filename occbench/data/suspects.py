@@ -67,7 +67,7 @@ def _conventions(points: np.ndarray, scores: np.ndarray) -> tuple[Finding, ...]:
         ),
         *found(
             "results-alike",
-            "the scores of all {n} results are the same, so AP goes by their order",
+            "all {n} result[ has|s have] the same score, so AP goes by their order",
             len(scores) * alike,
         ),
     )

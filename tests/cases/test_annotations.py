@@ -257,7 +257,7 @@ DOUBTED: dict[str, tuple[Callable[[Content], None], tuple[str, ...]]] = {
     "xyxy boxes": (xyxy, ("x1 y1 x2 y2", "x y width height")),
     "boxes by their middle": (centred, ("7 of 7 boxes", "as x y of the middle")),
     "boxes in shares": (shares, ("7 of 7 boxes", "as shares of the photo, x y of the middle")),
-    "areas in shares": (set_each("area", 0.2), ("areas of 7 persons", "less than a hundredth of their boxes")),
+    "areas in shares": (set_each("area", 0.2), ("areas of 7 persons", "less than a hundredth of the box")),
     "an unlabelled keypoint in the corner": (zero_for_unlabelled, ("1 person has labelled keypoints at 0 0",)),
     "percent": (scaled(100), ("percent?",)),
     "x and y swapped": (swapped_axes, ("x and y in each other's place",)),

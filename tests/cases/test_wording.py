@@ -17,20 +17,26 @@ def templates() -> Iterator[tuple[str, str]]:
     """The kind and the text of every finding in the source."""
     for path in sorted(SOURCE.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        texts = {
-            target.id: node.value.value
+        texts = [
+            (node.lineno, target.id, node.value.value)
             for node in ast.walk(tree)
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
             for target in node.targets
             if isinstance(target, ast.Name) and isinstance(node.value.value, str)
-        }
+        ]
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and len(node.args) >= 2 and isinstance(node.args[0], ast.Constant):
                 kind, text = node.args[0].value, node.args[1]
                 if kind in KINDS:
-                    text = text.value if isinstance(text, ast.Constant) else texts.get(getattr(text, "id", ""), "")
+                    text = text.value if isinstance(text, ast.Constant) else _named(text, texts)
                     if isinstance(text, str) and "{" in text:
                         yield str(kind), text
+
+
+def _named(text: ast.expr, texts: list[tuple[int, str, str]]) -> str:
+    """What a name was last given before it is used."""
+    given = [value for line, name, value in sorted(texts) if name == getattr(text, "id", "") and line < text.lineno]
+    return given[-1] if given else ""
 
 
 def told(kind: str, text: str, count: int) -> str:
