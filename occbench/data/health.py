@@ -56,6 +56,8 @@ class Annotated:
 def look(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
     """What looks wrong with the labelled persons of a file."""
     people = people.only(np.any(people.labelled, axis=1))
+    if not len(people.ids):
+        return ()
     places = np.unique(np.linspace(0, max(len(people.ids) - 1, 0), LOOKED_AT).astype(int))
     some = people.only(places[: len(people.ids)])
     units = _units(some) and _units(people)
@@ -276,7 +278,8 @@ def _sides(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
 
 def repeated(rows: np.ndarray) -> np.ndarray:
     """Which rows, shape (N, M), are equal to an earlier one; indices, int64."""
-    sums = rows @ np.random.default_rng(0).uniform(1, 2, rows.shape[1])  # equal rows have equal sums
+    weights = np.random.default_rng(0).uniform(1, 2, rows.shape[1])
+    sums = (rows * weights).sum(1)  # equal for equal rows, as those of a matrix product need not be
     order = np.argsort(sums, kind="stable")
     close = np.flatnonzero(sums[order][1:] == sums[order][:-1])
     seen: set[bytes] = set()
