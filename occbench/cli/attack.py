@@ -213,11 +213,32 @@ def _print_summary(run: Run, as_json: bool) -> None:
     for record in worst.to_dict("records"):
         row = {str(column): value for column, value in record.items()}
         print(f"  {_name(row):<44} {metric} {row['value']:.4f}   drop {row['drop']:5.1f} points{_interval(row)}")
+    for line in _calibration(run):
+        print(line)
     if manifest["data"]["synthetic"]:
         print(
             "The people of this sample are synthetic, drawn by the program: its figures say nothing about real photos."
         )
     print(f"report: {page}")
+
+
+def _calibration(run: Run) -> list[str]:
+    """How far scores are from what they stand for: without an attack, and of the keypoints that attacks hide."""
+    table = run.confidence
+    whole = table[table["score_lo"].isna()]
+    attacked = whole["level"] != "clean"
+    groups = {"clean": whole[~attacked], "hidden, mean over cells": whole[attacked & (whole["keypoints"] == "hidden")]}
+    said = []
+    for name, rows in groups.items():
+        if len(rows):
+            error, low, high, score, right, ceiling = (
+                float(rows[column].mean(skipna=False))
+                for column in ("error", "error_lo", "error_hi", "score", "similarity", "ceiling")
+            )
+            ends = "" if math.isnan(low) else f" [{low:.3f}, {high:.3f}]"
+            at = f"mean score {score:.2f} at similarity {right:.2f}, of at most {ceiling:.2f}"
+            said.append(f"  calibration error, {name}: {error:.3f}{ends} ({at})")
+    return said
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -226,4 +247,5 @@ def _name(row: dict[str, Any]) -> str:
 
 def _interval(row: dict[str, Any]) -> str:
     low, high = row["drop_lo"], row["drop_hi"]
-    return "" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]"
+    unclear = "" if row["clear"] else " (cannot be told from zero)"
+    return "" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]{unclear}"

@@ -154,7 +154,7 @@ def judge(
 class _Judge(COCOeval):
     """pycocotools', in which a person who is ignored takes no prediction that is said to be somebody's."""
 
-    def computeOks(self, imgId: int, catId: int) -> Any:  # noqa: N802, N803 - pycocotools' names
+    def computeOks(self, imgId: int, catId: int) -> Any:
         similar = super().computeOks(imgId, catId)
         if len(similar):
             persons, found = self._gts[imgId, catId], self._dts[imgId, catId]

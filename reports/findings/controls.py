@@ -165,7 +165,7 @@ def _paired(run: Run, level: str) -> Paired:
     rows = run.controls[run.controls["level"] == level]
     return {
         (row["target"], row["fill"], row["radius"], row["placement"]): {
-            effect: Drop(row[effect], row[f"{effect}_lo"], row[f"{effect}_hi"])
+            effect: Drop(row[effect], row[f"{effect}_lo"], row[f"{effect}_hi"], row[f"{effect}_p_adjusted"])
             for effect in ("marker", "gain", "placebo", "corrected")
         }
         for row in records(rows)
