@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from ..system.errors import OccbenchError, unknown_name
 
 if TYPE_CHECKING:
-    from ..attacks import Attack, Placement, Skeleton
+    from ..attacks import Attack, Placement, Radius, Skeleton
     from ..data.persons import Dataset
     from ..inference.detector import Detector
     from .run import Run
@@ -71,7 +71,7 @@ def attack(
         kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
         out: The run folder; None: ``runs/MODEL[@CHECKPOINT]-DATA-BOXES``.
         targets: Keypoints or parts to hide; none for every one, a cell each.
-        radii: Crop px: the disc's radius, or a part's margin; none for 6.
+        radii: Crop px: the disc's radius, or a part's margin; ``"0.03w"`` is of the crop's width; none for 6.
         placements: ``centred``, ``jittered``, ``decoys:N``, ``placebo`` (PROTOCOL section 8); none for centred.
         checkpoint: Weights: a file or an address; None for the model's own.
         images: The image folder of an annotation file.
@@ -166,7 +166,8 @@ def attack(
         if not dataset.persons:
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
     chosen.require_keypoints_of(dataset.skeleton)
-    suite = _suite(dataset.skeleton, kinds, targets, sizes, places)
+    suite = partial(_suite, dataset.skeleton, kinds, targets, sizes, places)
+    suite(1.0)  # whether there is such a suite is said before a model is loaded
     dataset = check_photos(dataset, skip_unreadable, every=detector is not None)
     dataset = replace(dataset, findings=(*dataset.findings, *on_nobody(dataset)))
 
@@ -195,11 +196,12 @@ def attack(
             dataset = with_detector(dataset, finder, shown)
         on_gpu = place.startswith("cuda")
         files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
+        pose_model = PoseModel(files.config, weights, place, flip, trust_checkpoint, trust_config, pyramid)
         job = Job(
-            PoseModel(files.config, weights, place, flip, trust_checkpoint, trust_config, pyramid),
+            pose_model,
             files,
             dataset,
-            suite,
+            suite(pose_model.crops.input_size[0]),
             folder,
             Scoring(protocol, evaluator, bootstrap, seed),  # type: ignore[arg-type]  # checked above
             Settings(
@@ -228,14 +230,17 @@ def attack(
     return open_run(folder)
 
 
-def _radius(given: float | str) -> float:
-    try:
-        radius = float(given)
-    except ValueError:
-        radius = math.nan
-    if not 0 < radius <= 1000:
-        raise OccbenchError(f"--radius must be a positive number of crop px (up to 1000), but is {given}")
-    return radius
+def _radius(given: float | str) -> float | Radius:
+    from ..attacks import Radius
+
+    with contextlib.suppress(ValueError):
+        radius = Radius.parse(str(given).strip())
+        if isinstance(radius, Radius) or 0 < radius <= 1000:
+            return radius
+    raise OccbenchError(
+        "--radius must be a positive number of crop px (up to 1000) or a share of the crop's width as 0.03w, but is "
+        f"{given}"
+    )
 
 
 def _placement(text: str) -> Placement:
@@ -300,8 +305,9 @@ def _suite(
     skeleton: Skeleton,
     kinds: Sequence[str],
     targets: Sequence[str],
-    radii: Sequence[float],
+    radii: Sequence[float | Radius],
     placements: Sequence[Placement],
+    width: float,
 ) -> list[Attack]:
     from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS, make_suite
 
@@ -310,6 +316,6 @@ def _suite(
         if target not in known:
             raise unknown_name("target", target, known)
     try:
-        return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED])
+        return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED], width)
     except ValueError as error:
         raise OccbenchError(str(error)) from error

@@ -37,7 +37,10 @@ def attack(
     ] = None,
     radius: Annotated[
         list[str] | None,
-        typer.Option("--radius", help="Crop px: the disc's radius, or a part's margin; several make a sweep. [6]"),
+        typer.Option(
+            "--radius",
+            help="Crop px: the disc's radius, or a part's margin; 0.03w: of the crop's width; several make a sweep. [6]",
+        ),
     ] = None,
     placement: Annotated[
         list[str] | None,
@@ -242,7 +245,9 @@ def _calibration(run: Run) -> list[str]:
 
 
 def _name(row: dict[str, Any]) -> str:
-    return f"{row['level']}-{row['fill']}:{row['target']} r={row['radius']:g} {row['placement']}"
+    from ..tables.rows import size_of
+
+    return f"{row['level']}-{row['fill']}:{row['target']} r={size_of(row)} {row['placement']}"
 
 
 def _interval(row: dict[str, Any]) -> str:

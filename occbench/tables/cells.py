@@ -12,7 +12,7 @@ from ..attacks import Attack
 from ..inference.predictions import CellPredictions, to_crop
 from .attraction import attraction
 from .finished import FinishedRun
-from .rows import Row
+from .rows import Row, size_of
 from .table import CELL, RUN, Column, PerCell, bounds, number, text
 from .told import told, verdict
 
@@ -92,7 +92,7 @@ def family(row: Row, own: Collection[str]) -> str:
     """
     name = row["keypoint"]
     question = "overall" if name == "all" else "own" if name in own else "collateral"
-    return f"{row['level']} r={row['radius']:g} {row['placement']}: {question}"
+    return f"{row['level']} r={size_of(row)} {row['placement']}: {question}"
 
 
 def _attraction(run: FinishedRun, attack: Attack, cell: CellPredictions) -> tuple[np.ndarray, np.ndarray]:

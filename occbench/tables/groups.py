@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..inference.predictions import CellPredictions
 from .finished import FinishedRun
-from .rows import Row
+from .rows import Row, cell_columns, size_of
 from .table import CELL, RUN, Column, PerCell, bounds, number, text
 from .told import told, verdict
 
@@ -49,7 +49,7 @@ class Groups(PerCell):
         """See :class:`~.table.PerCell`."""
         if cell.attack is None:
             return run.judge.groups(None)
-        where = f"{cell.attack.level} r={cell.attack.radius:g} {cell.attack.placement}"
+        where = f"{cell.attack.level} r={size_of(cell_columns(cell.attack))} {cell.attack.placement}"
         return [row | {"family": f"{where}: {row['metric']}"} for row in run.judge.groups(cell)]
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:

@@ -105,7 +105,7 @@ def _facts(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compar
     facts.append(("Data", "; ".join(data)))
     facts.append(("Boxes", listed(dict.fromkeys(_boxes_words(run) for run in runs))))
     hidden = dict.fromkeys(
-        _HIDDEN[level].format(f"{part.radius:g}")
+        _HIDDEN[level].format(part.size if math.isnan(part.share) else f"{100 * part.share:g} %")
         for level in LEVELS
         for run in runs
         if (part := main_slice(run, level)) is not None
@@ -128,8 +128,8 @@ def _facts(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compar
 _NAMED = 6
 """Runs that the first screen names; the table of models has all."""
 _HIDDEN = {
-    "keypoint": "one keypoint at a time, by a disc of r = {} px of the network's input",
-    "part": "one part at a time, by its rectangle with a margin of {} px",
+    "keypoint": "one keypoint at a time, by a disc of r = {} of the network's input",
+    "part": "one part at a time, by its rectangle with a margin of {}",
 }
 _FILLS = {"blackout": "black", "meanout": "in the crop's mean colour", "blur": "blurred"}
 _SCOPES = {"person": "the person in the crop", "image": "everybody in the photo"}
@@ -156,10 +156,12 @@ def comparison_notes(runs: Sequence[Run]) -> list[str]:
     found = differences(runs)
     said = [f"These runs also differ in: {', '.join(found)}. Compare their drops with that in mind."] if found else []
     sizes = dict.fromkeys(run.manifest.model.input_size for run in runs if run.manifest.model.input_size)
-    if len(sizes) > 1:
+    in_px = any(math.isnan(p.share) for level in LEVELS for run in runs if (p := main_slice(run, level)) is not None)
+    if len(sizes) > 1 and in_px:
         listing = listed(f"{width} × {height}" for width, height in sizes)
         said.append(
-            f"The networks' inputs differ ({listing} px): a radius in px hides a larger share of a smaller input."
+            f"The networks' inputs differ ({listing} px): a radius in px hides a larger share of a smaller input "
+            "(--radius 0.03w goes with the input)."
         )
     return said
 

@@ -26,7 +26,7 @@ _TEXT = ["model", "dataset", "boxes", "protocol", "level", "fill", "target", "pl
 _NUMBERS = ["radius", "n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop"]
 _NUMBERS += ["ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"]
 _OPTIONAL = ["drop_lo", "drop_hi", "drop_se", "p", "p_adjusted", "ap_lo", "ap_hi", "attraction", "attraction_decoys"]
-_OPTIONAL += ["drop_remaining_lo", "drop_remaining_hi", "p_remaining", "photos"]
+_OPTIONAL += ["drop_remaining_lo", "drop_remaining_hi", "p_remaining", "photos", "radius_share"]
 _VALUES = {"ap": "value", "ap_lo": "value_lo", "ap_hi": "value_hi"}
 
 
