@@ -39,7 +39,7 @@ def attack(
         list[str] | None,
         typer.Option(
             "--radius",
-            help="Crop px: the disc's radius, or a part's margin; 0.03w: of the crop's width; several make a sweep. [6]",
+            help="Crop px: the disc's radius, or a part's margin; 0.03w: of its width; several make a sweep. [6]",
         ),
     ] = None,
     placement: Annotated[
