@@ -203,7 +203,9 @@ def _images(run: Measured) -> int | None:
 
 def _filled(one: Compared, cells: Cells, tracks: Tracks, images: int | None) -> Compared:
     """What a group and its baseline come to, and their differences."""
-    own, base, changes = [], [], []
+    own: list[Measure] = []
+    base: list[Measure] = []
+    changes: list[Measure] = []
     mine, theirs = one.group.runs, one.baseline.runs
     for (quantity, level, fill, target), sign, slugs in _questions(cells):
         about = Measure(quantity, level, fill, target, len(slugs), np.nan)
@@ -222,7 +224,7 @@ def _filled(one: Compared, cells: Cells, tracks: Tracks, images: int | None) -> 
         if one.pairs:
             changes.append(_over(about, sides[0] - sides[1], images, differ))
         else:
-            changes.append(_between(about, *sides, images, differ))
+            changes.append(_between(about, sides[0], sides[1], images, differ))
     return replace(one, own=tuple(own), base=tuple(base), changes=tuple(changes))
 
 

@@ -36,6 +36,8 @@ def split_sentence(run: Run) -> str:
     ]
     if not said:
         return "The run has no intervals, so nothing can be said about chance."
+    if run.split["drop_pose_p_adjusted"].isna().all():
+        return f"Of {len(rows)} attacks the interval and p exclude zero for {listed(said)} (p not corrected)."
     return f"Of {len(rows)} attacks the interval and p, corrected (Holm), exclude zero for {listed(said)}."
 
 
