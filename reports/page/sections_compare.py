@@ -105,7 +105,7 @@ def _facts(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compar
     facts.append(("Data", "; ".join(data)))
     facts.append(("Boxes", listed(dict.fromkeys(_boxes_words(run) for run in runs))))
     hidden = dict.fromkeys(
-        _HIDDEN[level].format(part.size if math.isnan(part.share) else f"{100 * part.share:g} %")
+        _HIDDEN[level].format(part.size)
         for level in LEVELS
         for run in runs
         if (part := main_slice(run, level)) is not None
@@ -128,7 +128,7 @@ def _facts(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compar
 _NAMED = 6
 """Runs that the first screen names; the table of models has all."""
 _HIDDEN = {
-    "keypoint": "one keypoint at a time, by a disc of r = {} of the network's input",
+    "keypoint": "one keypoint at a time, by a disc of r = {}",
     "part": "one part at a time, by its rectangle with a margin of {}",
 }
 _FILLS = {"blackout": "black", "meanout": "in the crop's mean colour", "blur": "blurred"}

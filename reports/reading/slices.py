@@ -47,7 +47,7 @@ class Slice:
     @property
     def size(self) -> str:
         """The radius in words: in px, or of the crop's width."""
-        return f"{self.radius:g} px" if math.isnan(self.share) else f"{100 * self.share:g} % of the crop's width"
+        return f"{self.radius:g} px" if math.isnan(self.share) else f"{100 * self.share:g} % of the input's width"
 
 
 def main_slice(run: Run, level: str) -> Slice | None:
