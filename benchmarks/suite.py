@@ -49,8 +49,9 @@ from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset
 from occbench.estimators.backends.lanes import pinned_stack
 from occbench.estimators.backends.tuning import timed as per_batch
+from occbench.estimators.config import read_config
 from occbench.estimators.crops import Crop
-from occbench.estimators.pose_model import PoseModel, read_config
+from occbench.estimators.pose_model import PoseModel
 from occbench.inference.engine import BATCHES_PER_CHUNK, Settings, attack_crop, chunks, run_cells
 from occbench.runs.store import Store
 from occbench.system.compat import setup_mmpose

@@ -138,7 +138,6 @@ def attack(
     if (scope, protocol) == ("image", "thesis"):
         raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
     pyramid = parse_scales(list(scales))
-    chosen.require_attackable()
     detector = _detector(boxes, detector_checkpoint, detector_score)
     if redetect and not (scope == "image" and detector):
         raise OccbenchError(
@@ -167,7 +166,8 @@ def attack(
     suite = _suite(dataset.skeleton, kinds, targets, sizes, places)
     dataset = check_photos(dataset, skip_unreadable, every=detector is not None)
 
-    from ..estimators.pose_model import PoseModel, pick_device
+    from ..estimators.make import Options, make_estimator
+    from ..estimators.pose_model import pick_device
     from ..inference.engine import Settings
     from ..jobs.detections import Finder, with_detector
     from ..jobs.job import Job
@@ -194,7 +194,7 @@ def attack(
         on_gpu = place.startswith("cuda")
         files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
         job = Job(
-            PoseModel(files.config, weights, place, flip, trust_checkpoint, trust_config, pyramid),
+            make_estimator(chosen, weights, Options(place, flip, trust_checkpoint, trust_config, pyramid)),
             files,
             dataset,
             suite,

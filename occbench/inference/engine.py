@@ -23,7 +23,8 @@ import numpy as np
 from ..attacks import Attack, Occluders, Skeleton, occlude, person_rng, place
 from ..data.persons import Person
 from ..estimators.crops import Crop, CropPipeline
-from ..estimators.pose_model import PoseModel, Poses
+from ..estimators.pose_model import PoseModel
+from ..estimators.protocol import Poses
 from .pool import Pool
 from .predictions import GEOMETRY, CellPredictions
 from .scenes import People, Seen, cut_scenes, hide_in_photo

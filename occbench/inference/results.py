@@ -5,26 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..data.persons import Dataset
+from ..estimators.person_scores import pose_scores
 from ..evaluation.types import Detections
 from ..system.compat import setup_mmpose
 
-MIN_KEYPOINT_SCORE = 0.2
 NMS_OKS = 0.9
-
-
-def pose_scores(box_scores: np.ndarray, keypoint_scores: np.ndarray) -> np.ndarray:
-    """Box score x mean of the keypoint scores over 0.2; 0 where no keypoint passes.
-
-    Args:
-        box_scores: Shape (N,).
-        keypoint_scores: Shape (N, K).
-
-    Returns:
-        Shape (N,), float64.
-    """
-    good = keypoint_scores > MIN_KEYPOINT_SCORE
-    total = np.where(good, keypoint_scores, 0).sum(1, dtype=np.float64)
-    return box_scores * np.divide(total, good.sum(1), out=np.zeros_like(total), where=good.any(1))
 
 
 def kept_persons(

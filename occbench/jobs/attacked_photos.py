@@ -18,8 +18,8 @@ from ..attacks import SKELETONS, Attack, Occluders, Subject, occlude_photo, plac
 from ..data.custom import EXPORTED, plain
 from ..data.persons import Dataset, Photo
 from ..data.photos import check_photos
+from ..estimators.config import read_config
 from ..estimators.crops import CropPipeline
-from ..estimators.pose_model import read_config
 from ..inference.predictions import cell_slug
 from ..inference.scenes import cut_scenes, cut_subjects
 from ..runs import durable

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..estimators.person_scores import pose_scores
 from ..inference.predictions import CellPredictions
-from ..inference.results import kept_persons, pose_scores
+from ..inference.results import kept_persons
 from ..runs import durable
 from ..runs.manifest import Manifest, read_manifest
 from ..runs.parquet import read_cell, read_table

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..system.errors import OccbenchError, quoted, unknown_name
 from ..system.openmmlab import installed_config, mmpose_configs
@@ -39,7 +39,9 @@ class ZooModel:
             path of a user's own config.
         aliases: Other names for it.
         dataset: Whose keypoints it predicts: ``"coco"``, ``"mpii"``, or ``"unknown"`` for a user's own config.
-        topdown: Whether it works on one person's crop at a time, as the attacks need.
+        sees: ``"crop"``: one person's crop at a time (top-down); ``"photo"``: whole photos (bottom-up, one-stage, ...);
+            ``""``: its config says it (:func:`occbench.estimators.make.what_it_sees`).
+        source: What makes an estimator of it: a key of :data:`occbench.estimators.make.MAKERS`.
         weights: File name of weights that ship in this package, or empty.
         note: What a user should know before choosing it.
     """
@@ -48,7 +50,8 @@ class ZooModel:
     config: str
     aliases: tuple[str, ...] = ()
     dataset: str = "coco"
-    topdown: bool = True
+    sees: Literal["crop", "photo", ""] = "crop"
+    source: str = "mmpose"
     weights: str = ""
     note: str = ""
 
@@ -92,16 +95,6 @@ class ZooModel:
         address = self._metafile_entry().get("Weights")
         return str(address) if address else None
 
-    def require_attackable(self) -> None:
-        """Refuse a model that the attacks cannot run on.
-
-        Raises:
-            OccbenchError: The model is bottom-up.
-        """
-        reason = self.unattackable
-        if reason:
-            raise OccbenchError(f"model {self.name!r} cannot be attacked: {reason}")
-
     def require_keypoints_of(self, skeleton: Skeleton) -> None:
         """Refuse data with other keypoints, before any weights are fetched; their parts may be any.
 
@@ -119,13 +112,6 @@ class ZooModel:
                 f"model {self.name!r} predicts the keypoints of {self.dataset.upper()}, but the data has those of "
                 f"{skeleton.name.upper()}; choose a model or data that go together (`occbench ls models`)"
             )
-
-    @property
-    def unattackable(self) -> str | None:
-        """Why the attacks cannot run on it, or None where they can."""
-        if not self.topdown:
-            return "it is bottom-up, not top-down, and has no crop of one person to attack; choose a top-down model"
-        return None
 
     def _metafile_entry(self) -> Mapping[str, Any]:
         return {} if self.config.startswith(OWN) else metafile_entry(self.config_path)
@@ -189,8 +175,8 @@ _MODELS = (
     ZooModel(
         "ae-hrnet",
         "body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py",
-        topdown=False,
-        note="bottom-up: cannot be attacked",
+        sees="photo",
+        note="bottom-up, by associative embedding",
     ),
     *(
         ZooModel(
@@ -228,10 +214,10 @@ def find_model(name_or_path: str) -> ZooModel:
             raise OccbenchError(
                 f"there is no config file {quoted(name_or_path, 300)}; give a path, or a name of `occbench ls models`"
             )
-        return ZooModel(path.stem, str(path.resolve()), dataset="unknown")
+        return ZooModel(path.stem, str(path.resolve()), dataset="unknown", sees="")
     installed = installed_config("mmpose", name_or_path)
     if installed is not None:
-        return ZooModel(name_or_path, str(installed), dataset="unknown")
+        return ZooModel(name_or_path, str(installed), dataset="unknown", sees="")
     raise unknown_name("model", name_or_path, by_name)
 
 

@@ -98,8 +98,8 @@ def tiny(shared_people: People, tmp_path_factory: pytest.TempPathFactory) -> Tin
     import torch
 
     from occbench.data.coco import read_coco
+    from occbench.estimators.config import read_config
     from occbench.estimators.crops import CropPipeline
-    from occbench.estimators.pose_model import read_config
     from occbench.system.compat import setup_mmpose
 
     folder = tmp_path_factory.mktemp("tiny")

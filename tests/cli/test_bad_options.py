@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from occbench.runs import check_out
-from occbench.weights import zoo
 
 from .conftest import Occbench, People, Refusal
 
@@ -121,12 +120,6 @@ def test_a_place_that_is_free_is_free(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for place in ("new", "empty", "new/er"):
         check_out(tmp_path / place, overwrite=False)
-
-
-def test_every_model_of_the_zoo_is_known_or_refused(refuses: Refusal) -> None:
-    for model in zoo.list_models():
-        if model.unattackable:
-            refuses(["attack", "--model", model.name, *KIND, *DATA], f"{model.name!r} cannot be attacked")
 
 
 def test_sample_refuses_a_folder_that_is_taken(refuses: Refusal, places: Path) -> None:

@@ -97,11 +97,10 @@ def test_unknown_names_are_answered_with_near_ones(name: str, near: str) -> None
         find_model(name)
 
 
-def test_models_that_cannot_be_attacked_say_why() -> None:
-    with pytest.raises(OccbenchError, match="not top-down"):
-        find_model("ae-hrnet").require_attackable()
-    for name in ("hrnet", "mpii-hrnet"):
-        find_model(name).require_attackable()
+def test_models_say_what_they_see() -> None:
+    assert find_model("ae-hrnet").sees == "photo"
+    assert {find_model(name).sees for name in ("hrnet", "mpii-hrnet")} == {"crop"}
+    assert find_model("dekr_hrnet-w32_8xb10-140e_coco-512x512").sees == ""  # its config says it
 
 
 def test_any_config_of_mmpose_by_its_name() -> None:
@@ -119,7 +118,7 @@ def test_a_config_of_ones_own(tmp_path: Path) -> None:
     assert (model.name, model.config_path, model.dataset) == ("my_pose_320x240", path, "unknown")
     assert model.input_size == (240, 320)
     assert model.checkpoint is None
-    model.require_attackable()
+    assert model.sees == ""
     with pytest.raises(OccbenchError, match="no config file"):
         find_model(str(tmp_path / "other.py"))
 

@@ -1,0 +1,102 @@
+"""From the name of a model to its estimator: what it sees, and the estimator itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..system.errors import OccbenchError
+from ..weights.trust import check_config
+from ..weights.zoo import ZooModel
+from .protocol import CropEstimator, PhotoEstimator, Sees
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an estimator is to be made.
+
+    Attributes:
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...
+        flip: Whether to average with the mirrored input; None for what the model says.
+        trust: Unpickle the weights even where that can run code.
+        trust_config: Let a config run code from elsewhere.
+        scales: Of an image pyramid; empty for scale 1 alone.
+    """
+
+    device: str = "cpu"
+    flip: bool | None = None
+    trust: bool = False
+    trust_config: bool = False
+    scales: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What makes the estimators of one source.
+
+    Attributes:
+        sees: What a model whose name does not tell it is given, from its files alone; raises OccbenchError where they
+            are none of an estimator.
+        make: The estimator of a model with its weights; raises OccbenchError where they do not fit.
+    """
+
+    sees: Callable[[ZooModel, Options], Sees]
+    make: Callable[[ZooModel, Path, Options], CropEstimator | PhotoEstimator]
+
+
+def what_it_sees(model: ZooModel, options: Options | None = None) -> Sees:
+    """Whether a model is given crops or whole photos. A model of the zoo says so; of others the files are read.
+
+    Raises:
+        OccbenchError: The files cannot be read, or are no estimator's.
+    """
+    return model.sees or MAKERS[model.source].sees(model, options or Options())
+
+
+def make_estimator(model: ZooModel, weights: Path, options: Options | None = None) -> CropEstimator | PhotoEstimator:
+    """Build an estimator and load its weights.
+
+    Args:
+        model: As :func:`~occbench.weights.zoo.find_model` found it.
+        weights: The file.
+        options: How.
+
+    Raises:
+        OccbenchError: The model or its weights are not what they should be, or an option is not for it.
+    """
+    return MAKERS[model.source].make(model, weights, options or Options())
+
+
+KINDS: Mapping[str, Sees] = {"TopdownPoseEstimator": "crop", "BottomupPoseEstimator": "photo"}
+"""MMPose's estimators, by what they see."""
+
+
+def _mmpose_sees(model: ZooModel, options: Options) -> Sees:
+    from .config import load_config
+
+    check_config(model.config_path, options.trust_config)
+    return _kind(load_config(model.config_path), model.config_path)
+
+
+def _kind(config: Any, path: Path) -> Sees:
+    kind = config.model.get("type")
+    name = getattr(kind, "__name__", str(kind)).rsplit(".", 1)[-1]
+    if name not in KINDS:
+        raise OccbenchError(f"config {str(path)!r} is a {name}, and not one of {', '.join(KINDS)}")
+    return KINDS[name]
+
+
+def _mmpose(model: ZooModel, weights: Path, options: Options) -> CropEstimator | PhotoEstimator:
+    from .photo_model import PhotoModel
+    from .pose_model import PoseModel
+
+    made = PhotoModel if what_it_sees(model, options) == "photo" else PoseModel
+    return made(
+        model.config_path, weights, options.device, options.flip, options.trust, options.trust_config, options.scales
+    )
+
+
+MAKERS: Mapping[str, Maker] = {"mmpose": Maker(_mmpose_sees, _mmpose)}
+"""By :attr:`~occbench.weights.zoo.ZooModel.source`."""
