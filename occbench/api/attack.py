@@ -32,7 +32,8 @@ def attack(
     boxes: str = "gt",
     detector_checkpoint: str | None = None,
     detector_score: float | None = None,
-    scope: str = "person",
+    scope: str | None = None,
+    crop: str | None = None,
     redetect: bool = False,
     protocol: str = "corrected",
     overwrite: bool = False,
@@ -74,16 +75,20 @@ def attack(
         placements: ``centred``, ``jittered``, ``decoys:N``, ``placebo`` (PROTOCOL section 8); none for centred.
         checkpoint: Weights: a file or an address; None for the model's own.
         images: The image folder of an annotation file.
-        boxes: ``gt``, ``jitter:S``, a COCO detections file, ``detector:NAME`` or ``detector:CONFIG.py``.
+        boxes: ``gt``, ``jitter:S``, a COCO detections file, ``detector:NAME`` or ``detector:CONFIG.py``; models that
+            see whole photos need none.
         detector_checkpoint: The detector's weights; None for MMDet's own.
         detector_score: Boxes below it are left out.
         scope: ``person``: who is in the crop; ``image``: everybody labelled, in the photo itself (PROTOCOL section 7).
+            None: ``person``; of models that see whole photos, which have no other, ``image``.
+        crop: Of models that see whole photos: width x height of the crop that radii are said in (PROTOCOL section 9);
+            None for 192x256, of MPII 256x256.
         redetect: Whether the detector sees the attacked photos too (scope image).
         protocol: ``corrected`` or ``thesis``.
         overwrite: Whether to begin anew where ``out`` holds a run.
         take_over: Whether to take a run that a process of another machine left locked.
         limit: Only the first photos with people.
-        batch_size: Crops inferred at a time; None for 16, on a GPU 128.
+        batch_size: Crops inferred at a time; None for 16, on a GPU 128. Of whole photos 1, on a GPU 8.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
         backend: ``torch``, ``openvino`` or ``onnxruntime``.
         precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
@@ -113,6 +118,8 @@ def attack(
     """
     from ..data.default import default_set, require
     from ..data.known import BY_NAME
+    from ..estimators.make import Options, what_it_sees
+    from ..estimators.reference import parse_size
     from ..estimators.scales import parse_scales
     from ..system.distributed import LAUNCHERS, joined
     from ..weights.zoo import find_model
@@ -125,7 +132,7 @@ def attack(
         _check_targets(targets)
     sizes, places = [_radius(radius) for radius in radii], [_placement(text) for text in placements]
     for option, value, known in (
-        ("scope", scope, ("person", "image")),
+        ("scope", scope or "person", ("person", "image")),
         ("protocol", protocol, ("corrected", "thesis")),
         ("evaluator", evaluator, ("exact", "pycocotools")),
         ("backend", backend, ("torch", "openvino", "onnxruntime")),
@@ -138,6 +145,12 @@ def attack(
     if (scope, protocol) == ("image", "thesis"):
         raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
     pyramid = parse_scales(list(scales))
+    photos = what_it_sees(chosen, Options(trust_config=trust_config)) == "photo"
+    if photos:
+        _check_photo_options(chosen.name, boxes, scope, protocol, scales)
+    elif crop is not None:
+        raise OccbenchError(f"--crop is for models that see whole photos, but {chosen.name!r} has crops of its own")
+    scope, reference = scope or ("image" if photos else "person"), None if crop is None else parse_size(crop)
     detector = _detector(boxes, detector_checkpoint, detector_score)
     if redetect and not (scope == "image" and detector):
         raise OccbenchError(
@@ -148,9 +161,16 @@ def attack(
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
     from ..runs import check_out, default_folder
+    from ..runs.place import WHOLE_PHOTOS
     from ..system.progress import Progress
 
-    folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), boxes, scope)
+    folder = (
+        Path(out)
+        if out is not None
+        else default_folder(
+            chosen.name, checkpoint, str(data), *((WHOLE_PHOTOS, "person") if photos else (boxes, scope))
+        )
+    )
     check_out(folder, overwrite)
     show, as_json = (None, True) if progress == "json" else (progress, False)
     pictures = None if images is None else Path(images)
@@ -164,9 +184,9 @@ def attack(
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
     chosen.require_keypoints_of(dataset.skeleton)
     suite = _suite(dataset.skeleton, kinds, targets, sizes, places)
-    dataset = check_photos(dataset, skip_unreadable, every=detector is not None)
+    dataset = check_photos(dataset, skip_unreadable, every=photos or detector is not None)
 
-    from ..estimators.make import Options, make_estimator
+    from ..estimators.make import make_estimator
     from ..estimators.pose_model import pick_device
     from ..inference.engine import Settings
     from ..jobs.detections import Finder, with_detector
@@ -203,7 +223,7 @@ def attack(
             Settings(
                 protocol,
                 seed,
-                batch_size or (128 if on_gpu else 16),
+                batch_size or ((8 if on_gpu else 1) if photos else (128 if on_gpu else 16)),
                 (8 if on_gpu else 1) if workers is None else workers,
                 scope=scope,
             ),
@@ -215,6 +235,7 @@ def attack(
             partial(_seeing_again, dataset, place, trust_checkpoint, trust_config) if redetect else None,
             name,
             tune,
+            reference,
         )
 
         def report(made: Path) -> Path:
@@ -227,6 +248,23 @@ def attack(
     for line in warnings_of(near_0(float(run.cells["value"].iloc[0]), manifest["data"]["n_persons"])):
         shown.note(line)
     return run
+
+
+def _check_photo_options(model: str, boxes: str, scope: str | None, protocol: str, scales: Sequence[str]) -> None:
+    """Refuse what says how crops are had, where a model sees whole photos.
+
+    Raises:
+        OccbenchError: One of them is given.
+    """
+    why = f"{model!r} sees whole photos and finds the people itself"
+    if boxes != "gt":
+        raise OccbenchError(f"--boxes {boxes} is for models that are given one person's crop, but {why}: leave it out")
+    if scope == "person":
+        raise OccbenchError(f"--scope person hides one person in their crop, but {why}: leave it out")
+    if protocol == "thesis":
+        raise OccbenchError(f"--protocol thesis has the rules of crops, but {why}: leave it out")
+    if scales:
+        raise OccbenchError(f"--scales averages the heatmaps of one person's crop, but {why}: leave it out")
 
 
 def _radius(given: float | str) -> float:

@@ -56,9 +56,19 @@ def attack(
         typer.Option("--detector-score", min=0, max=1, help="Leave out boxes below it; by default none that it gives."),
     ] = None,
     scope: Annotated[
-        str,
-        typer.Option("--scope", help="person: who is in the crop; image: everybody labelled, in the photo itself."),
-    ] = "person",
+        str | None,
+        typer.Option(
+            "--scope",
+            help="person: who is in the crop; image: everybody labelled, in the photo itself. [person; of models that "
+            "see whole photos image]",
+        ),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            "--crop", help="Of models that see whole photos: WxH of the crop that radii are said in. [192x256]"
+        ),
+    ] = None,
     redetect: Annotated[
         bool,
         typer.Option("--redetect", help="With --scope image: the detector sees the attacked photos, too."),
@@ -75,7 +85,8 @@ def attack(
     ] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N photos with people.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=1, help="Crops inferred at a time. [16; on a GPU 128]")
+        int | None,
+        typer.Option("--batch-size", min=1, help="Crops inferred at a time. [16; on a GPU 128; photos 1; 8]"),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     backend: Annotated[str, typer.Option("--backend", help="torch, openvino or onnxruntime.")] = "torch",
@@ -150,6 +161,7 @@ def attack(
         detector_checkpoint=detector_checkpoint,
         detector_score=detector_score,
         scope=scope,
+        crop=crop,
         redetect=redetect,
         protocol=protocol,
         overwrite=overwrite,

@@ -20,11 +20,12 @@ from ..data.persons import Dataset, Photo
 from ..data.photos import check_photos
 from ..estimators.config import read_config
 from ..estimators.crops import CropPipeline
+from ..estimators.reference import reference_crops
 from ..inference.predictions import cell_slug
 from ..inference.scenes import cut_scenes, cut_subjects
 from ..runs import durable
 from ..runs.identity import persons_sha256, photos_sha256
-from ..runs.manifest import Manifest, read_manifest
+from ..runs.manifest import Manifest, crop_size, read_manifest, sees_photos
 from ..runs.source import dataset_of
 from ..runs.store import read_geometry
 from ..system.errors import OccbenchError
@@ -129,6 +130,8 @@ def _dataset(run: Path, manifest: Manifest, data: Path | None, images: Path | No
 
 def _pipeline(manifest: Manifest, model: str | None, trust_config: bool) -> CropPipeline:
     """What cut the run's crops."""
+    if sees_photos(manifest):
+        return reference_crops(crop_size(manifest))
     name = manifest["model"]["name"]
     if model is None:
         try:

@@ -70,6 +70,18 @@ def read_manifest(folder: Path) -> Manifest:
     return content
 
 
+def crop_size(manifest: Manifest) -> tuple[int, int]:
+    """Width and height, px, of the crops that a run's attacks are said in: the model's own, or the reference crops."""
+    model = manifest["model"]
+    width, height = model.get("crop") or model["input_size"]
+    return width, height
+
+
+def sees_photos(manifest: Manifest) -> bool:
+    """Whether a run's model sees whole photos, and needs no boxes."""
+    return bool(manifest["model"].get("sees") == "photo")
+
+
 def _from_1(content: Manifest) -> Manifest:
     """Schema 1 was written whole or not at all, knew one backend, and had predictions as COCO JSON without hashes."""
     backend = {"name": "torch", "precision": "fp32", "device": content.get("device", "cpu")}
