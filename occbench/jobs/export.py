@@ -26,9 +26,10 @@ def export(run: Path, form: str, out: Path) -> list[Path]:
     """Write a run in another format.
 
     ``coco``: COCO keypoint results of every cell as they were evaluated (scored and thinned out by OKS-NMS; of models
-    that see whole photos everybody whom they found), which `occbench evaluate` and pycocotools read; for data that is scored by one pose per annotated person (PCKh, PCK, PDJ)
-    those of every person, with their ``annotation_id``. ``csv``: cells.csv and one predictions.csv with a row per cell
-    and box. ``parquet``: the same two, typed. ``latex``: the drop of AP by target and fill, with its interval
+    that see whole photos everybody whom they found), which `occbench evaluate` and pycocotools read; for data that is
+    scored by one pose per annotated person (PCKh, PCK, PDJ) those of every person, with their ``annotation_id``.
+    ``csv``: cells.csv and one predictions.csv with a row per cell and box. ``parquet``: the same two,
+    typed. ``latex``: the drop of AP by target and fill, with its interval
     (booktabs).
 
     Args:
