@@ -93,8 +93,8 @@ def run_photos(
             clean: CellPredictions | None = None
             if not sink.has(None, chunk):
                 piece = _clean_piece(view, skeleton, model)
-                clean = piece.cell
                 yield piece, view
+                clean = piece.cell  # filled by now
 
             def hide(attack: Attack, view: _View = view) -> _Piece:
                 return _hide(view, attack, skeleton, settings.seed, reference, model)
