@@ -62,7 +62,7 @@ def narrow_rtmo(config: Any) -> None:
     model.neck.projector.update(in_channels=[64, 64], out_channels=64)
     model.head.head_module_cfg.update(in_channels=64, cls_feat_channels=64, pose_vec_channels=64)
     model.head.dcc_cfg.in_channels = 64
-    model.test_cfg.update(input_size=(SIDE, SIDE), score_thr=0.6, nms_thr=0.3)
+    model.test_cfg.update(input_size=(SIDE, SIDE), score_thr=0.7, nms_thr=0.3)
 
 
 def spread_ae(net: Any) -> None:
