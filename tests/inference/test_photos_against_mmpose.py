@@ -56,7 +56,7 @@ def test_what_is_found_and_its_ap_are_those_of_mmpose(kind: str, tmp_path: Path)
     model = files.load()
     dataset = annotate(model, photos, tmp_path / "annotations.json")
     reference = reference_crops((192, 256))
-    cells, _ = predict_photos(model, reference, dataset, ATTACKS, Settings(batch_size=2, scope="image"))
+    cells, _ = predict_photos(model, reference, dataset, ATTACKS, Settings(batch_size=1, scope="image"))
     assert our_ap(dataset, cells[0]) > 0.05
     for cell in cells:
         images = tmp_path / "images"
