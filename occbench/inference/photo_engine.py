@@ -93,8 +93,8 @@ def run_photos(
             clean: CellPredictions | None = None
             if not sink.has(None, chunk):
                 piece = clean_piece(view, skeleton, model)
-                clean = piece.cell
                 yield piece, view
+                clean = piece.cell  # filled by now
 
             def painted(attack: Attack, view: View = view) -> Piece:
                 return hide(view, attack, skeleton, settings.seed, reference, model)

@@ -87,7 +87,7 @@ def subjects_of(
     return tuple(subject_of(there.get(id(person)) or pipeline.cut(person, picture)) for person in people)
 
 
-def cutsubjects_of(
+def cut_subjects(
     pipeline: CropPipeline, photo: Photo, people: Sequence[Person]
 ) -> tuple[np.ndarray, tuple[Subject, ...]]:
     """A decoded photo, (H, W, 3) uint8 BGR, and the labelled persons of it."""
@@ -160,6 +160,6 @@ def attacked_crop(
 ) -> np.ndarray:
     """One crop, (h, w, 3) uint8, out of its photo under an attack; arguments as above."""
     photo = crop.person.photo
-    picture, subjects = cutsubjects_of(pipeline, photo, people.get(photo.id, ()))
+    picture, subjects = cut_subjects(pipeline, photo, people.get(photo.id, ()))
     scene = Scene(picture, (crop,), subjects)
     return next(hide_in_photo(scene, attack, skeleton, seed, pipeline)).image

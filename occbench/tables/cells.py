@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,9 +16,17 @@ from ..inference.predictions import CellPredictions, to_crop
 from .attraction import attraction
 from .finished import FinishedRun
 from .rows import Row
-from .table import CELL, RUN, Column, PerCell, bounds, number, text
+from .table import CELL, RUN, WHOLE_PHOTOS, Column, PerCell, bounds, number, text
 
 _AP = "empty where the data set has another metric"
+
+_FOUND: Mapping[str, Column] = {
+    "found": number("share of the persons whom a prediction was matched to; of a keypoint, of those who have it"),
+    **bounds("found", "`found`"),
+    "drop_found": number("`found` clean minus attacked, points: who is lost altogether"),
+    **bounds("drop_found", "`drop_found`, points, paired by photo"),
+    "p_found": number("two-sided p for no `drop_found`"),
+}
 
 
 class Cells(PerCell):
@@ -61,10 +71,15 @@ class Cells(PerCell):
         "family": text("the drops that are adjusted together: of one level, radius and placement, and one question"),
         **bounds("drop_remaining", "`drop_remaining`, points, paired by photo"),
         "p_remaining": number("two-sided p for no `drop_remaining`"),
+        **{name: replace(column, only=WHOLE_PHOTOS) for name, column in _FOUND.items()},
     }
 
     def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
         """See :class:`~.table.PerCell`."""
+        found = run.found.columns(cell) if run.found is not None else itertools.repeat({})
+        return [row | columns for row, columns in zip(self._judged(run, cell), found, strict=False)]
+
+    def _judged(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
         if cell.attack is None:
             return run.judge.rows(None)
         skeleton, level = run.dataset.skeleton, cell.attack.level

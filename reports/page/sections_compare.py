@@ -101,7 +101,7 @@ def _facts(runs: Sequence[Run], compared: Sequence[Compared]) -> list[tuple[str,
     facts.append(("Data", "; ".join(data)))
     facts.append(("Boxes", listed(dict.fromkeys(_boxes_words(run) for run in runs))))
     hidden = dict.fromkeys(
-        f"one {level} at a time, {'r =' if level == 'keypoint' else 'margin'} {part.radius:g} px of the network's input"
+        f"one {level} at a time, {'r =' if level == 'keypoint' else 'margin'} {part.radius:g} px{_of_what(run)}"
         for level in LEVELS
         for run in runs
         if (part := main_slice(run, level)) is not None
@@ -119,6 +119,10 @@ def _facts(runs: Sequence[Run], compared: Sequence[Compared]) -> list[tuple[str,
     return facts
 
 
+def _of_what(run: Run) -> str:
+    return "" if run.manifest.model.sees_photos else " of the network's input"
+
+
 _SCOPES = {"person": "the person in the crop", "image": "everybody in the photo"}
 
 
@@ -131,7 +135,7 @@ def comparison_notes(runs: Sequence[Run]) -> list[str]:
     """What a reader must keep in mind when comparing ``runs``."""
     found = differences(runs)
     said = [f"These runs also differ in: {', '.join(found)}. Compare their drops with that in mind."] if found else []
-    sizes = dict.fromkeys(run.manifest.model.input_size for run in runs if run.manifest.model.input_size)
+    sizes = dict.fromkeys(run.manifest.model.measure for run in runs if run.manifest.model.measure)
     if len(sizes) > 1:
         listing = listed(f"{width} × {height}" for width, height in sizes)
         said.append(
@@ -266,6 +270,7 @@ def _training(
 
 def _boxes(runs: Sequence[Run], plots: PlotFolder) -> Iterator[Block]:
     """Figs 10, 13 and 14 of the thesis: the same model over several sources of boxes."""
+    runs = [run for run in runs if not run.manifest.model.sees_photos]
     boxes = list(dict.fromkeys(boxes_label(run) for run in runs))
     if len(boxes) < 2:
         return
