@@ -168,12 +168,26 @@ def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Seq
     Returns:
         None where the head, its codec or an option is none of those: MMPose itself must decode.
     """
+    if not set(test_cfg) <= OPTIONS:
+        return None
+    decoder = _decoder_of(head, test_cfg, flip_indices)
+    kept = test_cfg.get("output_keypoint_indices")
+    if decoder is None or kept is None:
+        return decoder
+    return replace(decoder, refine=partial(_some, decoder.refine, [int(i) for i in kept]))
+
+
+def _some(refine: Callable[[np.ndarray], Arrays], kept: list[int], table: np.ndarray) -> Arrays:
+    """Of all keypoints those that a model trained on several data sets has for this one, in its order."""
+    keypoints, scores = refine(table)
+    return keypoints[:, kept], scores[:, kept]
+
+
+def _decoder_of(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequence[int]) -> _Decoder | None:
     setup_mmpose()
     from mmpose.codecs import MSRAHeatmap, RegressionLabel, SimCCLabel, UDPHeatmap
     from mmpose.models.heads import CPMHead, HeatmapHead, RegressionHead, RLEHead, RTMCCHead, SimCCHead, ViPNASHead
 
-    if not set(test_cfg) <= OPTIONS or test_cfg.get("output_keypoint_indices") is not None:
-        return None
     mirror = tuple(int(i) for i in flip_indices) if test_cfg.get("flip_test", False) else None
     codec: Any = getattr(head, "decoder", None)
     head_type, codec_type = type(head), type(codec)
@@ -225,7 +239,7 @@ def _reading(codec: Any, msra: bool) -> _Reading:
 
 def _heatmap_decoder(
     reading: _Reading, channels: int, test_cfg: Mapping[str, Any], mirror: Mirror | None
-) -> Decoder | None:
+) -> _Decoder | None:
     codec, combined = reading.codec, reading.fields == 3
     mode = "udp_combined" if combined else "heatmap"
     if mirror is not None and (
@@ -281,7 +295,7 @@ def _index(mirror: Mirror, device: torch.device) -> torch.Tensor:
 # SimCC
 
 
-def _simcc_decoder(codec: Any, channels: int, mirror: Mirror | None) -> Decoder | None:
+def _simcc_decoder(codec: Any, channels: int, mirror: Mirror | None) -> _Decoder | None:
     if codec.decode_visibility or len(codec.sigma) != 2 or (mirror is not None and len(mirror) != channels):
         return None
     sizes = tuple(_simcc_kernel(sigma) for sigma in codec.sigma) if codec.use_dark else ()
@@ -345,7 +359,7 @@ def _simcc_step(maxima: np.ndarray, highest: np.ndarray, near: np.ndarray) -> np
 # Regression
 
 
-def _regression_decoder(codec: Any, joints: int, test_cfg: Mapping[str, Any], mirror: Mirror | None) -> Decoder | None:
+def _regression_decoder(codec: Any, joints: int, test_cfg: Mapping[str, Any], mirror: Mirror | None) -> _Decoder | None:
     refine = partial(_refine_coordinates, codec)
     if mirror is None:
         return _Decoder(lambda raw: _activated(raw[0]), refine, None)
