@@ -120,6 +120,8 @@ def attack(
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     _check_kinds(kinds)
     chosen = find_model(model)
+    if chosen.missing:
+        raise OccbenchError(f"model {chosen.name!r} cannot be built: {chosen.missing}")
     data = data or default_set(chosen.name, chosen.dataset)
     if not str(data).endswith((".yaml", ".yml")):  # these bring targets of their own
         _check_targets(targets)

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..system.errors import OccbenchError, quoted, unknown_name
-from ..system.openmmlab import installed_config, mmpose_configs
+from ..system.openmmlab import installed_config, mmpose_configs, without
 
 if TYPE_CHECKING:
     from ..attacks import Skeleton
@@ -44,6 +44,7 @@ class ZooModel:
         source: What makes an estimator of it: a key of :data:`occbench.estimators.make.MAKERS`.
         weights: File name of weights that ship in this package, or empty.
         note: What a user should know before choosing it.
+        needs: Packages besides MMPose that its config takes parts from.
     """
 
     name: str
@@ -54,6 +55,12 @@ class ZooModel:
     source: str = "mmpose"
     weights: str = ""
     note: str = ""
+    needs: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be built here, and how to mend that; empty where nothing is missing."""
+        return next((without(package) for package in self.needs if importlib.util.find_spec(package) is None), "")
 
     @property
     def config_path(self) -> Path:
@@ -139,14 +146,31 @@ _MODELS = (
     ZooModel("hrnet", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py", ("hrnet-w32",)),
     ZooModel("hrnet-w32-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-384x288.py"),
     ZooModel("hrnet-w48", f"{_TOPDOWN}/coco/td-hm_hrnet-w48_8xb32-210e_coco-256x192.py"),
+    ZooModel("hrnet-w48-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w48_8xb32-210e_coco-384x288.py"),
+    ZooModel("hrnet-w32-dark", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_dark-8xb64-210e_coco-256x192.py"),
+    ZooModel("hrnet-w32-udp", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_udp-8xb64-210e_coco-256x192.py"),
+    ZooModel("litehrnet-18", f"{_TOPDOWN}/coco/td-hm_litehrnet-18_8xb64-210e_coco-256x192.py"),
+    ZooModel("litehrnet-30", f"{_TOPDOWN}/coco/td-hm_litehrnet-30_8xb64-210e_coco-256x192.py"),
     ZooModel("simplebaseline", f"{_TOPDOWN}/coco/td-hm_res50_8xb64-210e_coco-256x192.py", ("res50",)),
     ZooModel(
         "hourglass", f"{_TOPDOWN}/coco/td-hm_hourglass52_8xb32-210e_coco-256x256.py", note="MMPose's has one stack"
     ),
     ZooModel("deeppose", f"{_REGRESSION}/coco/td-reg_res50_8xb64-210e_coco-256x192.py", note="one stage, ResNet-50"),
     ZooModel("rle", f"{_REGRESSION}/coco/td-reg_res50_rle-8xb64-210e_coco-256x192.py"),
-    ZooModel("rtmpose-m", "body_2d_keypoint/rtmpose/coco/rtmpose-m_8xb256-420e_coco-256x192.py"),
-    ZooModel("vitpose-b", f"{_TOPDOWN}/coco/td-hm_ViTPose-base_8xb64-210e_coco-256x192.py"),
+    ZooModel("simcc", "body_2d_keypoint/simcc/coco/simcc_res50_8xb64-210e_coco-256x192.py", note="ResNet-50"),
+    ZooModel("mspn", f"{_TOPDOWN}/coco/td-hm_4xmspn50_8xb32-210e_coco-256x192.py", note="four stages"),
+    *(
+        ZooModel(f"rtmpose-{size}", f"body_2d_keypoint/rtmpose/coco/rtmpose-{size}_8xb256-420e_coco-256x192.py")
+        for size in "tsml"
+    ),
+    *(
+        ZooModel(
+            f"vitpose-{size[0]}",
+            f"{_TOPDOWN}/coco/td-hm_ViTPose-{size}_8xb64-210e_coco-256x192.py",
+            needs=("mmpretrain",),
+        )
+        for size in ("small", "base", "large", "huge")
+    ),
     ZooModel("tinypose-256x192", OWN + "tinypose_256x192.py", note="weights are given with --checkpoint"),
     ZooModel("tinypose-128x96", OWN + "tinypose_128x96.py", note="weights are given with --checkpoint"),
     *(
