@@ -44,6 +44,7 @@ class ZooModel:
         source: What makes an estimator of it: a key of :data:`occbench.estimators.make.MAKERS`.
         weights: File name of weights that ship in this package, or empty.
         note: What a user should know before choosing it.
+        specification: Of an ONNX file, which is the ``config``: a YAML file, or the name of a ready one; None: none.
         needs: Packages besides MMPose that its config takes parts from.
     """
 
@@ -55,6 +56,7 @@ class ZooModel:
     source: str = "mmpose"
     weights: str = ""
     note: str = ""
+    specification: str | None = None
     needs: tuple[str, ...] = ()
 
     @property
@@ -97,6 +99,8 @@ class ZooModel:
     @property
     def checkpoint(self) -> str | None:
         """The weights: a file of this package, or the address that MMPose's metafile gives. None: there are none."""
+        if self.source == "onnx":
+            return self.config
         if self.weights:
             return str(Path(str(importlib.resources.files("occbench"))) / "assets" / self.weights)
         address = self._metafile_entry().get("Weights")
@@ -121,7 +125,7 @@ class ZooModel:
             )
 
     def _metafile_entry(self) -> Mapping[str, Any]:
-        return {} if self.config.startswith(OWN) else metafile_entry(self.config_path)
+        return {} if self.config.startswith(OWN) or self.source != "mmpose" else metafile_entry(self.config_path)
 
 
 _MODELS = (
@@ -219,16 +223,25 @@ def list_models() -> tuple[ZooModel, ...]:
     return _MODELS
 
 
-def find_model(name_or_path: str) -> ZooModel:
-    """The model of that name, or an anonymous one for the path of an MMPose config.
+def find_model(name_or_path: str, specification: str | None = None) -> ZooModel:
+    """The model of that name, or an anonymous one for the path of an MMPose config or an ONNX file.
 
     Args:
         name_or_path: A name or alias of the zoo, the name of a config that MMPose installs (without ``.py``), or the
-            path of a config file, which must end in ``.py``.
+            path of a config file, which must end in ``.py``, or of an ONNX file, which must end in ``.onnx``.
+        specification: Of an ONNX file: a YAML file, or the name of a ready one.
 
     Raises:
-        OccbenchError: No such model (naming the nearest ones) or no such file.
+        OccbenchError: No such model (naming the nearest ones) or no such file, or a specification is none of its.
     """
+    if name_or_path.endswith(".onnx"):
+        path = Path(name_or_path).expanduser()
+        if not os.path.isfile(path):
+            raise OccbenchError(f"there is no ONNX file {quoted(name_or_path, 300)}")
+        file = {"dataset": "unknown", "sees": "", "source": "onnx", "specification": specification}
+        return ZooModel(path.stem, str(path.resolve()), **file)  # type: ignore[arg-type]
+    if specification is not None:
+        raise OccbenchError(f"--spec describes an ONNX file (--model FILE.onnx), but --model is {name_or_path!r}")
     by_name = {name: model for model in _MODELS for name in (model.name, *model.aliases)}
     if name_or_path in by_name:
         return by_name[name_or_path]
