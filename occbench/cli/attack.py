@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def attack(
-    model: Annotated[str, typer.Option("--model", help="A name of `occbench ls models`, an MMPose config.py, or a FILE.onnx.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A name of `occbench ls models`, an MMPose config.py, or a FILE.onnx.")
+    ],
     kind: Annotated[
         list[str], typer.Option("--kind", help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all.")
     ],
@@ -83,7 +85,8 @@ def attack(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     backend: Annotated[
-        str | None, typer.Option("--backend", help="torch, openvino or onnxruntime. [torch; of a FILE.onnx onnxruntime]")
+        str | None,
+        typer.Option("--backend", help="torch, openvino or onnxruntime. [torch; for ONNX files onnxruntime]"),
     ] = None,
     precision: Annotated[
         str, typer.Option("--precision", help="fp32, tf32, bf16 or fp16; reduced ones are compared with fp32.")

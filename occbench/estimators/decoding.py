@@ -201,14 +201,8 @@ def _decoder_of(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequ
 
 
 def decoder_of(codec: Any, test_cfg: Mapping[str, Any], flip_indices: Sequence[int]) -> Decoder | None:
-    """The decoder of outputs that no head of MMPose made, one map or pair of vectors per keypoint.
-
-    Args:
-        codec: MSRAHeatmap, UDPHeatmap (of Gaussians) or SimCCLabel.
-        test_cfg: As of MMPose's estimators.
-        flip_indices: For each keypoint, which one it is in the mirror.
-    """
-    mirror = tuple(int(i) for i in flip_indices) if test_cfg.get("flip_test", False) else None
+    """The decoder of outputs that no head of MMPose made; ``codec`` is MSRAHeatmap, UDPHeatmap or SimCCLabel."""
+    mirror = tuple(flip_indices) if test_cfg.get("flip_test", False) else None
     if type(codec).__name__ == "SimCCLabel":
         return _simcc_decoder(codec, len(flip_indices), mirror)
     reading = _reading(codec, type(codec).__name__ == "MSRAHeatmap")

@@ -113,7 +113,7 @@ def _onnx(model: ZooModel, weights: Path, options: Options) -> CropEstimator | P
     from .onnx.specification import read_specification
 
     if options.scales:
-        raise OccbenchError("--scales averages the heatmaps of MMPose's models, not those of an ONNX file: leave it out")
+        raise OccbenchError("--scales averages heatmaps of MMPose's models, not of an ONNX file: leave it out")
     made = OnnxPhotos if what_it_sees(model, options) == "photo" else OnnxCrops
     return made(weights, read_specification(model.specification), options.device, options.flip)
 

@@ -260,3 +260,14 @@ def coordinates(rng: np.random.Generator, numbers: int) -> Raw:
 def test_regression(kind: str, numbers: int, flip: bool, shift: dict[str, Any]) -> None:
     make = partial(coordinates, numbers=numbers)
     compare(regression_head(kind), {"flip_test": flip, **shift}, make)
+
+
+def test_a_model_of_several_data_sets_gives_the_keypoints_of_one() -> None:
+    """MMPose selects them after decoding."""
+    head, kept = heatmap_head(CODECS["msra"]), [2, 0]
+    raw = to_raw(peaked(np.random.default_rng(2)))
+    every, some = find_decoder(head, {}, MIRROR), find_decoder(head, {"output_keypoint_indices": kept}, MIRROR)
+    assert every is not None
+    assert some is not None
+    for whole, part in zip(every(raw, None), some(raw, None), strict=True):
+        np.testing.assert_array_equal(part, whole[:, kept])

@@ -102,7 +102,7 @@ class Specification(BaseModel):
             raise ValueError("aspect: stretch and udp: true exclude each other")
         if self.flip and self.output == "persons":
             raise ValueError("flip is for networks that see one person's crop, not for output: persons")
-        if self.output == "simcc" and self.refine == "quarter" or self.output == "heatmaps" and self.refine == "none":
+        if (self.output, self.refine) in (("simcc", "quarter"), ("heatmaps", "none")):
             raise ValueError(f"refine: {self.refine} is not for output: {self.output}")
         if isinstance(self.keypoints, str) and self.flip_pairs is not None:
             raise ValueError("flip_pairs are for keypoints that are given by their names")
