@@ -117,10 +117,12 @@ def measured(path: Path, dataset: Dataset, folder: Path) -> dict[str, Any]:
         model = PoseModel(path, weights)
         noted: list[str] = []
         model.use("torch", sample=list(model.crops.cut_all(dataset.persons)), say=noted.append)
+        predict_cells(model, dataset.persons, [HIDDEN], COCO)
         row |= {"decoding": model.about_backend()["decoding"], "notes": noted}
         theirs = MMPose(config, weights, dataset.annotations, dataset.images, folder).run([None, HIDDEN])
     except Exception as error:  # whatever a family cannot do belongs into the table
-        return row | {"error": (str(error).strip().splitlines() or [type(error).__name__])[0][:300]}
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        return row | {"error": f"MMPose's own loop stops: {said}" if "decoding" in row else said}
     row["px"] = differences(model, dataset, theirs)
     if model._decoder is not None and max(row["px"]) > EQUAL:
         model._backend = Plain(model._model)
@@ -152,7 +154,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         what = f"{row.get('head', '')}, {row.get('codec', '')}".strip(", ")
         if "error" in row:
-            lines.append(f"| {row['config']} | {what} | - | {row['error']} |")
+            lines.append(f"| {row['config']} | {what} | {row.get('decoding', '-')} | {row['error']} |")
             continue
         px = row.get("px_same_network", row["px"])
         text = ", ".join("0" if value == 0 else f"{value:.0e}" for value in px)

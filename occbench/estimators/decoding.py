@@ -34,6 +34,7 @@ from .heatmaps import (
     search_udp_combined,
     table_of,
 )
+from .kept import keep, mirror_of_all
 
 if TYPE_CHECKING:
     import torch
@@ -170,17 +171,12 @@ def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Seq
     """
     if not set(test_cfg) <= OPTIONS:
         return None
-    decoder = _decoder_of(head, test_cfg, flip_indices)
     kept = test_cfg.get("output_keypoint_indices")
-    if decoder is None or kept is None:
-        return decoder
-    return replace(decoder, refine=partial(_some, decoder.refine, [int(i) for i in kept]))
-
-
-def _some(refine: Callable[[np.ndarray], Arrays], kept: list[int], table: np.ndarray) -> Arrays:
-    """Of all keypoints those that a model trained on several data sets has for this one, in its order."""
-    keypoints, scores = refine(table)
-    return keypoints[:, kept], scores[:, kept]
+    if kept is None:
+        return _decoder_of(head, test_cfg, flip_indices)
+    channels = getattr(head, "out_channels", None) or getattr(head, "num_joints", 0)
+    decoder = _decoder_of(head, test_cfg, mirror_of_all(flip_indices, kept, channels))
+    return None if decoder is None else replace(decoder, refine=keep(decoder.refine, kept))
 
 
 def _decoder_of(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequence[int]) -> _Decoder | None:

@@ -271,3 +271,18 @@ def test_a_model_of_several_data_sets_gives_the_keypoints_of_one() -> None:
     assert some is not None
     for whole, part in zip(every(raw, None), some(raw, None), strict=True):
         np.testing.assert_array_equal(part, whole[:, kept])
+
+
+def test_the_mirror_knows_the_keypoints_that_are_kept() -> None:
+    """With a flip test MMPose stops, for the data set has fewer keypoints than the model."""
+    head, kept = heatmap_head(CODECS["msra"], channels=5), [4, 1, 2]  # MIRROR is of three
+    shape = (CROPS, 5, *SHAPE[2:])
+    rng = np.random.default_rng(3)
+    raw, flipped = (to_raw(rng.uniform(0, 1, shape)) for _ in range(2))
+    some = find_decoder(head, {"flip_test": True, "output_keypoint_indices": kept}, MIRROR)
+    few = find_decoder(heatmap_head(CODECS["msra"]), {"flip_test": True}, MIRROR)
+    assert some is not None
+    assert few is not None
+    expected = few(*(tuple(tensor[:, kept] for tensor in tensors) for tensors in (raw, flipped)))
+    for found, wanted in zip(some(raw, flipped), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
