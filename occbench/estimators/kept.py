@@ -1,4 +1,4 @@
-"""Models of several data sets: of more keypoints than a data set has, its own are kept (``output_keypoint_indices``)."""
+"""Models of several data sets: of their keypoints one data set's are kept (``output_keypoint_indices``)."""
 
 from __future__ import annotations
 

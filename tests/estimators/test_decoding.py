@@ -275,8 +275,8 @@ def test_a_model_of_several_data_sets_gives_the_keypoints_of_one() -> None:
 
 def test_the_mirror_knows_the_keypoints_that_are_kept() -> None:
     """With a flip test MMPose stops, for the data set has fewer keypoints than the model."""
-    head, kept = heatmap_head(CODECS["msra"], channels=5), [4, 1, 2]  # MIRROR is of three
-    shape = (CROPS, 5, *SHAPE[2:])
+    head, kept = heatmap_head(CODECS["msra"], channels=7), [4, 1, 6, 2, 0]  # MIRROR is of five
+    shape = (CROPS, 7, *SHAPE[2:])
     rng = np.random.default_rng(3)
     raw, flipped = (to_raw(rng.uniform(0, 1, shape)) for _ in range(2))
     some = find_decoder(head, {"flip_test": True, "output_keypoint_indices": kept}, MIRROR)
