@@ -20,6 +20,8 @@ from ..data.persons import Dataset, Photo
 from ..data.photos import check_photos
 from ..estimators.config import read_config
 from ..estimators.crops import CropPipeline
+from ..estimators.onnx.crop_model import pipeline_of
+from ..estimators.onnx.specification import parsed
 from ..inference.predictions import cell_slug
 from ..inference.scenes import cut_scenes, cut_subjects
 from ..runs import durable
@@ -130,6 +132,9 @@ def _dataset(run: Path, manifest: Manifest, data: Path | None, images: Path | No
 def _pipeline(manifest: Manifest, model: str | None, trust_config: bool) -> CropPipeline:
     """What cut the run's crops."""
     name = manifest["model"]["name"]
+    described = manifest["backend"].get("specification")  # of an ONNX file
+    if described is not None:
+        return pipeline_of(parsed(described, f"the specification of run {name!r}"))
     if model is None:
         try:
             path = find_model(name).config_path

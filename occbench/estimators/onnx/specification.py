@@ -124,7 +124,19 @@ def read_specification(source: str | None) -> Specification:
     """
     if source is None:
         return Specification()
-    values, what = _values(source, ())
+    return parsed(*_values(source, ()))
+
+
+def parsed(values: Any, what: str) -> Specification:
+    """A specification from plain values, as a run's manifest has it.
+
+    Args:
+        values: These.
+        what: Where they are from, for the message.
+
+    Raises:
+        OccbenchError: They are none.
+    """
     try:
         return Specification.model_validate(values)
     except ValidationError as error:
