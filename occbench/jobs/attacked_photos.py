@@ -20,7 +20,7 @@ from ..data.persons import Dataset, Photo
 from ..data.photos import check_photos
 from ..estimators.config import read_config
 from ..estimators.crops import CropPipeline
-from ..estimators.onnx.crop_model import pipeline_of
+from ..estimators.onnx.cropping import pipeline_of
 from ..estimators.onnx.specification import parsed
 from ..inference.predictions import cell_slug
 from ..inference.scenes import cut_scenes, cut_subjects

@@ -15,7 +15,8 @@ from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset
 from occbench.data.synthetic import generate
 from occbench.estimators.make import Options, make_estimator, what_it_sees
-from occbench.estimators.onnx.crop_model import OnnxCrops, OnnxFile, pipeline_of
+from occbench.estimators.onnx.crop_model import OnnxCrops, OnnxFile
+from occbench.estimators.onnx.cropping import pipeline_of
 from occbench.estimators.onnx.graph import sha256_of
 from occbench.estimators.onnx.photo_model import OnnxPhotos, persons_of
 from occbench.estimators.onnx.specification import READY, Specification, read_specification

@@ -13,7 +13,8 @@ from ...attacks import Skeleton
 from ...system.errors import OccbenchError
 from ..metainfo import Described
 from ..protocol import PhotoInput, PhotoPoses, Say, Sees
-from .crop_model import OnnxFile, dataset_of
+from .crop_model import OnnxFile
+from .cropping import dataset_of
 from .guess import columns_of, keypoints_of
 from .pictures import as_input
 from .specification import Specification
