@@ -186,7 +186,7 @@ ROWS = np.zeros((300, 56), np.float32)
 ROWS[0, :5] = 320, 320, 100, 200, 0.9
 ROWS[1, :5] = 322, 321, 100, 200, 0.8  # the same person
 ROWS[2, :5] = 100, 320, 80, 160, 0.7
-ROWS[3, :5] = 500, 320, 80, 160, 0.01  # nobody
+ROWS[3, :5] = 500, 320, 80, 160, 0.0005  # nobody
 ROWS[:, 5:] = np.random.default_rng(3).uniform(100, 500, (300, 51))
 
 
