@@ -116,7 +116,7 @@ def test_names_are_unique() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("hrnt", "hrnet"), ("tinypose", "tinypose-128x96"), ("vitpose", "vitpose-b")]
+    ("name", "near"), [("hrnt", "hrnet"), ("tinypose", "tinypose-128x96"), ("vitpose", "vitpose-s")]
 )
 def test_unknown_names_are_answered_with_near_ones(name: str, near: str) -> None:
     with pytest.raises(OccbenchError, match=f"unknown model '{name}'.*{near}"):
