@@ -174,7 +174,7 @@ def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Seq
     kept = test_cfg.get("output_keypoint_indices")
     if kept is None:
         return _decoder_of(head, test_cfg, flip_indices)
-    channels = getattr(head, "out_channels", None) or getattr(head, "num_joints", 0)
+    channels: Any = getattr(head, "out_channels", None) or getattr(head, "num_joints", 0)
     decoder = _decoder_of(head, test_cfg, mirror_of_all(flip_indices, kept, channels))
     return None if decoder is None else replace(decoder, refine=keep(decoder.refine, kept))
 

@@ -12,7 +12,7 @@ from mmpose.structures.bbox import get_warp_matrix
 
 
 @TRANSFORMS.register_module()
-class StretchedAffine(TopdownAffine):  # type: ignore[misc]
+class StretchedAffine(TopdownAffine):
     """As MMPose's TopdownAffine, for networks that were trained on distorted boxes."""
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

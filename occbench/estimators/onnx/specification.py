@@ -67,7 +67,7 @@ class Specification(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     output: Output | None = None
-    outputs: list[Name] | None = Field(None, min_length=1, max_length=8)
+    outputs: list[Name] | None = Field(default=None, min_length=1, max_length=8)
     keypoints: Literal["coco", "mpii"] | Annotated[list[Name], Field(min_length=1, max_length=1000)] = "coco"
     flip_pairs: list[Annotated[list[Name], Field(min_length=2, max_length=2)]] | None = None
     keep: Annotated[list[Annotated[int, Field(ge=0, lt=1000)]], Field(min_length=1)] | None = None
