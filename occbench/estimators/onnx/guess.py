@@ -129,7 +129,7 @@ _Found = tuple[list[str], dict[str, Any]] | None
 
 
 def _heatmaps(given: Specification, shapes: Shapes, size: tuple[int, int], count: int) -> _Found:
-    for name, shape in reversed(shapes.items()):  # of several stages the last
+    for name, shape in reversed(list(shapes.items())):  # of several stages the last
         if len(shape) != 3:
             continue
         for maps, channels, sides in (("nchw", shape[0], shape[1:]), ("nhwc", shape[2], shape[:2])):
