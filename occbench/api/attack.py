@@ -28,6 +28,7 @@ def attack(
     radii: Sequence[float | str] = (),
     placements: Sequence[str] = (),
     checkpoint: str | None = None,
+    spec: str | None = None,
     images: str | PathLike[str] | None = None,
     boxes: str = "gt",
     detector_checkpoint: str | None = None,
@@ -41,7 +42,7 @@ def attack(
     limit: int | None = None,
     batch_size: int | None = None,
     device: str = "auto",
-    backend: str = "torch",
+    backend: str | None = None,
     precision: str = "fp32",
     tune: str = "quick",
     workers: int | None = None,
@@ -65,7 +66,7 @@ def attack(
     A run that is there already goes on: what it has is not computed again. One of other content is refused.
 
     Args:
-        model: A name of ``occbench ls models``, or an MMPose config.
+        model: A name of ``occbench ls models``, an MMPose config, or an ONNX file.
         data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml); None for the one that the
             model is measured on: coco-val2017, mpii.
         kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
@@ -74,6 +75,8 @@ def attack(
         radii: Crop px: the disc's radius, or a part's margin; none for 6.
         placements: ``centred``, ``jittered``, ``decoys:N``, ``placebo`` (PROTOCOL section 8); none for centred.
         checkpoint: Weights: a file or an address; None for the model's own.
+        spec: Of an ONNX file, how it is used: a YAML file, or ``rtmpose``, ``vitpose``, ``hrnet``, ``simplebaseline``,
+            ``yolo-pose`` or ``movenet``; None where the file alone tells it.
         images: The image folder of an annotation file.
         boxes: ``gt``, ``jitter:S``, a COCO detections file, ``detector:NAME`` or ``detector:CONFIG.py``; models that
             see whole photos need none.
@@ -90,7 +93,7 @@ def attack(
         limit: Only the first photos with people.
         batch_size: Crops inferred at a time; None for 16, on a GPU 128. Of whole photos 1, on a GPU 8.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
-        backend: ``torch``, ``openvino`` or ``onnxruntime``.
+        backend: ``torch``, ``openvino`` or ``onnxruntime``; None for torch, and for ONNX Runtime of an ONNX file.
         precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
         tune: On a GPU: ``quick`` times a batch in several ways, once; ``off`` goes by a rule.
         workers: Threads that cut and attack crops; None for 1, on a GPU 8.
@@ -126,7 +129,12 @@ def attack(
 
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     _check_kinds(kinds)
-    chosen = find_model(model)
+    chosen = find_model(model, spec)
+    backend = backend or ("onnxruntime" if chosen.source == "onnx" else "torch")
+    if chosen.source == "onnx" and checkpoint is not None:
+        raise OccbenchError("an ONNX file has its weights in it: leave --checkpoint out")
+    if chosen.missing:
+        raise OccbenchError(f"model {chosen.name!r} cannot be built: {chosen.missing}")
     data = data or default_set(chosen.name, chosen.dataset)
     if not str(data).endswith((".yaml", ".yml")):  # these bring targets of their own
         _check_targets(targets)
@@ -187,6 +195,7 @@ def attack(
     dataset = check_photos(dataset, skip_unreadable, every=photos or detector is not None)
 
     from ..estimators.make import make_estimator
+    from ..estimators.onnx.graph import has_cuda
     from ..estimators.pose_model import pick_device
     from ..inference.engine import Settings
     from ..jobs.detections import Finder, with_detector
@@ -206,6 +215,8 @@ def attack(
         shown.say(f"loading {chosen.name}")
         weights = resolve(checkpoint, chosen)
         place = pick_device(device, ranks.local)
+        if chosen.source == "onnx" and device == "auto" and not has_cuda():
+            place = "cpu"
         if detector is not None:
             finder = Finder(
                 detector, detector_checkpoint, place, trust_checkpoint, trust_config, min_score=detector_score

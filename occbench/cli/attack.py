@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def attack(
-    model: Annotated[str, typer.Option("--model", help="A name of `occbench ls models`, or an MMPose config.py.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A name of `occbench ls models`, an MMPose config.py, or a FILE.onnx.")
+    ],
     kind: Annotated[
         list[str], typer.Option("--kind", help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all.")
     ],
@@ -31,6 +33,10 @@ def attack(
     ] = False,
     checkpoint: Annotated[
         str | None, typer.Option("--checkpoint", help="Weights: a file or an address; by default the model's own.")
+    ] = None,
+    spec: Annotated[
+        str | None,
+        typer.Option("--spec", help="Of a FILE.onnx: a SPEC.yaml, or rtmpose, vitpose, hrnet, yolo-pose, movenet."),
     ] = None,
     target: Annotated[
         list[str] | None, typer.Option("--target", help="Keypoint or part to hide; by default every one, a cell each.")
@@ -89,7 +95,10 @@ def attack(
         typer.Option("--batch-size", min=1, help="Crops inferred at a time. [16; on a GPU 128; photos 1; 8]"),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    backend: Annotated[str, typer.Option("--backend", help="torch, openvino or onnxruntime.")] = "torch",
+    backend: Annotated[
+        str | None,
+        typer.Option("--backend", help="torch, openvino or onnxruntime. [torch; for ONNX files onnxruntime]"),
+    ] = None,
     precision: Annotated[
         str, typer.Option("--precision", help="fp32, tf32, bf16 or fp16; reduced ones are compared with fp32.")
     ] = "fp32",
@@ -156,6 +165,7 @@ def attack(
         radii=_values(radius),
         placements=_values(placement),
         checkpoint=checkpoint,
+        spec=spec,
         images=images,
         boxes=boxes,
         detector_checkpoint=detector_checkpoint,

@@ -98,5 +98,25 @@ def _mmpose(model: ZooModel, weights: Path, options: Options) -> CropEstimator |
     )
 
 
-MAKERS: Mapping[str, Maker] = {"mmpose": Maker(_mmpose_sees, _mmpose)}
+def _onnx_sees(model: ZooModel, options: Options) -> Sees:
+    from .onnx.crop_model import OnnxFile
+    from .onnx.specification import read_specification
+
+    given = read_specification(model.specification)
+    output = given.output or OnnxFile(model.config_path, given).specification.output
+    return "photo" if output == "persons" else "crop"
+
+
+def _onnx(model: ZooModel, weights: Path, options: Options) -> CropEstimator | PhotoEstimator:
+    from .onnx.crop_model import OnnxCrops
+    from .onnx.photo_model import OnnxPhotos
+    from .onnx.specification import read_specification
+
+    if options.scales:
+        raise OccbenchError("--scales averages heatmaps of MMPose's models, not of an ONNX file: leave it out")
+    made = OnnxPhotos if what_it_sees(model, options) == "photo" else OnnxCrops
+    return made(weights, read_specification(model.specification), options.device, options.flip)
+
+
+MAKERS: Mapping[str, Maker] = {"mmpose": Maker(_mmpose_sees, _mmpose), "onnx": Maker(_onnx_sees, _onnx)}
 """By :attr:`~occbench.weights.zoo.ZooModel.source`."""

@@ -15,6 +15,8 @@ from ..data.persons import Dataset, Photo
 from ..data.photos import check_photos
 from ..estimators.config import read_config
 from ..estimators.crops import CropPipeline
+from ..estimators.onnx.cropping import pipeline_of
+from ..estimators.onnx.specification import parsed
 from ..estimators.reference import reference_crops
 from ..inference.predictions import cell_slug
 from ..inference.scenes import cut_scenes, cut_subjects
@@ -102,6 +104,9 @@ def _pipeline(manifest: Manifest, model: str | None, trust_config: bool) -> Crop
     if sees_photos(manifest):
         return reference_crops(crop_size(manifest))
     name = manifest["model"]["name"]
+    described = manifest["backend"].get("specification")  # of an ONNX file
+    if described is not None:
+        return pipeline_of(parsed(described, f"the specification of run {name!r}"))
     if model is None:
         try:
             path = find_model(name).config_path

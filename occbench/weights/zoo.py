@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..system.errors import OccbenchError, quoted, unknown_name
-from ..system.openmmlab import installed_config, mmpose_configs
+from ..system.openmmlab import installed_config, mmpose_configs, without
 
 if TYPE_CHECKING:
     from ..attacks import Skeleton
@@ -44,6 +44,8 @@ class ZooModel:
         source: What makes an estimator of it: a key of :data:`occbench.estimators.make.MAKERS`.
         weights: File name of weights that ship in this package, or empty.
         note: What a user should know before choosing it.
+        specification: Of an ONNX file, which is the ``config``: a YAML file, or the name of a ready one; None: none.
+        needs: Packages besides MMPose that its config takes parts from.
     """
 
     name: str
@@ -54,6 +56,13 @@ class ZooModel:
     source: str = "mmpose"
     weights: str = ""
     note: str = ""
+    specification: str | None = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be built here, and how to mend that; empty where nothing is missing."""
+        return next((without(package) for package in self.needs if importlib.util.find_spec(package) is None), "")
 
     @property
     def config_path(self) -> Path:
@@ -90,6 +99,8 @@ class ZooModel:
     @property
     def checkpoint(self) -> str | None:
         """The weights: a file of this package, or the address that MMPose's metafile gives. None: there are none."""
+        if self.source == "onnx":
+            return self.config
         if self.weights:
             return str(Path(str(importlib.resources.files("occbench"))) / "assets" / self.weights)
         address = self._metafile_entry().get("Weights")
@@ -114,7 +125,7 @@ class ZooModel:
             )
 
     def _metafile_entry(self) -> Mapping[str, Any]:
-        return {} if self.config.startswith(OWN) else metafile_entry(self.config_path)
+        return {} if self.config.startswith(OWN) or self.source != "mmpose" else metafile_entry(self.config_path)
 
 
 _MODELS = (
@@ -139,14 +150,31 @@ _MODELS = (
     ZooModel("hrnet", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py", ("hrnet-w32",)),
     ZooModel("hrnet-w32-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-384x288.py"),
     ZooModel("hrnet-w48", f"{_TOPDOWN}/coco/td-hm_hrnet-w48_8xb32-210e_coco-256x192.py"),
+    ZooModel("hrnet-w48-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w48_8xb32-210e_coco-384x288.py"),
+    ZooModel("hrnet-w32-dark", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_dark-8xb64-210e_coco-256x192.py"),
+    ZooModel("hrnet-w32-udp", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_udp-8xb64-210e_coco-256x192.py"),
+    ZooModel("litehrnet-18", f"{_TOPDOWN}/coco/td-hm_litehrnet-18_8xb64-210e_coco-256x192.py"),
+    ZooModel("litehrnet-30", f"{_TOPDOWN}/coco/td-hm_litehrnet-30_8xb64-210e_coco-256x192.py"),
     ZooModel("simplebaseline", f"{_TOPDOWN}/coco/td-hm_res50_8xb64-210e_coco-256x192.py", ("res50",)),
     ZooModel(
         "hourglass", f"{_TOPDOWN}/coco/td-hm_hourglass52_8xb32-210e_coco-256x256.py", note="MMPose's has one stack"
     ),
     ZooModel("deeppose", f"{_REGRESSION}/coco/td-reg_res50_8xb64-210e_coco-256x192.py", note="one stage, ResNet-50"),
     ZooModel("rle", f"{_REGRESSION}/coco/td-reg_res50_rle-8xb64-210e_coco-256x192.py"),
-    ZooModel("rtmpose-m", "body_2d_keypoint/rtmpose/coco/rtmpose-m_8xb256-420e_coco-256x192.py"),
-    ZooModel("vitpose-b", f"{_TOPDOWN}/coco/td-hm_ViTPose-base_8xb64-210e_coco-256x192.py"),
+    ZooModel("simcc", "body_2d_keypoint/simcc/coco/simcc_res50_8xb64-210e_coco-256x192.py", note="ResNet-50"),
+    ZooModel("mspn", f"{_TOPDOWN}/coco/td-hm_4xmspn50_8xb32-210e_coco-256x192.py", note="four stages"),
+    *(
+        ZooModel(f"rtmpose-{size}", f"body_2d_keypoint/rtmpose/coco/rtmpose-{size}_8xb256-420e_coco-256x192.py")
+        for size in "tsml"
+    ),
+    *(
+        ZooModel(
+            f"vitpose-{size[0]}",
+            f"{_TOPDOWN}/coco/td-hm_ViTPose-{size}_8xb64-210e_coco-256x192.py",
+            needs=("mmpretrain",),
+        )
+        for size in ("small", "base", "large", "huge")
+    ),
     ZooModel("tinypose-256x192", OWN + "tinypose_256x192.py", note="weights are given with --checkpoint"),
     ZooModel("tinypose-128x96", OWN + "tinypose_128x96.py", note="weights are given with --checkpoint"),
     *(
@@ -195,16 +223,25 @@ def list_models() -> tuple[ZooModel, ...]:
     return _MODELS
 
 
-def find_model(name_or_path: str) -> ZooModel:
-    """The model of that name, or an anonymous one for the path of an MMPose config.
+def find_model(name_or_path: str, specification: str | None = None) -> ZooModel:
+    """The model of that name, or an anonymous one for the path of an MMPose config or an ONNX file.
 
     Args:
         name_or_path: A name or alias of the zoo, the name of a config that MMPose installs (without ``.py``), or the
-            path of a config file, which must end in ``.py``.
+            path of a config file, which must end in ``.py``, or of an ONNX file, which must end in ``.onnx``.
+        specification: Of an ONNX file: a YAML file, or the name of a ready one.
 
     Raises:
-        OccbenchError: No such model (naming the nearest ones) or no such file.
+        OccbenchError: No such model (naming the nearest ones) or no such file, or a specification is none of its.
     """
+    if name_or_path.endswith(".onnx"):
+        path = Path(name_or_path).expanduser()
+        if not os.path.isfile(path):
+            raise OccbenchError(f"there is no ONNX file {quoted(name_or_path, 300)}")
+        file = {"dataset": "unknown", "sees": "", "source": "onnx", "specification": specification}
+        return ZooModel(path.stem, str(path.resolve()), **file)  # type: ignore[arg-type]
+    if specification is not None:
+        raise OccbenchError(f"--spec describes an ONNX file (--model FILE.onnx), but --model is {name_or_path!r}")
     by_name = {name: model for model in _MODELS for name in (model.name, *model.aliases)}
     if name_or_path in by_name:
         return by_name[name_or_path]
