@@ -29,6 +29,7 @@ def attack(
     placements: Sequence[str] = (),
     checkpoint: str | None = None,
     spec: str | None = None,
+    time_limit: float | None = None,
     images: str | PathLike[str] | None = None,
     boxes: str = "gt",
     detector_checkpoint: str | None = None,
@@ -66,7 +67,8 @@ def attack(
     A run that is there already goes on: what it has is not computed again. One of other content is refused.
 
     Args:
-        model: A name of ``occbench ls models``, an MMPose config, or an ONNX file.
+        model: A name of ``occbench ls models``, an MMPose config, an ONNX file, or a program of your own that writes
+            COCO results: ``command:PROGRAM {photos} {annotations} {out}``.
         data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml); None for the one that the
             model is measured on: coco-val2017, mpii.
         kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
@@ -77,6 +79,7 @@ def attack(
         checkpoint: Weights: a file or an address; None for the model's own.
         spec: Of an ONNX file, how it is used: a YAML file, or ``rtmpose``, ``vitpose``, ``hrnet``, ``simplebaseline``,
             ``yolo-pose`` or ``movenet``; None where the file alone tells it.
+        time_limit: Of a program: seconds that it has for a cell; None for a day.
         images: The image folder of an annotation file.
         boxes: ``gt``, ``jitter:S``, a COCO detections file, ``detector:NAME`` or ``detector:CONFIG.py``; models that
             see whole photos need none.
@@ -128,11 +131,15 @@ def attack(
     from ..weights.zoo import find_model
 
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
-    _check_kinds(kinds)
+    check_kinds(kinds)
     chosen = find_model(model, spec)
     backend = backend or ("onnxruntime" if chosen.source == "onnx" else "torch")
     if chosen.source == "onnx" and checkpoint is not None:
         raise OccbenchError("an ONNX file has its weights in it: leave --checkpoint out")
+    if not chosen.has_weights and checkpoint is not None:
+        raise OccbenchError("what runs elsewhere has its own weights: leave --checkpoint out")
+    if time_limit is not None and chosen.source != "command":
+        raise OccbenchError(f"--time-limit is for a program (--model command:...), but --model is {model!r}")
     if chosen.missing:
         raise OccbenchError(f"model {chosen.name!r} cannot be built: {chosen.missing}")
     data = data or default_set(chosen.name, chosen.dataset)
@@ -213,7 +220,7 @@ def attack(
         for line in warnings_of(dataset.findings) if ranks.first else ():
             shown.note(line)
         shown.say(f"loading {chosen.name}")
-        weights = resolve(checkpoint, chosen)
+        weights = resolve(checkpoint, chosen) if chosen.has_weights else chosen.config_path
         place = pick_device(device, ranks.local)
         if chosen.source == "onnx" and device == "auto" and not has_cuda():
             place = "cpu"
@@ -225,7 +232,7 @@ def attack(
         on_gpu = place.startswith("cuda")
         files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
         job = Job(
-            make_estimator(chosen, weights, Options(place, flip, trust_checkpoint, trust_config, pyramid)),
+            make_estimator(chosen, weights, Options(place, flip, trust_checkpoint, trust_config, pyramid, time_limit)),
             files,
             dataset,
             suite,
@@ -326,7 +333,28 @@ def _seeing_again(dataset: Dataset, device: str, trust: bool, trust_config: bool
     return Detector(files.config, files.checkpoint, device, trust, trust_config)
 
 
-def _check_kinds(kinds: Sequence[str]) -> None:
+def asked_attacks(
+    skeleton: Skeleton,
+    kinds: Sequence[str],
+    targets: Sequence[str],
+    radii: Sequence[float | str],
+    placements: Sequence[str],
+) -> list[Attack]:
+    """The attacks that options ask for; arguments as of :func:`attack`.
+
+    Raises:
+        OccbenchError: An option has a value that it cannot have.
+    """
+    check_kinds(kinds)
+    return _suite(skeleton, kinds, targets, [_radius(r) for r in radii], [_placement(text) for text in placements])
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Refuse kinds that there are not.
+
+    Raises:
+        OccbenchError: One of them is none.
+    """
     from ..attacks import GROUPS, KINDS
 
     if not kinds:

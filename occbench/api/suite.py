@@ -1,4 +1,4 @@
-"""``occbench suite`` and ``occbench evaluate --suite``: attacked photos for another machine, and a run of its results."""
+"""``occbench suite`` and ``occbench evaluate --suite``: attacked photos for elsewhere, and a run of the results."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def evaluate_suite(
     Raises:
         OccbenchError: The suite was changed, a cell has no results, or results that are none of its photos'.
     """
-    from ..estimators.outside import RESULTS, Given
+    from ..estimators.outside import Given
     from ..jobs.suite import read_suite, require_results
     from .attack import attack
 
@@ -110,7 +110,7 @@ def evaluate_suite(
     if any(placement != "centred" for placement in told.placements) and seed != told.seed:
         raise OccbenchError(f"the suite's places were drawn with seed {told.seed}: give --seed {told.seed}")
     return attack(
-        f"{RESULTS}{results}",
+        f"results:{results}",
         str(folder / told.truth),
         told.kinds,
         out,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .lists import values
+
 if TYPE_CHECKING:
     from ..api.run import Run
 
@@ -37,6 +39,9 @@ def attack(
     spec: Annotated[
         str | None,
         typer.Option("--spec", help="Of a FILE.onnx: a SPEC.yaml, or rtmpose, vitpose, hrnet, yolo-pose, movenet."),
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", min=0.1, help="Of a command: seconds for one cell. [a day]")
     ] = None,
     target: Annotated[
         list[str] | None, typer.Option("--target", help="Keypoint or part to hide; by default every one, a cell each.")
@@ -159,13 +164,14 @@ def attack(
     made = run(
         model,
         data,
-        _values(kind),
+        values(kind),
         out,
-        targets=_values(target),
-        radii=_values(radius),
-        placements=_values(placement),
+        targets=values(target),
+        radii=values(radius),
+        placements=values(placement),
         checkpoint=checkpoint,
         spec=spec,
+        time_limit=time_limit,
         images=images,
         boxes=boxes,
         detector_checkpoint=detector_checkpoint,
@@ -185,7 +191,7 @@ def attack(
         workers=workers,
         launcher=launcher,
         flip=flip,
-        scales=_values(scales),
+        scales=values(scales),
         seed=seed,
         bootstrap=bootstrap,
         evaluator=evaluator,
@@ -199,15 +205,11 @@ def attack(
         command=["occbench", *sys.argv[1:]],
     )
     if made is not None:
-        _print_summary(made, as_json)
+        print_summary(made, as_json)
 
 
-def _values(given: list[str] | None) -> list[str]:
-    """The values of an option that can be repeated, each of them possibly a list with commas."""
-    return [value.strip() for text in given or [] for value in text.split(",") if value.strip()]
-
-
-def _print_summary(run: Run, as_json: bool) -> None:
+def print_summary(run: Run, as_json: bool) -> None:
+    """Say what came out."""
     from ..tables.floor import nothing_to_lose
 
     out, page, manifest, table = run.folder, run.folder / "report.html", run.manifest, run.cells

@@ -81,7 +81,9 @@ class KeypointRCNN:
             OccbenchError: They are not COCO's.
         """
         if skeleton.keypoints != SKELETONS["coco"].keypoints:
-            raise OccbenchError(f"Keypoint R-CNN predicts the keypoints of COCO, but the data has those of {skeleton.name}")
+            raise OccbenchError(
+                f"Keypoint R-CNN predicts the keypoints of COCO, but the data has those of {skeleton.name}"
+            )
 
     @cached_property
     def weights_sha256(self) -> str:

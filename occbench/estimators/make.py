@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..system.errors import OccbenchError
 from ..weights.trust import check_config
@@ -23,6 +23,7 @@ class Options:
         trust: Unpickle the weights even where that can run code.
         trust_config: Let a config run code from elsewhere.
         scales: Of an image pyramid; empty for scale 1 alone.
+        time_limit: Seconds that a program has for a cell; None for a day.
     """
 
     device: str = "cpu"
@@ -30,6 +31,7 @@ class Options:
     trust: bool = False
     trust_config: bool = False
     scales: tuple[float, ...] = ()
+    time_limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,5 +120,34 @@ def _onnx(model: ZooModel, weights: Path, options: Options) -> CropEstimator | P
     return made(weights, read_specification(model.specification), options.device, options.flip)
 
 
-MAKERS: Mapping[str, Maker] = {"mmpose": Maker(_mmpose_sees, _mmpose), "onnx": Maker(_onnx_sees, _onnx)}
+def _torchvision(model: ZooModel, weights: Path, options: Options) -> PhotoEstimator:
+    from .keypoint_rcnn import KeypointRCNN
+
+    return KeypointRCNN(weights, options.device, options.flip, options.trust, options.scales)
+
+
+def _outside(model: ZooModel, weights: Path, options: Options) -> PhotoEstimator:
+    from .outside import TIME_LIMIT, Given, Program
+
+    if options.flip is not None or options.scales:
+        raise OccbenchError("what runs elsewhere has neither --flip nor --scales: leave them out")
+    made: Program | Given
+    if model.source == "command":
+        made = Program(model.config, TIME_LIMIT if options.time_limit is None else options.time_limit)
+    else:
+        made = Given(Path(model.config))
+    return cast(PhotoEstimator, made)  # but for predict, in place of which it answers for whole cells
+
+
+def _photo(model: ZooModel, options: Options) -> Sees:
+    return "photo"
+
+
+MAKERS: Mapping[str, Maker] = {
+    "mmpose": Maker(_mmpose_sees, _mmpose),
+    "onnx": Maker(_onnx_sees, _onnx),
+    "torchvision": Maker(_photo, _torchvision),
+    "command": Maker(_photo, _outside),
+    "results": Maker(_photo, _outside),
+}
 """By :attr:`~occbench.weights.zoo.ZooModel.source`."""

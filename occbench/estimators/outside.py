@@ -1,8 +1,8 @@
 """Estimators that run elsewhere: a program that is called for a folder of photos, or results that are there already.
 
-They see whole photos, all of a cell at once and as files, and answer with a COCO keypoint results file. What they are is
-nobody's business but theirs: the identity of their cells is the text of the command and the files that it names, or the
-content of the results.
+They see whole photos, all of a cell at once and as files, and answer with a COCO keypoint results file. What is in them
+is their own business: the identity of their cells is the text of the command and the files that it names, or the content
+of the results.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,17 +27,28 @@ from ..system.download import sha256
 from ..system.errors import OccbenchError, quoted
 from .protocol import Say, Sees
 
-PROGRAM = "command:"
-"""Begins the name of a model that is a program: ``command:PROGRAM {photos} {annotations} {out}``."""
-
-RESULTS = "results:"
-"""Begins the name of a model whose results are there: ``results:DIR``, with a file for each cell."""
-
 PLACES = ("photos", "annotations", "out")
 """What a command may name in braces."""
 
 TIME_LIMIT = 24 * 3600.0
 """Seconds that a program has for one cell, where nobody says."""
+
+
+OUTPUT_KEPT = 10_000
+"""Characters of what a program says that are kept."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered for a cell.
+
+    Attributes:
+        results: A COCO keypoint results file.
+        call: Of a program that was called: ``command``, ``exit_code``, ``seconds``, and the end of its ``output``.
+    """
+
+    results: Path
+    call: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ class Outside:
     keypoints: int | None = None
     flip = False
     scales: tuple[float, ...] = ()
-    meta: Mapping[str, Any] = {}  # noqa: RUF012  # never written to
+    meta: Mapping[str, Any] = {}  # never written to
     from_elsewhere: Sequence[str] = ()
     choice = None
     halvings = 0
@@ -92,7 +103,7 @@ class Outside:
         if (backend, precision) != ("torch", "fp32"):
             raise OccbenchError("what runs elsewhere chooses its own --backend and --precision: leave them out")
 
-    def answer(self, request: Request) -> Path:
+    def answer(self, request: Request) -> Answer:
         """The results file of a cell.
 
         Raises:
@@ -109,26 +120,22 @@ class Program(Outside):
         command: Its words, with ``{photos}``, ``{annotations}`` and ``{out}`` where the paths go; no shell sees it.
         limit: Seconds that it has for one cell.
 
-    Attributes:
-        calls: What became of it, in order: ``cell``, ``exit_code`` and ``seconds`` of each call.
-
     Raises:
         OccbenchError: The command cannot be split into words, or lacks a place.
     """
 
     command: str
     limit: float = TIME_LIMIT
-    calls: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         words = self._words
         if not words:
-            raise OccbenchError(f"--model {PROGRAM} names no program")
+            raise OccbenchError("--model command: names no program")
         for place in ("photos", "out"):
             if not any(f"{{{place}}}" in word for word in words):
                 raise OccbenchError(
-                    f"--model {quoted(PROGRAM + self.command)} does not say where {{{place}}} goes; for instance "
-                    f"'{PROGRAM}python mine.py {{photos}} {{annotations}} {{out}}'"
+                    f"--model {quoted(f'command:{self.command}')} does not say where {{{place}}} goes; for instance "
+                    f"'command:python mine.py {{photos}} {{annotations}} {{out}}'"
                 )
 
     @cached_property
@@ -136,13 +143,7 @@ class Program(Outside):
         try:
             return shlex.split(self.command)
         except ValueError as error:
-            raise OccbenchError(f"--model {quoted(PROGRAM + self.command)} is no command: {error}") from error
-
-    @property
-    def name(self) -> str:
-        """For tables: the script that it names, or the program."""
-        scripts = [word for word in self._words[1:] if Path(word).suffix and Path(word).is_file()]
-        return Path((scripts or self._words)[0]).stem
+            raise OccbenchError(f"--model {quoted(f'command:{self.command}')} is no command: {error}") from error
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -154,11 +155,11 @@ class Program(Outside):
         return total.hexdigest()
 
     def about_backend(self) -> dict[str, Any]:
-        """The command and what became of its calls, for the manifest."""
+        """The command, for the manifest."""
         told = {"name": "command", "version": self.weights_sha256[:12], "precision": "its own", "device": "its own"}
-        return {**told, "command": self.command, "calls": list(self.calls)}
+        return {**told, "command": self.command}
 
-    def answer(self, request: Request) -> Path:
+    def answer(self, request: Request) -> Answer:
         """Call the program for a cell.
 
         Raises:
@@ -179,9 +180,7 @@ class Program(Outside):
                     f"the program {quoted(words[0])} cannot be started: {error.strerror or error}"
                 ) from error
             code = self._wait(process, request.cell)
-        self.calls.append(
-            {"cell": request.cell, "exit_code": code, "seconds": round(time.monotonic() - began, 1)}
-        )
+        seconds = round(time.monotonic() - began, 1)
         if code:
             how = f"ended with exit code {code}" if code > 0 else f"was killed by signal {-code}"
             raise OccbenchError(f"the program {how} in cell {request.cell}: {_last_line(log)}")
@@ -190,7 +189,8 @@ class Program(Outside):
                 f"the program ended in cell {request.cell}, but wrote no file {{out}}: it must write COCO keypoint "
                 f"results there ({_last_line(log)})"
             )
-        return request.out
+        said = log.read_text(encoding="utf-8", errors="replace")[-OUTPUT_KEPT:]
+        return Answer(request.out, {"command": words, "exit_code": code, "seconds": seconds, "output": said})
 
     def _wait(self, process: subprocess.Popen[bytes], cell: str) -> int:
         try:
@@ -198,7 +198,7 @@ class Program(Outside):
         except subprocess.TimeoutExpired as error:
             _end(process)
             raise OccbenchError(
-                f"the program took longer than {self.limit:g} s in cell {cell} and was ended; --time-limit gives it more"
+                f"the program took more than {self.limit:g} s in cell {cell} and was ended; --time-limit gives it more"
             ) from error
         except BaseException:
             _end(process)
@@ -242,11 +242,6 @@ class Given(Outside):
         if not self.folder.is_dir():
             raise OccbenchError(f"there is no folder {str(self.folder)!r} of results")
 
-    @property
-    def name(self) -> str:
-        """For tables."""
-        return self.folder.resolve().name
-
     @cached_property
     def weights_sha256(self) -> str:
         """Of every results file."""
@@ -264,7 +259,7 @@ class Given(Outside):
         """Cells without a file."""
         return [cell for cell in cells if not (self.folder / f"{cell}.json").is_file()]
 
-    def answer(self, request: Request) -> Path:
+    def answer(self, request: Request) -> Answer:
         """The file of a cell.
 
         Raises:
@@ -273,6 +268,4 @@ class Given(Outside):
         path = self.folder / f"{request.cell}.json"
         if not path.is_file():
             raise OccbenchError(f"{str(self.folder)!r} has no {path.name}: results of cell {request.cell} are missing")
-        return path
-
-
+        return Answer(path)

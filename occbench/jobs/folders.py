@@ -23,6 +23,7 @@ from ..estimators.protocol import PhotoInput, PhotoPoses
 from ..inference.engine import Chunk, Settings, Sink
 from ..inference.photo_engine import Piece, View, clean_piece, everybody, hide, plan_photos, view_of
 from ..inference.predictions import cell_slug
+from ..runs import durable
 from ..system.errors import OccbenchError
 from .photo_files import coco_of, photo_name, write_png
 
@@ -34,6 +35,7 @@ def run_folders(
     attacks: Sequence[Attack],
     settings: Settings,
     sink: Sink,
+    calls: Path,
     advance: Callable[[int], None] = lambda photos: None,
 ) -> None:
     """Ask about every cell, the clean one first, but for what the sink has already.
@@ -45,6 +47,7 @@ def run_folders(
         attacks: What is hidden.
         settings: How.
         sink: Takes the predictions, chunk by chunk.
+        calls: A folder; what became of each call of a program goes there, ``SLUG.json``.
         advance: Called with the number of (photo, cell) pairs that are done.
 
     Raises:
@@ -56,7 +59,7 @@ def run_folders(
             with tempfile.TemporaryDirectory(prefix="occbench-") as folder:
                 cell = _Cell(Path(folder), attack, model, dataset)
                 pieces = [cell.painted(reference, chunk, settings) for chunk in chunks]
-                poses = cell.poses()
+                poses = cell.poses(calls)
             for piece, view in pieces:
                 if attack is not None:
                     piece.clean = sink.clean(view.chunk)
@@ -107,8 +110,8 @@ class _Cell:
             piece.inputs[place] = _NOTHING  # so that no more photos are held than a chunk's
         return piece, replace(view, scenes=())
 
-    def poses(self) -> dict[int, PhotoPoses]:
-        """By image id who was found in each photo that was asked about."""
+    def poses(self, calls: Path) -> dict[int, PhotoPoses]:
+        """By image id who was found in each photo that was asked about; what became of the call goes to ``calls``."""
         if not self._sizes:
             return {}
         used = [self._dataset.photos[image] for image in self._sizes]
@@ -117,9 +120,13 @@ class _Cell:
         if self._model.needs_photos:
             annotations.write_text(json.dumps(coco_of(self._dataset, used, self._sizes, self._attack, {})))
         request = Request(slug, self._folder / "photos", annotations, out, self._folder)
-        results = read_results(self._model.answer(request), self._dataset)
+        answer = self._model.answer(request)
+        results = read_results(answer.results, self._dataset)
         if self._model.needs_photos:
             _require_asked(results, set(self._sizes), slug)
+        if answer.call is not None:
+            with durable.explained(calls.parent):
+                durable.write(calls / f"{slug}.json", (json.dumps(answer.call, indent=2) + "\n").encode())
         return {image: _poses_in(results, image) for image in self._sizes}
 
 

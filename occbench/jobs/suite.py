@@ -1,4 +1,4 @@
-"""The attacked photos of a whole suite as files, for a machine where occbench is not, and the way back from its results.
+"""The attacked photos of a suite as files, for a machine where occbench is not, and the way back from its results.
 
 ``OUT/SLUG`` is as :func:`~.attacked_photos.export_attacked` writes a cell; ``OUT/DATA.json`` is the truth of the clean
 photos, and ``OUT/suite.json`` says what is hidden, so that the results of every cell can be made a run.
@@ -147,5 +147,3 @@ def require_results(suite: Suite, given: Given) -> None:
             f"{str(given.folder)!r} lacks the results of {len(missing)} of {len(suite.cells)} cells: "
             f"{', '.join(f'{cell}.json' for cell in missing[:4])}{' ...' * (len(missing) > 4)}"
         )
-
-

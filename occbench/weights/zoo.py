@@ -44,6 +44,8 @@ class ZooModel:
         source: What makes an estimator of it: a key of :data:`occbench.estimators.make.MAKERS`.
         weights: File name of weights that ship in this package, or empty.
         note: What a user should know before choosing it.
+        address: Of its weights, where no metafile of MMPose says it.
+        figures: Published ones, likewise, by MMPose's names.
         specification: Of an ONNX file, which is the ``config``: a YAML file, or the name of a ready one; None: none.
         needs: Packages besides MMPose that its config takes parts from.
     """
@@ -56,6 +58,8 @@ class ZooModel:
     source: str = "mmpose"
     weights: str = ""
     note: str = ""
+    address: str = ""
+    figures: tuple[tuple[str, float], ...] = ()
     specification: str | None = None
     needs: tuple[str, ...] = ()
 
@@ -66,11 +70,13 @@ class ZooModel:
 
     @property
     def config_path(self) -> Path:
-        """Where the config lies.
+        """Where the config lies; of what has none, what it is called with.
 
         Raises:
             OccbenchError: MMPose is not installed, or is installed without this config.
         """
+        if self.source in _WITHOUT_CONFIG:
+            return Path(self.config)
         if self.config.startswith(OWN):
             path = Path(str(importlib.resources.files("occbench.configs"))) / self.config.removeprefix(OWN)
         elif self.dataset == "unknown":
@@ -92,6 +98,8 @@ class ZooModel:
     @property
     def published(self) -> Mapping[str, float]:
         """Figures of the metafile by its own names (``AP``, ``AR``; ``Mean``, i.e. PCKh, for MPII), or nothing."""
+        if self.figures:
+            return MappingProxyType(dict(self.figures))
         results = self._metafile_entry().get("Results") or [{}]
         metrics = results[0].get("Metrics") or {}
         return MappingProxyType({str(k): float(v) for k, v in metrics.items() if isinstance(v, (int, float))})
@@ -101,6 +109,8 @@ class ZooModel:
         """The weights: a file of this package, or the address that MMPose's metafile gives. None: there are none."""
         if self.source == "onnx":
             return self.config
+        if self.address:
+            return self.address
         if self.weights:
             return str(Path(str(importlib.resources.files("occbench"))) / "assets" / self.weights)
         address = self._metafile_entry().get("Weights")
@@ -124,9 +134,18 @@ class ZooModel:
                 f"{skeleton.name.upper()}; choose a model or data that go together (`occbench ls models`)"
             )
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether it is loaded from a file of weights of its own."""
+        return self.source not in _OUTSIDE
+
     def _metafile_entry(self) -> Mapping[str, Any]:
         return {} if self.config.startswith(OWN) or self.source != "mmpose" else metafile_entry(self.config_path)
 
+
+_OUTSIDE = ("command", "results")
+_WITHOUT_CONFIG = (*_OUTSIDE, "torchvision")
+_TORCHVISION = "https://download.pytorch.org/models/keypointrcnn_resnet50_fpn_coco"
 
 _MODELS = (
     ZooModel(
@@ -208,6 +227,22 @@ _MODELS = (
     ),
     *(
         ZooModel(
+            name,
+            "keypointrcnn_resnet50_fpn",
+            (f"keypointrcnn-{weights}",),
+            sees="photo",
+            source="torchvision",
+            address=f"{_TORCHVISION}-{sha256}.pth",
+            figures=(("AP", ap),),
+            note=f"torchvision's Keypoint R-CNN, its weights {weights.upper()}",
+        )
+        for name, weights, sha256, ap in (
+            ("keypointrcnn", "coco_v1", "fc266e95", 0.65),
+            ("keypointrcnn-legacy", "coco_legacy", "9f466800", 0.611),
+        )
+    ),
+    *(
+        ZooModel(
             f"mpii-{name}",
             f"{_TOPDOWN}/mpii/td-hm_{backbone}_8xb64-210e_mpii-256x256.py",
             dataset="mpii",
@@ -224,11 +259,14 @@ def list_models() -> tuple[ZooModel, ...]:
 
 
 def find_model(name_or_path: str, specification: str | None = None) -> ZooModel:
-    """The model of that name, or an anonymous one for the path of an MMPose config or an ONNX file.
+    """The model of that name, or an anonymous one for an MMPose config, an ONNX file, or what runs elsewhere.
 
     Args:
         name_or_path: A name or alias of the zoo, the name of a config that MMPose installs (without ``.py``), or the
-            path of a config file, which must end in ``.py``, or of an ONNX file, which must end in ``.onnx``.
+            path of a config file, which must end in ``.py``, or of an ONNX file, which must end in ``.onnx``; or
+            ``command:PROGRAM {photos} {annotations} {out}``, or ``results:DIR``.
+        address: Of its weights, where no metafile of MMPose says it.
+        figures: Published ones, likewise, by MMPose's names.
         specification: Of an ONNX file: a YAML file, or the name of a ready one.
 
     Raises:
@@ -242,6 +280,9 @@ def find_model(name_or_path: str, specification: str | None = None) -> ZooModel:
         return ZooModel(path.stem, str(path.resolve()), **file)  # type: ignore[arg-type]
     if specification is not None:
         raise OccbenchError(f"--spec describes an ONNX file (--model FILE.onnx), but --model is {name_or_path!r}")
+    outside = _outside(name_or_path)
+    if outside is not None:
+        return outside
     by_name = {name: model for model in _MODELS for name in (model.name, *model.aliases)}
     if name_or_path in by_name:
         return by_name[name_or_path]
@@ -256,6 +297,24 @@ def find_model(name_or_path: str, specification: str | None = None) -> ZooModel:
     if installed is not None:
         return ZooModel(name_or_path, str(installed), dataset="unknown", sees="")
     raise unknown_name("model", name_or_path, by_name)
+
+
+def _outside(name: str) -> ZooModel | None:
+    """What runs elsewhere: a program, or results that are there."""
+    source, colon, what = name.partition(":")
+    if not colon or source not in _OUTSIDE:
+        return None
+    folder = source == "results"
+    if folder:
+        what = str(Path(what).expanduser().resolve())
+    return ZooModel(Path(what).name if folder else _script(what), what, dataset="unknown", sees="photo", source=source)
+
+
+def _script(command: str) -> str:
+    """What a program is called in tables: the script that its command names, or else its first word."""
+    words = command.split() or ["command"]
+    scripts = [word for word in words[1:] if Path(word).suffix and os.path.isfile(word)]
+    return Path((scripts or words)[0]).stem
 
 
 @cache
