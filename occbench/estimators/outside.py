@@ -1,8 +1,8 @@
 """Estimators that run elsewhere: a program that is called for a folder of photos, or results that are there already.
 
-They see whole photos, all of a cell at once and as files, and answer with a COCO keypoint results file. What is in them
-is their own business: the identity of their cells is the text of the command and the files that it names, or the content
-of the results.
+They see whole photos, all of a cell at once and as files, and answer with a COCO keypoint results file. What they do
+inside is their own business: the identity of their cells is the text of the command and the files that it names, or the
+content of the results.
 """
 
 from __future__ import annotations
