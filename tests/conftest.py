@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from .command_line import no_model, occbench, people, refuses, shared_people, tiny, with_figures, without_figures
+
+__all__ = ["no_model", "occbench", "people", "refuses", "shared_people", "tiny", "with_figures", "without_figures"]
+
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, before torch is imported
 
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -173,6 +174,7 @@ def attack(
         )
 
     from ..data.findings import refuse_errors, warnings_of
+    from ..data.nobody import on_nobody
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
     from ..runs import check_out, default_folder
@@ -200,6 +202,7 @@ def attack(
     chosen.require_keypoints_of(dataset.skeleton)
     suite = _suite(dataset.skeleton, kinds, targets, sizes, places)
     dataset = check_photos(dataset, skip_unreadable, every=photos or detector is not None)
+    dataset = replace(dataset, findings=(*dataset.findings, *on_nobody(dataset)))
 
     from ..estimators.make import make_estimator
     from ..estimators.onnx.graph import has_cuda
@@ -210,7 +213,6 @@ def attack(
     from ..jobs.measure import measure
     from ..reports import build_report
     from ..runs.about import ModelFiles
-    from ..tables.coverage import near_0
     from ..tables.scoring import Scoring
     from ..weights.checkpoints import resolve
     from .run import open_run
@@ -262,10 +264,7 @@ def attack(
         manifest = measure(job, report, shown, ranks, overwrite=overwrite, take_over=take_over)
     if manifest is None:
         return None
-    run = open_run(folder)
-    for line in warnings_of(near_0(float(run.cells["value"].iloc[0]), manifest["data"]["n_persons"])):
-        shown.note(line)
-    return run
+    return open_run(folder)
 
 
 def _check_photo_options(model: str, boxes: str, scope: str | None, protocol: str, scales: Sequence[str]) -> None:

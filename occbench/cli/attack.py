@@ -54,7 +54,10 @@ def attack(
         list[str] | None,
         typer.Option("--placement", help="centred, jittered, decoys:N or placebo; several are compared. [centred]"),
     ] = None,
-    images: Annotated[Path | None, typer.Option("--images", help="Image folder of ANNOTATIONS.json.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Image folder. [images/ beside the file or its folder, else the file's folder]"),
+    ] = None,
     boxes: Annotated[
         str,
         typer.Option("--boxes", help="gt, jitter:S, a COCO DETECTIONS.json, detector:NAME or detector:CONFIG.py."),

@@ -18,7 +18,10 @@ def check(
     data: Annotated[
         str, typer.Argument(help="An annotation file: .json, .mat, .yaml; or a name of `occbench ls datasets`.")
     ],
-    images: Annotated[Path | None, typer.Option("--images", help="Image folder.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Image folder. [images/ beside the file or its folder, else the file's folder]"),
+    ] = None,
     predictions: Annotated[
         Path | None, typer.Option("--predictions", help="COCO keypoint RESULTS.json to check, too.")
     ] = None,

@@ -129,8 +129,9 @@ def _group(text: str) -> tuple[str, list[Path]]:
 def _lines(one: Compared) -> list[str]:
     """The means of one comparison, for reading."""
     by_key = {change.key: change for change in one.changes}
+    low = [f"  {name}: {said}" for name, said in one.floors]
     seeds = "by the photos alone" if one.by_photos_alone else f"over photos and {one.seeds} seeds"
-    lines = [f"{one.group.name}, against {one.baseline.name} (95 % intervals {seeds}):"]
+    lines = [f"{one.group.name}, against {one.baseline.name} (95 % intervals {seeds}):", *low]
     lines.append(f"  clean AP {_said(by_key['ap', 'clean', '', ''])}")
     for change in one.means():
         if change.quantity == "drop":
@@ -185,6 +186,7 @@ def _summary(
                 "baseline_runs": [str(folders[place]) for place in one.baseline.runs],
                 "paired_by_seed": bool(one.pairs),
                 "seeds": one.seeds,
+                "nothing_to_lose": dict(one.floors),
                 "changes": [about(one, change) for change in one.changes],
             }
             for one in compared

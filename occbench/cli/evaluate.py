@@ -36,7 +36,10 @@ def evaluate(
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option("--images", help="Image folder, where the annotations lack the photos' sizes."),
+        typer.Option(
+            "--images",
+            help="Photos, where the file lacks their sizes. [images/ beside it or its folder, else its folder]",
+        ),
     ] = None,
     protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis.")] = "corrected",
     evaluator: Annotated[str, typer.Option("--evaluator", help="exact, or pycocotools (same, slow).")] = "exact",

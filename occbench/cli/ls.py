@@ -41,7 +41,7 @@ def ls(
 
 
 def models() -> list[Row]:
-    """Name, aliases, config, published figures (as MMPose's metafiles give them) and weights of every model."""
+    """Name, aliases, what it sees, config, published figures (of MMPose's metafiles) and weights of every model."""
     from ..weights.zoo import list_models
 
     rows: list[Row] = []
@@ -55,6 +55,7 @@ def models() -> list[Row]:
             {
                 "name": model.name,
                 "aliases": list(model.aliases),
+                "sees": model.sees,
                 "dataset": model.dataset,
                 "AP": published.get("AP"),
                 "AR": published.get("AR"),

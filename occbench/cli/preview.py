@@ -10,7 +10,10 @@ import typer
 
 def preview(
     data: Annotated[Path, typer.Option("--data", help="Annotations: COCO's, or MPII's as MMPose has them.")],
-    images: Annotated[Path | None, typer.Option("--images", help="Photos; by default beside --data.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Photos. [images/ beside the file or its folder, else the file's folder]"),
+    ] = None,
     aug: Annotated[
         str | None, typer.Option("--aug", help="Names of `occbench train --aug`, one column each; by default most.")
     ] = None,

@@ -45,16 +45,23 @@ def train(
         int, typer.Option("--decoys", min=0, max=100, help="Equal occluders elsewhere on the person as well.")
     ] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for checkpoints, logs and the weights, model.pth.")
+        Path | None,
+        typer.Option("--out", help="Checkpoints, logs and the weights, model.pth. [runs/train-MODEL-AUG-SEED]"),
     ] = None,
-    images: Annotated[Path | None, typer.Option("--images", help="Photos; by default beside --data.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Photos. [images/ beside the file or its folder, else the file's folder]"),
+    ] = None,
     val: Annotated[
         str | None, typer.Option("--val", help="What to choose the best epoch by, as --data; none for the last one.")
     ] = None,
-    val_images: Annotated[Path | None, typer.Option("--val-images", help="Photos of --val.")] = None,
+    val_images: Annotated[Path | None, typer.Option("--val-images", help="Photos of --val. [likewise]")] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch data sets that are not there, and go on.")] = False,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out photos that cannot be read.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse annotations that are repaired or left out in part.")
     ] = False,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the data.")] = 210,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Persons per step and process.")] = 32,
@@ -63,7 +70,10 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seeds weights, order and augmentation.")] = 0,
     init: Annotated[
         str | None,
-        typer.Option("--init", help="imagenet, none or a checkpoint; by default imagenet where the config names it."),
+        typer.Option(
+            "--init",
+            help="imagenet, none, a checkpoint, or a model's name for its weights. [imagenet where it is named]",
+        ),
     ] = None,
     freeze_stages: Annotated[
         int, typer.Option("--freeze-stages", help="Keep the stem (0) and the first stages (1, 2, ...) as they are.")
@@ -98,6 +108,7 @@ def train(
     --images coco/train2017 --dry-run`, `torchrun --nproc-per-node 4 -m occbench train ...`.
     """
     from ..data.default import TRAINED, default_set, require
+    from ..data.findings import warnings_of
     from ..data.known import BY_NAME
     from ..system.distributed import LAUNCHERS
     from ..system.errors import unknown_name
@@ -136,8 +147,14 @@ def train(
         if name in BY_NAME and folder is None:
             require(name, fetch, progress.note)
     progress.say("reading annotations and photos")
-    people = training_data(data, images, skip_unreadable)
-    held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable)
+    people = training_data(data, images, skip_unreadable, strict)
+    held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable, strict)
+    if os.environ.get("RANK", "0") == "0":
+        for line in (
+            *warnings_of(people.findings, "--data"),
+            *warnings_of(held_out.findings if held_out else (), "--val"),
+        ):
+            progress.note(line)
     if dry_run:
         from ..training.plan import make_plan
 

@@ -34,7 +34,12 @@ def whose(skeleton: Skeleton) -> str:
 
 
 def choose_persons(
-    categories: object, annotations: Sequence[Any], skeleton: Skeleton, listed: Sequence[str], what: str
+    categories: object,
+    annotations: Sequence[Any],
+    skeleton: Skeleton,
+    listed: Sequence[str],
+    what: str,
+    wanted: Sequence[str] | None = None,
 ) -> Persons:
     """Find the persons: every category that lists the keypoints; where none lists any, 1, or those that have some.
 
@@ -44,9 +49,11 @@ def choose_persons(
         skeleton: The keypoints that are asked for.
         listed: How the file may spell them, too.
         what: The file, for messages.
+        wanted: Ids or names of the only categories that may be the persons.
 
     Raises:
-        OccbenchError: Keypoints are listed, but others; or there are boxes, but no keypoints at all.
+        OccbenchError: Keypoints are listed, but others; there are boxes, but no keypoints at all; or there is no
+            category of those that are wanted.
     """
     known = {str(c.get("id")): c for c in categories if isinstance(c, dict)} if isinstance(categories, list) else {}
     named = {number: c["keypoints"] for number, c in known.items() if c.get("keypoints")}
@@ -62,8 +69,16 @@ def choose_persons(
             f"{what}: annotation {quoted(_id(annotations[0]))} has no keypoints, nor has any other; use COCO's "
             "person_keypoints_*.json, not instances_*.json"
         )
+    if wanted is not None:
+        fitting |= {c for c in posed if c is not None and c not in named}
+        fitting = {c for c in fitting if {c, str(known.get(c, {}).get("name"))} & set(wanted)}
+        if not fitting:
+            names = ", ".join(_name(c, known) for c in posed if c is not None) or "none"
+            raise OccbenchError(f"{what}: no category {' or '.join(wanted)} has these keypoints, but {names}")
     rows = [g for g, c in enumerate(of) if c is None or c in fitting]
-    return Persons(rows, frozenset(fitting), (*_spelling(named, fitting, listed), *_counts(of, posed, fitting, known)))
+    return Persons(
+        rows, frozenset(fitting), (*_spelling(named, fitting, listed), *_counts(of, posed, fitting, known, wanted))
+    )
 
 
 def _fits(names: object, skeleton: Skeleton, listed: Sequence[str]) -> bool:
@@ -79,7 +94,7 @@ def _other_keypoints(names: object, skeleton: Skeleton, listed: Sequence[str]) -
             f"{listed[wrong]!r}): put names and numbers into that order, or describe the file's own in a YAML"
         )
     has = f"{len(names)}: {quoted(names[:3])[1:-1]}, ..." if isinstance(names, list) else "no list"
-    return f"its keypoints are not {ours} (it has {has})"
+    return f"its keypoints are not {ours} (it has {has}): describe the file's own in a YAML"
 
 
 def _category(annotation: Any, known: dict[str, Any]) -> str | None:
@@ -106,35 +121,53 @@ def _name(number: str | None, known: dict[str, Any]) -> str:
     return f"{quoted(number, 40)[1:-1]}" + (f" ({quoted(name, 40)[1:-1]})" if isinstance(name, str) else "")
 
 
+def _names(numbers: Sequence[str], known: dict[str, Any]) -> str:
+    """``category 37 (sports ball)``; of many the first three."""
+    first = ", ".join(_name(number, known) for number in numbers[:3])
+    return f"{'category' if len(numbers) == 1 else 'categories'} {first}{', ...' if len(numbers) > 3 else ''}"
+
+
 def _spelling(named: dict[str, Any], fitting: set[str], listed: Sequence[str]) -> tuple[Finding, ...]:
     odd = next((named[n] for n in named if n in fitting and [keypoint(x) for x in named[n]] != list(named[n])), None)
     if odd is None or all(str(a).casefold() == b.casefold() for a, b in zip(odd, listed, strict=True)):
         return ()
     names = [name for name, ours in zip(odd, listed, strict=True) if name != ours]
-    return found("keypoint-names", "{n} keypoints are spelled otherwise than here", names)
+    return found("keypoint-names", "{n} keypoint[ is|s are] spelled otherwise than here", names)
 
 
 def _counts(
-    of: Sequence[str | None], posed: Counter[str | None], fitting: set[str], known: dict[str, Any]
+    of: Sequence[str | None],
+    posed: Counter[str | None],
+    fitting: set[str],
+    known: dict[str, Any],
+    wanted: Sequence[str] | None,
 ) -> tuple[Finding, ...]:
     people = [number for number in sorted(fitting) if posed[number]]
     shares = ", ".join(f"{posed[number]:,} of {_name(number, known)}" for number in people)
-    several = found("category-counted", f"the persons are of {{n}} categories: {shares}", len(people))
+    several = found("category-counted", "the persons are of {n} categories: {shares}", len(people), shares=shares)
     chosen = (
-        found("category-chosen", f"{{n}} persons are of category {_name(people[0], known)}, not 1", posed[people[0]])
+        found(
+            "category-chosen",
+            "{n} person[ is|s are] of category {name}, not 1",
+            posed[people[0]],
+            name=_name(people[0], known),
+        )
         if len(people) == 1 and people[0] != "1"
         else ()
     )
     others = [number for number in posed if number not in fitting and number is not None]
-    lost = ", ".join(_name(number, known) for number in others)
     left = found(
         "category-left-out",
-        f"{{n}} annotations with keypoints are of category {lost}, which does not list these keypoints",
+        "{n} annotation[ with keypoints is|s with keypoints are] of {lost}, {why}",
         sum(posed[number] for number in others),
+        why="for which these keypoints are not listed" if wanted is None else "which the description does not name",
+        lost=_names(others, known),
     )
     things = Counter(number for number in of if number is not None and number not in fitting and not posed[number])
-    named = ", ".join(_name(number, known) for number in list(things)[:3])
     rest = found(
-        "other-things", f"{{n}} annotations are of other categories without keypoints: {named}", things.total()
+        "other-things",
+        "{n} annotation[ without keypoints is|s without keypoints are] of {others}",
+        things.total(),
+        others=_names(list(things), known),
     )
     return (*(several if len(people) > 1 else chosen), *left, *rest)

@@ -16,7 +16,7 @@ from ..evaluation.types import GroundTruth
 from ..system.errors import OccbenchError, quoted
 from .categories import choose_persons, whose
 from .findings import Finding, found, refuse_errors
-from .health import Annotated, look, unmeasurable
+from .health import Annotated, look
 from .jsonfile import Box, Coordinate, Id, Side, encoding_of, first_fault, in_memory, read_json
 from .mending import mend
 from .persons import Dataset, Person, Photo
@@ -68,6 +68,7 @@ def read_coco(
     skeleton: Skeleton = COCO,
     *,
     listed: Sequence[str] | None = None,
+    categories: Sequence[str] | None = None,
     as_is: bool = False,
     area_of_box: bool = False,
 ) -> Dataset:
@@ -85,6 +86,7 @@ def read_coco(
         name: For tables; the file's stem by default.
         skeleton: The data set's keypoints, with their sigmas.
         listed: How the file's category spells the keypoints, where that is not as in ``skeleton``.
+        categories: Ids or names of the categories that are the persons; all that have the keypoints by default.
         as_is: Do as MMPose does where a published file contradicts itself: a person whose box has no area gets no
             crop, a labelled keypoint may lie outside of the photo, and an area may be 0. Otherwise these are mended.
         area_of_box: Take 0.53 of the box for the area, whatever is annotated (CrowdPose).
@@ -101,7 +103,7 @@ def read_coco(
             raise OccbenchError(f"{what}: {part!r} must be a list")
     with in_memory(what, len(raw["annotations"]), "annotations"):
         spelled = list(listed or skeleton.keypoints)
-        who = choose_persons(raw.get("categories"), raw["annotations"], skeleton, spelled, what)
+        who = choose_persons(raw.get("categories"), raw["annotations"], skeleton, spelled, what, categories)
         ids = number_ids(raw["images"], raw["annotations"], what)
         sized, unsized = fill_sizes(ids.images, _size_in(images))
         people = tidy_people([ids.annotations[g] for g in who.rows], who.rows, len(spelled), what)
@@ -123,8 +125,6 @@ def read_coco(
         persons = _persons(truth, crops, photos)
     if not persons:
         raise OccbenchError(f"{what} {_nobody(truth)}")
-    measured = (truth.num_keypoints > 0) & ~truth.crowd
-    mended += unmeasurable(truth.visibility[measured] > 0, truth.area[measured], skeleton.keypoints)
     return Dataset(
         name=name or annotations.stem,
         skeleton=skeleton,
@@ -174,8 +174,8 @@ def _written(annotations: Path, photos: dict[int, Photo]) -> list[Finding]:
     encoding = encoding_of(annotations)
     turned = [photo.file_name for photo in photos.values() if "\\" in photo.file_name]
     return [
-        *found("encoding", f"the file is not plain UTF-8: it has or is {encoding}", int(bool(encoding))),
-        *found("backslashes", "the names of {n} photos have backslashes", turned),
+        *found("encoding", "the file is {encoding}, not plain UTF-8", int(bool(encoding)), encoding=encoding),
+        *found("backslashes", "the name[ of {n} photo has|s of {n} photos have] backslashes", turned),
     ]
 
 

@@ -8,6 +8,7 @@ sigmas: [0.03, 0.025, 0.025, 0.08]  # one per keypoint, or {beak: 0.03, ...}
 flip_pairs: [[left_eye, right_eye]] # by default every left_* with its right_*
 parts: {head: [beak, left_eye, right_eye]}
 skeleton: [[beak, left_eye], [beak, right_eye], [beak, tail]]
+categories: [bird]                  # names or ids; by default all that have these keypoints
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from ..attacks import Skeleton
 from ..system.errors import OccbenchError, quoted, unknown_name
@@ -27,7 +28,14 @@ from .jsonfile import first_fault, read_json
 from .persons import Dataset
 from .yamlfile import read_yaml
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
+def _in_one_word(name: Any) -> Any:
+    """``left eye`` as ``left_eye``: names are words of commands and of tables."""
+    return "_".join(name.split()) if isinstance(name, str) else name
+
+
+Name = Annotated[str, BeforeValidator(_in_one_word), Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Categories = Annotated[list[int | str], BeforeValidator(lambda one: one if isinstance(one, list) else [one])]
 Sigma = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Pair = Annotated[list[Name], Field(min_length=2, max_length=2)]
 
@@ -43,6 +51,7 @@ class _Description(BaseModel):
     flip_pairs: list[Pair] | None = None
     parts: dict[Name, Annotated[list[Name], Field(min_length=2)]] = {}
     skeleton: list[Pair] = []
+    categories: Categories | None = Field(default=None, validation_alias=AliasChoices("categories", "category"))
 
     @field_validator("sigmas", mode="before")
     @classmethod
@@ -64,12 +73,14 @@ class CustomSet:
         skeleton: Keypoints, parts, flip pairs, sigmas, edges.
         annotations: COCO annotation file.
         images: Image folder; None where it is not said.
+        categories: Ids or names of the categories that are the persons; None for all that have the keypoints.
     """
 
     name: str
     skeleton: Skeleton
     annotations: Path
     images: Path | None
+    categories: tuple[str, ...] | None = None
 
 
 def read_description(path: Path) -> CustomSet:
@@ -110,7 +121,8 @@ def read_description(path: Path) -> CustomSet:
     except ValueError as error:
         raise OccbenchError(f"{what}: {error}") from error
     images = None if given.images is None else path.parent / given.images
-    return CustomSet(given.name, skeleton, path.parent / given.annotations, images)
+    categories = None if given.categories is None else tuple(map(str, given.categories))
+    return CustomSet(given.name, skeleton, path.parent / given.annotations, images, categories)
 
 
 def read_custom(path: Path, images: Path | None = None) -> Dataset:
@@ -125,7 +137,8 @@ def read_custom(path: Path, images: Path | None = None) -> Dataset:
     """
     described = read_description(path)
     folder = images or described.images or described.annotations.parent
-    dataset = read_coco(described.annotations, folder, described.name, described.skeleton)
+    name, skeleton = described.name, described.skeleton
+    dataset = read_coco(described.annotations, folder, name, skeleton, categories=described.categories)
     return replace(dataset, description=path)
 
 

@@ -36,7 +36,7 @@ KINDS = {
     "refused": Kind("error", "refuse", "refused"),
     "encoding": Kind("note", "use", "read all the same"),
     "category-counted": Kind("warning", "use", "counted like the others"),
-    "category-chosen": Kind("note", "use", "they are the persons"),
+    "category-chosen": Kind("note", "use", "taken for the persons"),
     "category-left-out": Kind("warning", "leave out", "left out"),
     "other-things": Kind("note", "leave out", "left out"),
     "empty-person": Kind("warning", "leave out", "left out"),
@@ -58,13 +58,13 @@ KINDS = {
     # Annotations that can be read, but look wrong
     "normalised": Kind("error", "refuse", "refused: give image px"),
     "percent": Kind("warning", "use", "used as they are"),
-    "boxes-xyxy": Kind("warning", "use", "used as they are, clipped to the photo"),
+    "boxes-otherwise": Kind("warning", "use", "used as they are, clipped to the photo"),
     "boxes-leave-photo": Kind("warning", "use", "clipped to the photo"),
     "keypoints-outside-box": Kind("warning", "use", "used as they are"),
     "axes-swapped": Kind("warning", "use", "used as they are"),
+    "corner": Kind("warning", "use", "used as they are: give them visibility 0 if they are not labelled"),
     "sides-swapped": Kind("warning", "use", "used as they are"),
     "duplicates": Kind("warning", "use", "counted each"),
-    "nobody": Kind("note", "use", "no figure there"),
     # Photos
     "photo-missing": Kind("error", "refuse", "refused, or left out by --skip-unreadable"),
     "photo-unreadable": Kind("error", "refuse", "refused, or left out by --skip-unreadable"),
@@ -81,9 +81,20 @@ KINDS = {
     "results-by-name": Kind("note", "use", "matched by them"),
     "results-contradict": Kind("warning", "use", "matched by id"),
     "results-category": Kind("warning", "leave out", "left out"),
+    "results-empty": Kind("warning", "leave out", "left out"),
+    "results-twice": Kind("warning", "use", "counted each"),
+    "results-spots": Kind("warning", "use", "scored as they are"),
+    "results-otherwise": Kind("warning", "use", "scored as they are"),
     "results-scores": Kind("warning", "use", "ranked as they are: higher is surer"),
     "results-alike": Kind("note", "use", "ranked by the order of the file"),
+    # Detections
+    "detections-category": Kind("note", "leave out", "left out"),
+    "detections-useless": Kind("warning", "leave out", "left out"),
+    "detections-otherwise": Kind("warning", "use", "used as they are"),
+    # Figures
+    "nobody": Kind("note", "use", "no figure there"),
     "ap-near-0": Kind("warning", "use", "reported as it is"),
+    "nothing-hidden": Kind("warning", "use", "a drop of 0 says nothing there"),
 }
 
 
@@ -121,30 +132,43 @@ class Finding:
         text = f"{self.text}{where if self.examples else ''}"
         return text if self.kind == "refused" else f"{text}{';' if text.endswith('?') else ':'} {done}"
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether figures are to be read in its light: a warning, or one that a figure stands on nobody."""
+        return self.severity != "note" or self.kind == "nobody"
+
     def record(self) -> dict[str, Any]:
         """For manifests and JSON."""
-        return {**asdict(self), "examples": list(self.examples), "severity": self.severity, "action": self.action}
+        about = {"severity": self.severity, "action": self.action, "line": self.line}
+        return {**asdict(self), "examples": list(self.examples), **about}
 
 
-def found(kind: str, text: str, concerned: Sequence[object] | int, what: str = "") -> tuple[Finding, ...]:
+def found(
+    kind: str, text: str, concerned: Sequence[object] | int, what: str = "", **values: object
+) -> tuple[Finding, ...]:
     """A finding about some things; nothing where there are none.
 
     Args:
         kind: Of :data:`KINDS`.
-        text: What is the matter; ``{n}`` is how many there are.
+        text: What is the matter; ``{n}`` is how many there are, and of ``[is|are]`` the first is said of one of them.
         concerned: Them, or how many.
         what: What an example is: ``annotation``.
+        values: What else the text names: ``{share}``.
     """
     count = concerned if isinstance(concerned, int) else len(concerned)
     if not count:
         return ()
     shown = () if isinstance(concerned, int) else concerned[:EXAMPLES]
-    if count == 1:
-        text = re.sub(r"\{n\} (\w+)s (have|are|lie)\b", lambda m: f"{{n}} {m[1]} {_SINGULAR[m[2]]}", text)
-    return (Finding(kind, count, text.replace("{n}", f"{count:,}"), tuple(_shown(one, what) for one in shown)),)
+    text = _ONE_OR_MANY.sub(lambda match: match[1 if count == 1 else 2], text).format(n=f"{count:,}", **values)
+    return (Finding(kind, count, text, tuple(_shown(one, what) for one in shown)),)
 
 
-_SINGULAR = {"have": "has", "are": "is", "lie": "lies"}
+_ONE_OR_MANY = re.compile(r"\[([^][|]*)\|([^][|]*)\]")
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 keypoint``, ``3,681 keypoints``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _shown(one: object, what: str) -> str:
@@ -157,9 +181,15 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda one: rank.index(one.severity))
 
 
-def warnings_of(findings: Iterable[Finding]) -> list[str]:
-    """The lines that are printed at the start of a command; notes are for ``occbench check``."""
-    return [f"warning: {' '.join(one.line.split())}" for one in findings if one.severity != "note"]
+def warnings_of(findings: Iterable[Finding], what: str = "") -> list[str]:
+    """The lines that are printed at the start of a command; notes are for ``occbench check``.
+
+    Args:
+        findings: Of the files that the command reads.
+        what: Which file they are of, where there are several: ``--val``.
+    """
+    of = f"{what}: " if what else ""
+    return [f"warning: {of}{' '.join(one.line.split())}" for one in findings if one.severity != "note"]
 
 
 def refuse_errors(findings: Iterable[Finding], what: str, strict: bool = False) -> None:

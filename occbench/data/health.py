@@ -6,19 +6,17 @@ explains it better. Nothing is changed here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..attacks import Skeleton
-from .findings import Finding, found
+from .findings import Finding, counted, found
 
 NEAR = 1.5
 """How far, px, a labelled keypoint or a box may lie outside its photo (annotators click on the border)."""
-_LARGE = 96.0**2
-_MEDIUM = 32.0**2
-_FEW = 3
+FEW = 3
 """A pattern of fewer people than these says nothing."""
 
 
@@ -65,7 +63,15 @@ def look(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
         *boxes,
         *(swapped or (*(() if boxes else _outside_box(people)), *_sides(people, skeleton))),
         *_duplicates(people),
+        *_corner(people),
     )
+
+
+def _corner(people: Annotated) -> tuple[Finding, ...]:
+    """Labelled keypoints in the corner of the photo, where tools put those that are not."""
+    there = (people.labelled & (people.points == 0).all(2)).any(1)
+    text = "{n} person[ has labelled keypoints|s have labelled keypoints] at 0 0, as if they were not labelled"
+    return found("corner", text, people.ids[there].tolist(), "annotation")
 
 
 def _units(people: Annotated) -> tuple[Finding, ...]:
@@ -77,45 +83,94 @@ def _units(people: Annotated) -> tuple[Finding, ...]:
     if points.min() >= 0 and points.max() <= 1 and large:
         return found(
             "normalised",
-            "all labelled keypoints of {n} persons lie between 0 and 1: shares of the photo, to be multiplied by its "
-            "width and height",
+            "all labelled keypoints of {n} person[|s] lie between 0 and 1: shares of the photo, to be multiplied by "
+            "its width and height",
             people.ids.tolist(),
             "annotation",
         )
-    wide = bool(known.any()) and float(people.sizes[known].min()) > 250 and len(people.ids) >= _FEW
+    wide = bool(known.any()) and float(people.sizes[known].min()) > 250 and len(people.ids) >= FEW
     reach = points.max(0)
-    if wide and points.min() >= 0 and reach.max() <= 100 and reach.min() > 60:
+    if wide and points.min() >= 0 and reach.max() <= 100 and reach.min() > 30:
         return found(
             "percent",
-            "no labelled keypoint of {n} persons lies further than 100 from its photo's corner: are these percent?",
+            "no labelled keypoint of {n} person[|s] is further than 100 from its photo's corner: are these percent?",
             people.ids.tolist(),
             "annotation",
         )
     return ()
 
 
+def readings(boxes: np.ndarray, sizes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Boxes as they would be if they were written as other tools write them.
+
+    Args:
+        boxes: Shape (G, 4).
+        sizes: Shape (G, 2), width and height of each one's photo, px; 0 where not known.
+
+    Yields:
+        What the numbers would be, in words; shape (G, 4), x y width height, image px.
+    """
+    low, high = boxes[:, :2], boxes[:, 2:]
+    yield "x1 y1 x2 y2", np.concatenate([low, high - low], 1)
+    yield "x y of the middle, width and height", np.concatenate([low - high / 2, high], 1)
+    if not len(boxes) or np.nanmax(boxes, initial=0) <= 2:
+        shares = boxes * np.tile(sizes, 2)
+        low, high = shares[:, :2], shares[:, 2:]
+        yield "shares of the photo, x1 y1 x2 y2", np.concatenate([low, high - low], 1)
+        yield "shares of the photo, x y width height", shares
+        yield "shares of the photo, x y of the middle, width and height", np.concatenate([low - high / 2, high], 1)
+
+
 def _boxes(people: Annotated) -> tuple[Finding, ...]:
-    """Boxes that are x1 y1 x2 y2, or leave their photos."""
+    """Boxes that are written as other tools write them, or leave their photos."""
     x, y, w, h = people.boxes.T
     with np.errstate(invalid="ignore"):
         leaves = (people.sizes > 0).all(1) & (
             (np.stack([x + w, y + h], 1) > people.sizes + 2 * NEAR) | (people.boxes[:, :2] < -2 * NEAR)
         ).any(1)
-        corners = (w > x) & (h > y)
-        within = _share_inside(people, np.stack([x, y, w, h], 1)) > 0.9
-        slack = (w * h) > 1.5 * (w - x) * (h - y)
-    fits = corners & within
     given = int(np.isfinite(people.boxes).all(1).sum())
-    rows = people.ids[leaves].tolist()
-    if given >= _FEW and fits.sum() > 0.8 * given and (len(rows) > 0.2 * given or (fits & slack).sum() > 0.8 * given):
-        return found(
-            "boxes-xyxy",
-            f"{{n}} of {given:,} boxes would fit their keypoints as x1 y1 x2 y2, and {len(rows):,} leave their photos: "
-            "COCO's boxes are x y width height",
-            people.ids[fits].tolist(),
-            "annotation",
-        )
-    return found("boxes-leave-photo", f"{{n}} of {given:,} boxes leave their photos", rows, "annotation")
+    return _otherwise(people, leaves, given) or _leave(people.ids[leaves].tolist(), given)
+
+
+def _otherwise(people: Annotated, leaves: np.ndarray, given: int) -> tuple[Finding, ...]:
+    """Boxes that hold their keypoints better, and tighter, when read in another way.
+
+    Args:
+        people: The labelled persons.
+        leaves: Shape (G,), bool: whose box leaves the photo.
+        given: How many have a box.
+    """
+    if given < FEW:
+        return ()
+    as_is = _holds(people, people.boxes)
+    for said, boxes in readings(people.boxes, people.sizes):
+        fits = _holds(people, boxes)
+        with np.errstate(invalid="ignore"):
+            wider = people.boxes[:, 2:].prod(1) > 1.5 * boxes[:, 2:].prod(1)
+        doubtful = leaves.sum() > 0.2 * given or (fits & wider).sum() > 0.8 * given or as_is.sum() < 0.5 * given
+        if fits.sum() > 0.8 * given and doubtful:
+            return found(
+                "boxes-otherwise",
+                "{n} of {given} boxes would hold their keypoints as {said}, and {out} leave their photos as they are: "
+                "COCO's boxes are x y width height",
+                people.ids[fits].tolist(),
+                "annotation",
+                given=f"{given:,}",
+                said=said,
+                out=f"{int(leaves.sum()):,}",
+            )
+    return ()
+
+
+def _holds(people: Annotated, boxes: np.ndarray) -> np.ndarray:
+    """Shape (G,), bool: whose box, x y width height, has an area and nearly all of the keypoints."""
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
+    return np.asarray((boxes[:, 2:] > 0).all(1) & (_share_inside(people, corners) > 0.9))
+
+
+def _leave(rows: list[int], given: int) -> tuple[Finding, ...]:
+    text = "{n} of {of} run[s out of its photo| out of their photos]"
+    return found("boxes-leave-photo", text, rows, "annotation", of=f"{given:,} box{'' if given == 1 else 'es'}")
 
 
 def _share_inside(people: Annotated, corners: np.ndarray, margin: float = 0.1) -> np.ndarray:
@@ -133,9 +188,10 @@ def _outside_box(people: Annotated) -> tuple[Finding, ...]:
     far = np.isfinite(corners).all(1) & (people.boxes[:, 2:] > 0).all(1) & (_share_inside(people, corners) < 0.5)
     return found(
         "keypoints-outside-box",
-        f"{{n}} of {len(people.ids):,} persons have most of their keypoints outside their boxes",
+        "{n} of {of} [has|have] most of [the keypoints outside the box|their keypoints outside their boxes]",
         people.ids[far].tolist(),
         "annotation",
+        of=counted(len(people.ids), "person"),
     )
 
 
@@ -149,16 +205,17 @@ def _axes(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
     outside = (_share_inside(people, corners) < 0.5) & (_share_inside(other, corners) > 0.9)
     lying = lying_share(people, skeleton)
     by_photo = leave.sum() > max(1, 0.1 * known.sum()) and stay.sum() < 0.2 * leave.sum()
-    by_box = outside.sum() >= _FEW and outside.sum() > 0.5 * len(people.ids)
-    by_pose = lying is not None and lying[0] > 0.8 and lying[1] >= 2 * _FEW
+    by_box = outside.sum() >= FEW and outside.sum() > 0.5 * len(people.ids)
+    by_pose = lying is not None and lying[0] > 0.8 and lying[1] >= 2 * FEW
     if not (by_photo or by_box or by_pose):
         return ()
     rows = people.ids[leave | outside].tolist() or people.ids.tolist()
     return found(
         "axes-swapped",
-        f"{{n}} of {len(people.ids):,} persons lie across their photos or boxes: are x and y in each other's place?",
+        "{n} of {of} lie[s across the photo or box| across their photos or boxes]: are x and y in each other's place?",
         rows,
         "annotation",
+        of=counted(len(people.ids), "person"),
     )
 
 
@@ -205,14 +262,14 @@ def _sides(people: Annotated, skeleton: Skeleton) -> tuple[Finding, ...]:
         for d in (points[:, left] - points[:, right], points[:, left_eye] - points[:, right_eye])
     ]
     swapped = frontal & (turns[0] < 0) & (turns[1] < 0)
-    if frontal.sum() < _FEW or swapped.sum() <= frontal.sum() / 2:
+    if frontal.sum() < FEW or swapped.sum() <= frontal.sum() / 2:
         return ()
     return found(
         "sides-swapped",
-        f"of {int(frontal.sum()):,} persons who show the face {{n}} have left and right in each other's place: left is "
-        "the person's own left",
+        "of {frontal} persons who show the face {n} have left and right in each other's place: left is one's own left",
         people.ids[swapped].tolist(),
         "annotation",
+        frontal=f"{int(frontal.sum()):,}",
     )
 
 
@@ -226,21 +283,4 @@ def _duplicates(people: Annotated) -> tuple[Finding, ...]:
         if key in seen:
             twice.append(number)
         seen.add(key)
-    return found("duplicates", "{n} persons are annotated twice, to the last digit", twice, "annotation")
-
-
-def unmeasurable(labelled: np.ndarray, area: np.ndarray, names: Sequence[str]) -> tuple[Finding, ...]:
-    """The figures that will stand on nobody.
-
-    Args:
-        labelled: Shape (G, K), bool: of the measured persons.
-        area: Shape (G,), image px squared.
-        names: Of the keypoints.
-    """
-    lacking = [name for name, here in zip(names, np.any(labelled, axis=0), strict=True) if not here]
-    sizes = [] if (area > _LARGE).any() else ["AP(L)"]
-    sizes += [] if ((area > _MEDIUM) & (area <= _LARGE)).any() else ["AP(M)"]
-    return (
-        *found("nobody", "{n} keypoints are labelled for nobody", lacking),
-        *found("nobody", "{n} figures are of sizes that nobody has", sizes),
-    )
+    return found("duplicates", "{n} person[ is|s are] annotated twice, to the last digit", twice, "annotation")

@@ -73,14 +73,14 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def encoding_of(path: Path) -> str:
-    """``a byte order mark`` or ``UTF-16`` for a text file that is not plain UTF-8; empty otherwise."""
+    """``UTF-8 with a byte order mark`` or ``UTF-16`` for a text file that is not plain UTF-8; empty otherwise."""
     if not path.is_file():  # a pipe is read once
         return ""
     with contextlib.suppress(OSError), path.open("rb") as file:
         start = file.read(3)
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "UTF-16"
-        return "a byte order mark" if start == codecs.BOM_UTF8 else ""
+        return "UTF-8 with a byte order mark" if start == codecs.BOM_UTF8 else ""
     return ""
 
 

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .detections import read_detections
+from ..evaluation.types import GroundTruth
+from .detections import Boxes, read_detections
+from .findings import Finding, counted
+from .findings import found as told
+from .health import FEW, readings
 from .persons import Dataset, Person
 
 MIN_IOU = 0.5
@@ -45,6 +49,33 @@ def match_boxes(boxes: np.ndarray, scores: np.ndarray, truth: np.ndarray) -> np.
     return matches
 
 
+def _match(images: np.ndarray, boxes: np.ndarray, scores: np.ndarray, truth: GroundTruth) -> np.ndarray:
+    """Shape (D,), int64: the person of the truth that each box stands for, photo by photo; -1 for nobody."""
+    matches = np.full(len(boxes), -1, dtype=np.int64)
+    for image in np.unique(images):
+        here = np.flatnonzero(images == image)
+        persons = np.flatnonzero((truth.image == image) & ~truth.crowd)
+        local = match_boxes(boxes[here], scores[here], truth.bbox[persons])
+        matches[here[local >= 0]] = persons[local[local >= 0]]
+    return matches
+
+
+def _otherwise(found: Boxes, dataset: Dataset, matches: np.ndarray) -> tuple[Finding, ...]:
+    """Boxes that meet hardly anybody as they are, but many people when read as other tools write boxes."""
+    there = np.isin(dataset.truth.image, found.image) & ~dataset.truth.crowd & (dataset.truth.num_keypoints > 0)
+    people, met = int(there.sum()), int((matches >= 0).sum())
+    if people < FEW or met > 0.5 * people:
+        return ()
+    sizes = np.array([(dataset.photos[i].width, dataset.photos[i].height) for i in found.image.tolist()], dtype=float)
+    for said, boxes in readings(found.boxes, sizes):
+        would = int((_match(found.image, boxes, found.scores, dataset.truth) >= 0).sum())
+        if would > 0.6 * people and would > 2 * met:
+            text = "{n} boxes meet {met} as x y width height, but would meet {would} as {said}"
+            number = len(found.boxes)
+            return told("detections-otherwise", text, number, met=counted(met, "person"), would=would, said=said)
+    return ()
+
+
 def with_detections(dataset: Dataset, path: Path) -> Dataset:
     """The data set with the boxes of a detections file in place of the annotated ones.
 
@@ -55,24 +86,16 @@ def with_detections(dataset: Dataset, path: Path) -> Dataset:
     Raises:
         OccbenchError: See :func:`~.detections.read_detections`.
     """
-    found = read_detections(path, dataset.photos)
-    truth = dataset.truth
-    images = np.array([image for image, _, _ in found])
-    boxes = np.array([box for _, box, _ in found])
-    scores = np.array([score for _, _, score in found])
-    matches = np.full(len(found), -1, dtype=np.int64)
-    for image in np.unique(images):
-        here = np.flatnonzero(images == image)
-        persons = np.flatnonzero((truth.image == image) & ~truth.crowd)
-        local = match_boxes(boxes[here], scores[here], truth.bbox[persons])
-        matches[here[local >= 0]] = persons[local[local >= 0]]
+    found = read_detections(path, dataset)
+    truth, images, boxes, scores = dataset.truth, found.image, found.boxes, found.scores
+    matches = _match(images, boxes, scores, truth)
     by_photo: dict[int, list[Person]] = {i: [] for i in dataset.photos}
     for d, g in enumerate(matches.tolist()):
         photo = dataset.photos[int(images[d])]
         x, y, width, height = boxes[d].astype(np.float32)  # and added up in it, as MMPose does
         by_photo[photo.id].append(
             Person(
-                id=d,
+                id=int(found.places[d]),
                 annotation=int(truth.ids[g]) if g >= 0 else None,
                 photo=photo,
                 box=np.array([x, y, x + width, y + height], dtype=np.float32),
@@ -85,5 +108,6 @@ def with_detections(dataset: Dataset, path: Path) -> Dataset:
         dataset,
         persons=tuple(p for group in by_photo.values() for p in group),
         detections=path,
+        findings=(*dataset.findings, *found.findings, *_otherwise(found, dataset, matches)),
         annotated=dataset.persons if dataset.annotated is None else dataset.annotated,
     )

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..evaluation.types import GroundTruth
-from .findings import Finding, found
+from .findings import Finding, counted, found
 from .health import NEAR, Annotated
 from .records import box_around
 
 AREA = 0.53
 """Share of a box that a person covers, where no area is annotated: MMPose's estimate."""
+_THIN, _BEYOND = 0.01, 1.5
+"""Shares of its box that no person's area is below, or above."""
 
 Said = tuple[int | None, float | None, bool]
 """What a person's annotation says besides: num_keypoints, area, iscrowd."""
@@ -75,28 +77,42 @@ def mend(
         crowd=crowd[keep],
         ids=people.ids[keep],
     )
+    share = np.divide(area, boxes[:, 2] * boxes[:, 3], out=np.ones_like(area), where=boxes[:, 2:].prod(1) > 0)
+    doubted = measured & keep & ((share < _THIN) | (share > _BEYOND)) & (not as_is)
     uncounted = (given == 0) & labelled.any(1) & ~crowd & (not as_is)
 
-    def of(kind: str, text: str, concerned: np.ndarray) -> tuple[Finding, ...]:
-        return found(kind, text, people.ids[concerned].tolist(), "annotation")
+    def of(kind: str, text: str, concerned: np.ndarray, points: int = 0) -> tuple[Finding, ...]:
+        rows = people.ids[concerned].tolist()
+        return found(kind, text, rows, "annotation", points=counted(points, "keypoint"))
 
     findings = (
         *of(
             "visibility",
-            f"{int(odd.sum()):,} keypoints of {{n}} persons have visibility -1 or 3",
+            "visibility -1 or 3: {points} of {n} person[|s]",
             np.any(odd, axis=1),
+            int(odd.sum()),
         ),
         *of(
             "outside-photo",
-            f"{int(outside.sum()):,} labelled keypoints of {{n}} persons lie outside their photos",
+            "labelled, but outside the photo: {points} of {n} person[|s]",
             np.any(outside, axis=1),
+            int(outside.sum()),
         ),
-        *of("num-keypoints-0", "num_keypoints is 0 for {n} persons with labelled keypoints", uncounted),
-        *of("no-box", "{n} persons have no box", drawn & missing),
-        *of("box-without-area", "the boxes of {n} persons have no area inside their photos", drawn & ~missing),
-        *of("no-extent", "{n} persons have neither a box nor keypoints that make one", ~keep),
-        *of("no-area", "{n} persons have no area", lacking & measured & keep & note_areas),
-        *of("area-0", "{n} persons have area 0", nothing & keep),
+        *of("num-keypoints-0", "num_keypoints is 0 for {n} person[|s] with labelled keypoints", uncounted),
+        *of("no-box", "{n} person[ has|s have] no box", drawn & missing),
+        *of(
+            "box-without-area",
+            "the box[ of {n} person has no area inside its photo|es of {n} persons have no area inside their photos]",
+            drawn & ~missing,
+        ),
+        *of("no-extent", "{n} person[ has|s have] neither a box nor keypoints that make one", ~keep),
+        *of("no-area", "{n} person[ has|s have] no area", lacking & measured & keep & note_areas),
+        *of(
+            "area-of-others",
+            "the areas of {n} persons are less than a hundredth of their boxes, or more than the boxes",
+            doubted & (doubted.sum() > max(2, 0.5 * measured.sum())),
+        ),
+        *of("area-0", "{n} person[ has|s have] area 0", nothing & keep),
     )
     return truth, crops[keep], findings
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from ..system.errors import OccbenchError, quoted
-from .findings import Finding, found
+from .findings import Finding, counted, found
 from .health import Annotated, lying_share
 from .persons import Dataset, Photo
 from .spelling import Folder
@@ -199,7 +199,7 @@ def check_photos(dataset: Dataset, skip_unreadable: bool = False, every: bool = 
     left = dataset.without({photo.id for photo, _ in faults}, tuple(photo.file_name for photo, _ in faults))
     if not left.persons:
         raise OccbenchError("no photo with a person is readable: check --images")
-    out = found("photos-left-out", "{n} photos cannot be used", [photo.file_name for photo, _ in faults])
+    out = found("photos-left-out", "{n} photo[|s] cannot be used", [photo.file_name for photo, _ in faults])
     return replace(left, findings=(*left.findings, *out))
 
 
@@ -219,10 +219,14 @@ def survey(dataset: Dataset, every: bool = False) -> tuple[Dataset, Faults, int]
         dataset = dataset.at(elsewhere)
         looks |= {number: look_at(dataset.photos[number]) for number in elsewhere}
         names = [dataset.photos[number].file_name for number in elsewhere]
-        spelled = found("photo-name", "{n} photos have other names on the disk", names)
+        spelled = found("photo-name", "{n} photo[ has another name|s have other names] on the disk", names)
         dataset = replace(dataset, findings=(*dataset.findings, *spelled))
     tails = [photo.file_name for photo in used if looks[photo.id].tail]
-    behind = found("photo-tail", "{n} photos have something behind their end, as motion photos do", tails)
+    behind = found(
+        "photo-tail",
+        "{n} photo[ has something behind its end|s have something behind their end], as motion photos do",
+        tails,
+    )
     if behind:
         dataset = replace(dataset, findings=(*dataset.findings, *behind))
     turned = {number: look.orientation for number, look in looks.items() if look.orientation != 1 and not look.kind}
@@ -267,8 +271,10 @@ def photo_findings(faults: Faults, looked: int) -> tuple[Finding, ...]:
         for kind, bad in by_kind.items()
         for finding in found(
             kind,
-            f"{{n}} of {looked:,} photos cannot be used; the first {bad[0][1]}",
+            "{n} of {looked} cannot be used[: it|; the first] {wrong}",
             [photo.file_name for photo, _ in bad],
+            looked=counted(looked, "photo"),
+            wrong=bad[0][1],
         )
     )
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+"""How photos' names end."""
 _SIDES = {"l": "left", "r": "right"}
 
 
@@ -62,7 +64,7 @@ class Folder:
     def _walk(self, parts: Sequence[str]) -> Path | None:
         path = self._root
         for part in parts:
-            names = self._names(path).get(_folded(part), [])
+            names = self._names(path).get(folded(part), [])
             if part not in names and len(names) != 1:
                 return None
             path = path / (part if part in names else names[0])
@@ -73,12 +75,13 @@ class Folder:
             found: dict[str, list[str]] = defaultdict(list)
             try:
                 for name in os.listdir(folder):
-                    found[_folded(name)].append(name)
+                    found[folded(name)].append(name)
             except OSError:
                 found.clear()
             self._listed[folder] = found
         return self._listed[folder]
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name in one case, composed (NFC), without spaces at its ends."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).strip()

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from ..system.errors import OccbenchError, quoted
@@ -45,18 +46,23 @@ def number_ids(images: Sequence[Any], annotations: Sequence[Any], what: str) -> 
     findings: tuple[Finding, ...] = ()
     texts = [i["id"] for i in images if isinstance(i, dict) and _is_text(i.get("id"))]
     if texts and all(isinstance(i, dict) and isinstance(i.get("id"), (str, int)) for i in images):
-        for number, image in enumerate(images, 1):
-            if str(image["id"]) in names:
-                raise OccbenchError(f"{what}: image id {quoted(image['id'])} occurs twice")
-            names[str(image["id"])] = number
+        keys = [str(image["id"]) for image in images]
+        numbers = {key: int(key) for key in keys if re.fullmatch(r"[0-9]{1,18}", key)}  # these keep theirs
+        free = count(max(numbers.values(), default=0) + 1)
+        for key in keys:
+            if key in names:
+                raise OccbenchError(f"{what}: image id {quoted(key)} occurs twice")
+            names[key] = numbers[key] if key in numbers else next(free)
         images = [{**image, "id": names[str(image["id"])]} for image in images]
         annotations = [_of_photo(a, names, what) for a in annotations]
-        findings += found("text-ids", "the ids of {n} photos are text", texts, "photo")
+        findings += found("text-ids", "the id[ of {n} photo is|s of {n} photos are] text", texts, "photo")
     people = [a for a in annotations if isinstance(a, dict)]
     odd = [a.get("id") for a in people if a.get("id") is None or _is_text(a["id"])]
     if odd and len(people) == len(annotations):
         annotations = [{**a, "id": number} for number, a in enumerate(annotations, 1)]
-        findings += found("text-ids", "the ids of {n} annotations are text or missing", odd, "annotation")
+        findings += found(
+            "text-ids", "the id[ of {n} annotation is|s of {n} annotations are] text or missing", odd, "annotation"
+        )
     return Ids(list(images), list(annotations), names, findings)
 
 
@@ -97,8 +103,10 @@ def fill_sizes(images: Sequence[Any], size_of: Callable[[str], tuple[int, int]])
         (read if width and height else unknown).append(name)
         filled.append({**image, "width": width or None, "height": height or None})
     findings = [
-        *found("no-photo-size", "{n} photos have no width and height in the file", read),
-        *found("size-unknown", "{n} photos have no width and height in the file, and cannot be looked at", unknown),
+        *found("no-photo-size", "{n} photo[ has|s have] no width and height in the file", read),
+        *found(
+            "size-unknown", "{n} photo[ has|s have] no width and height in the file, and cannot be looked at", unknown
+        ),
     ]
     return filled, findings
 
@@ -144,7 +152,8 @@ def tidy_people(annotations: Sequence[Any], rows: Sequence[int], k: int, what: s
         points = person.get("keypoints")
         if isinstance(points, list) and len(points) == k and all(isinstance(p, list) for p in points):
             points = person["keypoints"] = [number for point in points for number in point]
-        if not person.get("bbox"):
+        box = person.get("bbox")
+        if not box or (isinstance(box, list) and all(map(_is_hole, box))):
             person["bbox"] = None
         if not points:
             if not has_area(person["bbox"]):
@@ -157,15 +166,17 @@ def tidy_people(annotations: Sequence[Any], rows: Sequence[int], k: int, what: s
             if filled is not points:
                 holes.append(person.get("id"))
                 person["keypoints"] = filled
+                if not any(filled[2::3]):
+                    person["num_keypoints"] = 0
             if not has_area(person["bbox"]) and len(filled) == 3 * k and not any(filled[2::3]):
                 empty.append(person.get("id"))
                 continue
         kept.append(person)
         places.append(row)
     findings = (
-        *found("empty-person", "{n} persons have neither a labelled keypoint nor a box", empty, "annotation"),
-        *found("box-only", "{n} persons have a box, but no keypoints", bare, "annotation"),
-        *found("no-position", "{n} persons have keypoints that are null or NaN", holes, "annotation"),
+        *found("empty-person", "{n} person[ has|s have] neither a labelled keypoint nor a box", empty, "annotation"),
+        *found("box-only", "{n} person[ has|s have] a box, but no keypoints", bare, "annotation"),
+        *found("no-position", "{n} person[ has|s have] keypoints that are null or NaN", holes, "annotation"),
     )
     return People(kept, places, findings)
 

@@ -179,12 +179,22 @@ def _steps(
 ) -> list[Callable[[dict[str, Any]], dict[str, Any]]]:
     from mmpose.registry import TRANSFORMS
 
+    if any(_name(step) == "TopdownAffine" for step in pipeline) or _name(pipeline[-1]) != "PackPoseInputs":
+        raise OccbenchError(
+            f"config {str(config_file)!r} is a BottomupPoseEstimator, but its test pipeline is "
+            f"{' > '.join(map(_name, pipeline))}: it needs no TopdownAffine, and PackPoseInputs at its end"
+        )
     try:
         return [TRANSFORMS.build(step) for step in pipeline]
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise OccbenchError(
             f"MMPose cannot build the test pipeline of {str(config_file)!r}: {first_line(error)}"
         ) from error
+
+
+def _name(step: Mapping[str, Any]) -> str:
+    kind = step.get("type")
+    return getattr(kind, "__name__", str(kind)).rsplit(".", 1)[-1]
 
 
 def _input_size(pipeline: Sequence[Mapping[str, Any]], config: Any) -> tuple[int, int]:

@@ -87,6 +87,7 @@ class Compared:
         own: The group's AP and drops; ``base``: the baseline's, of the same attacks.
         changes: In the same order, positive is better than the baseline: how much higher an AP is, how much is lost
             less of it (a drop of the baseline minus that of the group).
+        floors: Runs of either side, by name, whose clean AP is too low for a drop to say anything, and why.
     """
 
     group: Group
@@ -95,6 +96,7 @@ class Compared:
     own: tuple[Measure, ...] = field(default=(), repr=False)
     base: tuple[Measure, ...] = field(default=(), repr=False)
     changes: tuple[Measure, ...] = field(default=(), repr=False)
+    floors: tuple[tuple[str, str], ...] = ()
 
     @property
     def seeds(self) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.findings import Finding, worst_first
+from ..data.nobody import on_nobody
 from ..data.persons import Dataset
 from ..data.photos import photo_findings, survey
 from ..data.sources import open_dataset
@@ -39,7 +40,7 @@ class Health:
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        findings = [finding.record() | {"line": finding.line} for finding in self.findings]
+        findings = [finding.record() for finding in self.findings]
         return {"persons": self.persons, "photos": self.photos, "photos_looked_at": self.looked, "findings": findings}
 
 
@@ -60,13 +61,20 @@ def check(data: str, images: Path | None = None, predictions: Path | None = None
     dataset, of_photos, looked = _photos(dataset, images is not None)
     findings = (*dataset.findings, *of_photos)
     if predictions is not None:
-        try:
-            findings += score_results(dataset, [predictions], None, Scoring("corrected", "exact", 0, 0)).findings
-        except OccbenchError as error:
-            findings += (_refused(error),)
+        findings += _scored(dataset, predictions)
+    else:
+        findings += on_nobody(dataset)
     truth = dataset.truth
     measured = int(((truth.num_keypoints > 0) & ~truth.crowd).sum())
     return Health(measured, len(dataset.photos), looked, tuple(worst_first(findings)))
+
+
+def _scored(dataset: Dataset, predictions: Path) -> tuple[Finding, ...]:
+    """What scoring finds."""
+    try:
+        return score_results(dataset, [predictions], None, Scoring("corrected", "exact", 0, 0)).findings
+    except OccbenchError as error:
+        return (_refused(error), *on_nobody(dataset))
 
 
 def _refused(error: OccbenchError) -> Finding:

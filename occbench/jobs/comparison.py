@@ -23,6 +23,8 @@ from ..runs.manifest import sees_photos
 from ..runs.names import run_names
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
+from ..tables.all import read_table
+from ..tables.floor import nothing_to_lose
 from .paired import Measured
 from .recipes import boxes_key, group_runs, seed_of, training_key
 
@@ -66,12 +68,22 @@ def compare_runs(
     for other in measured:
         _require_same(measured[baseline], other)
     manifests = [one.manifest for one in measured]
-    found = group_runs(manifests, names or run_names(runs), groups)
+    names = names or run_names(runs)
+    found = group_runs(manifests, names, groups)
     compared = [_paired(group, base, measured) for group, base in _pairs(measured, found, baseline)]
     shared = [_shared([measured[p] for p in (*one.group.runs, *one.baseline.runs)]) for one in compared]
     images_of = _images(measured[baseline])
     tracks = _tracks(measured, compared, shared, measured[baseline], progress or Progress(False))
-    return _adjusted([_filled(*both, tracks, images_of) for both in zip(compared, shared, strict=True)])
+    floors = {
+        n: said for n, run in zip(names, runs, strict=True) if (said := nothing_to_lose(read_table(run, "cells")))
+    }
+    filled = [_filled(*both, tracks, images_of) for both in zip(compared, shared, strict=True)]
+    return _adjusted([replace(one, floors=_floors(one, names, floors)) for one in filled])
+
+
+def _floors(one: Compared, names: Sequence[str], floors: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    mine = [names[place] for place in (*one.baseline.runs, *one.group.runs)]
+    return tuple((name, floors[name]) for name in mine if name in floors)
 
 
 def _require_same(baseline: Measured, other: Measured) -> None:

@@ -13,11 +13,15 @@ import pandas as pd
 from ..estimators.person_scores import pose_scores
 from ..inference.predictions import CellPredictions, FoundPersons
 from ..inference.results import kept_persons
+from ..reports.reading.drops import NO_DROP, drop_of, records
+from ..reports.tables.formats import to_latex
+from ..reports.tables.table import Column, Row, Table
 from ..runs import durable
 from ..runs.manifest import Manifest, read_manifest
 from ..runs.parquet import read_cell, read_table
 from ..runs.store import PERSONS, PREDICTIONS
 from ..system.errors import OccbenchError
+from ..tables.all import read_table as table_of
 
 FORMATS = ("coco", "csv", "parquet", "latex")
 
@@ -49,9 +53,9 @@ def export(run: Path, form: str, out: Path) -> list[Path]:
     with durable.explained(out):
         if form == "coco":
             return [_write(out / f"{slug}.json", json.dumps(found).encode()) for slug, found in _coco(run, manifest)]
-        cells = pd.read_csv(run / "cells.csv")
         if form == "latex":
-            return [_write(out / "drops.tex", latex(cells).encode())]
+            return [_write(out / "drops.tex", latex(table_of(run, "cells")).encode())]
+        cells = pd.read_csv(run / "cells.csv")
         poses = _poses(run, manifest)
         if form == "csv":
             tables = {"cells.csv": cells, "predictions.csv": poses}
@@ -133,30 +137,15 @@ def latex(cells: pd.DataFrame) -> str:
     overall = cells[(cells["keypoint"] == "all") & (cells["level"] != "clean")]
     clean = cells[(cells["keypoint"] == "all") & (cells["level"] == "clean")].iloc[0]
     kinds = list(dict.fromkeys(zip(overall["level"], overall["fill"], strict=True)))
-    lines = [
-        f"% {clean['model']} on {clean['dataset']}, boxes {clean['boxes']}, protocol {clean['protocol']}:",
-        f"% clean AP {clean['ap']:.4f}, n = {clean['n']:.0f}; drops in AP points with 95% intervals",
-        r"\begin{tabular}{lrl" + "r" * len(kinds) + "}",
-        r"\toprule",
-        " & ".join(["target", "$r$", "placement", *(f"{level} {fill}" for level, fill in kinds)]) + r" \\",
-        r"\midrule",
-    ]
-    for (target, radius, placement), rows in overall.groupby(["target", "radius", "placement"], sort=False):
-        found = {(row["level"], row["fill"]): row for _, row in rows.iterrows()}
-        drops = [_drop(found[kind]) if kind in found else "--" for kind in kinds]
-        lines.append(" & ".join([_escape(str(target)), f"{radius:g}", _escape(str(placement)), *drops]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _drop(row: pd.Series) -> str:
-    if pd.isna(row["drop"]):
-        return "--"
-    low, high = row["drop_lo"], row["drop_hi"]
-    interval = "" if pd.isna(low) else f" [{low:.1f}, {high:.1f}]"
-    return f"${row['drop']:.1f}$" + interval
-
-
-def _escape(text: str) -> str:
-    for character in "&%$#_{}":
-        text = text.replace(character, "\\" + character)
-    return text
+    columns = [Column("target", "hidden"), Column("radius", "r, px", "px"), Column("placement", "placement")]
+    columns += [Column(f"{level}_{fill}", fill, "points", group=f"{level}s") for level, fill in kinds]
+    rows = []
+    for (target, radius, placement), mine in overall.groupby(["target", "radius", "placement"], sort=False):
+        found = {(row["level"], row["fill"]): drop_of(row) for row in records(mine)}
+        drops = [found.get(kind, NO_DROP) for kind in kinds]
+        rows.append(Row((str(target), float(radius), str(placement), *drops)))
+    caption = (
+        f"Drop of {clean['metric']} in points [95 % interval] of {clean['model']} on {clean['dataset']}, boxes "
+        f"{clean['boxes']}, protocol {clean['protocol']}: clean {clean['value']:.4f}, n = {clean['n']:.0f} persons."
+    )
+    return to_latex(Table("drops", caption, tuple(columns), tuple(rows)))

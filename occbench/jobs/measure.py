@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from ..attacks import Attack
+from ..data.findings import Finding, warnings_of
 from ..data.persons import Dataset
 from ..evaluation.cells import EVALUATION
 from ..inference.engine import run_cells
@@ -33,6 +34,7 @@ from ..system.distributed import Ranks
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
 from ..tables.all import TABLES
+from ..tables.coverage import near_0, nothing_hidden
 from ..tables.finished import FinishedRun
 from ..tables.judge import judge
 from ..tables.kept import score_cells
@@ -290,6 +292,12 @@ class Scored:
     tables: dict[str, pd.DataFrame]
     cells: list[dict[str, Any]]
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is doubtful about them."""
+        clean = self.tables["cells"].iloc[0]
+        return (*near_0(float(clean["value"]), int(clean["n"])), *nothing_hidden(self.cells))
+
 
 def score(run: Opened, progress: Progress) -> Scored:
     """Step 3: make every table of the run from its predictions, and write it.
@@ -351,12 +359,15 @@ def report(
     write_manifest(job.out, manifest)
     build(job.out)
     write_manifest(job.out, manifest)  # sealed anew, with the report
+    for line in warnings_of(scored.findings):
+        progress.note(line)
     return manifest
 
 
 def _manifest(run: Opened, predicted: Predicted, scored: Scored) -> dict[str, Any]:
     """What the run says about itself, but for the time."""
     job, found = run.job, run.found
+    dataset = replace(job.dataset, findings=(*job.dataset.findings, *scored.findings))
     wanted = 1 + len(job.attacks)
     clean_ap = float(scored.tables["cells"]["value"].iloc[0])
     full_ap = clean_ap if predicted.reference is None else _clean_ap(scored.run, predicted.reference)
@@ -371,7 +382,7 @@ def _manifest(run: Opened, predicted: Predicted, scored: Scored) -> dict[str, An
         "choices": job.choices,
         "identity": job.content(run.context, run.attacks),
         "name": _name(job),
-        **about.run(job.model, job.files, job.dataset, job.limit, job.out, job.crops.input_size),
+        **about.run(job.model, job.files, dataset, job.limit, job.out, job.crops.input_size),
         "backend": {
             **predicted.backend,
             "clean_ap": clean_ap,

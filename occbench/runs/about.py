@@ -124,9 +124,10 @@ def _data(dataset: Dataset, limit: int | None, out: Path) -> dict[str, Any]:
         "description_sha256": None if dataset.description is None else sha256(dataset.description),
         "n_images": len(dataset.photos),
         "n_persons": int(((truth.num_keypoints > 0) & ~truth.crowd).sum()),
+        "categories": sorted(dataset.categories),
         "synthetic": dataset.synthetic,
         "skipped_images": list(dataset.skipped),
-        "findings": [finding.record() | {"line": finding.line} for finding in dataset.findings],
+        "findings": [finding.record() for finding in dataset.findings],
         "limit": limit,
     }
 

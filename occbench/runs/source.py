@@ -77,7 +77,8 @@ def _read(manifest: Manifest, data: Path | None, images: Path | None, run: Path 
         folder = images or _found(about, "images", run)
     if not own:
         return open_dataset(str(data), folder)
-    return read_coco(data, folder or data.parent, about["name"], skeleton.read(manifest))
+    read, persons = skeleton.read(manifest), about.get("categories")
+    return read_coco(data, folder or data.parent, about["name"], read, categories=persons)
 
 
 def _detections(boxes: Mapping[str, Any], run: Path | None) -> Path | None:

@@ -140,6 +140,11 @@ class Progress:
         if self._show:
             self._console.print(line, style="dim", highlight=False)
 
+    def tell(self, line: str) -> None:
+        """A line of news, terminal or not, unless it is to be quiet."""
+        if self._show or self._lines:
+            self.note(line)
+
     def note(self, line: str) -> None:
         """Something the user should know, terminal or not."""
         self._console.print(f"occbench: {line}", highlight=False, markup=False, soft_wrap=True)

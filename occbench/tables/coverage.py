@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from ..data.findings import Finding, found
+from ..data.findings import Finding, counted, found
 from ..data.persons import Dataset
 from ..data.results import Results, lacking
 
@@ -16,8 +17,14 @@ NEAR_0 = 0.05
 
 def near_0(value: float, n: int) -> tuple[Finding, ...]:
     """The finding that a clean value over ``n`` persons is near 0."""
-    text = f"the clean value over {{n}} persons is {value:.4f}: poses and annotations hardly belong together"
-    return found("ap-near-0", text, n if value < NEAR_0 else 0)
+    text = "the clean value over {n} person[|s] is {value:.4f}: poses and annotations hardly belong together"
+    return found("ap-near-0", text, n if value < NEAR_0 else 0, value=value)
+
+
+def nothing_hidden(cells: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """The finding that attacks changed no box, as where nobody has what they hide; ``cells`` of a manifest."""
+    empty = [cell["slug"] for cell in cells if cell.get("n_attacked") == 0]
+    return found("nothing-hidden", "{n} attack[ has|s have] nothing to hide in anybody", empty)
 
 
 def on_the_same_photos(
@@ -41,19 +48,19 @@ def on_the_same_photos(
     without = [set(lacking(one, dataset)) for one in files]
     findings: tuple[Finding, ...] = ()
     for one, photos in zip(files, without, strict=True):
-        text = f"{one.what} has no result for {{n}} of {peopled:,} photos with people"
-        findings += found("results-lack-photos", text, _names(dataset, photos))
+        text, of = "{file} has no result for {n} of {of} with people", counted(peopled, "photo")
+        findings += found("results-lack-photos", text, _names(dataset, photos), file=one.what, of=of)
     some, every = without[0].union(*without[1:]), without[0].intersection(*without[1:])
     differ = some - every
     if len(files) < 2 or not differ or count_missed or any(len(photos) == peopled for photos in without):
         return dataset, list(files), findings
     shares = " and ".join(f"{peopled - len(photos):,} of {peopled:,}" for photos in without)
     text = (
-        f"the results are of {shares} photos with people; {{n}} have results in some files only (where a photo without "
-        "a result is one where nobody was found, add --count-missed)"
+        "the results are of {shares} photos with people; {n} [has|have] results in some files only (where a photo "
+        "without a result is one where nobody was found, add --count-missed)"
     )
     left = [one.without(differ) for one in files]
-    return dataset.without(differ), left, found("results-differ", text, _names(dataset, differ))
+    return dataset.without(differ), left, found("results-differ", text, _names(dataset, differ), shares=shares)
 
 
 def _names(dataset: Dataset, photos: set[int]) -> list[str]:

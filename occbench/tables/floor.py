@@ -29,7 +29,7 @@ def nothing_to_lose(cells: pd.DataFrame) -> str | None:
     if clean.empty:
         return None
     value, low = (_first(clean.iloc[0], names) for names in (("value", "ap"), ("value_lo", "ap_lo")))
-    metric = clean["metric"].iloc[0] or "AP"
+    metric = next((name for name in clean["metric"] if isinstance(name, str) and name), "AP")
     if math.isnan(value):
         return None
     attacked = overall[overall["level"] != "clean"]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.findings import Finding
+from ..data.nobody import on_nobody
 from ..data.persons import Dataset
 from ..data.results import poses, read_results
 from .cells import Cells
@@ -95,7 +96,7 @@ def score_results(
         table,
         _named(Groups().frame(_flat(groups)), levels),
         tuple(Coverage(level, *count) for level, count in zip(levels, counts, strict=True)),
-        (*said, *findings, *low),
+        (*said, *findings, *on_nobody(dataset), *low),
     )
 
 

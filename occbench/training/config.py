@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..attacks import COCO, MPII
 from ..system.errors import OccbenchError
-from ..weights.zoo import find_model
+from ..weights.zoo import find_model, list_models
 from .augment import check_donors
 from .data import TrainingData
 from .described import describing, find_beside, turn_to
@@ -160,7 +160,7 @@ def prepare_init(cfg: Config, init: str | None) -> Path | None:
         A checkpoint to load into the whole model, or None.
 
     Raises:
-        OccbenchError: The checkpoint does not exist, or the pretrained weights are none or cannot be had.
+        OccbenchError: There is no such checkpoint or model, or its weights are none or cannot be had.
     """
     pretrained = list(_pretrained(cfg.model))
     if init == "imagenet" and not pretrained:
@@ -173,10 +173,22 @@ def prepare_init(cfg: Config, init: str | None) -> Path | None:
         part.init_cfg = None
     if init == "none":
         return None
-    path = Path(str(init)).expanduser()
-    if not path.is_file():
-        raise OccbenchError(f"--init is imagenet, none or a checkpoint, but there is no file {init!r}")
-    return path
+    return _weights_of(str(init))
+
+
+def _weights_of(init: str) -> Path:
+    """The file of a checkpoint, or of the weights that a named model has."""
+    from ..weights.checkpoints import resolve
+
+    path = Path(init).expanduser()
+    if path.is_file():
+        return path
+    named = next((model for model in list_models() if init in (model.name, *model.aliases)), None)
+    if named is None:
+        raise OccbenchError(
+            f"--init is imagenet, none, a checkpoint or a model of `occbench ls models`, but there is no {init!r}"
+        )
+    return resolve(None, named, option="--init")
 
 
 def _pretrained(part: Any) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 
 from ..attacks import MPII, Skeleton
 from ..data.custom import is_description
+from ..data.findings import Finding, refuse_errors
 from ..data.jsonfile import read_json
 from ..data.known import BY_NAME
+from ..data.nobody import on_nobody
 from ..data.persons import Dataset
 from ..data.photos import check_photos
 from ..data.sources import FILES, KNOWN, open_dataset
@@ -32,6 +34,7 @@ class TrainingData:
         labelled: Shape (N, K), bool: the keypoints of each labelled person.
         file: What was read, as MMPose's own data set class reads it: COCO's format, or its own of MPII.
         described: Whether the user described the keypoints.
+        findings: What was found out about the file and the photos.
         folder: Where that lies; it goes when nobody holds these data any more. None where ``file`` is the user's own.
     """
 
@@ -41,6 +44,7 @@ class TrainingData:
     labelled: np.ndarray = field(compare=False)
     file: Path = field(compare=False)
     described: bool = False
+    findings: tuple[Finding, ...] = field(default=(), compare=False)
     folder: tempfile.TemporaryDirectory[str] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -49,20 +53,26 @@ class TrainingData:
         return self.annotations.with_name("mpii_gt_val.mat")
 
 
-def training_data(data: str | Path, images: Path | None = None, skip_unreadable: bool = False) -> TrainingData:
+def training_data(
+    data: str | Path, images: Path | None = None, skip_unreadable: bool = False, strict: bool = False
+) -> TrainingData:
     """Read a data set with the reader of the attacks, and check every photo with a person.
 
     Args:
         data: As ``--data`` of an attack: a name, COCO's annotations, MMPose's of MPII, or a YAML description.
         images: The photos' folder; by default where an attack looks for it.
         skip_unreadable: Leave photos that cannot be read out, with their persons, in place of stopping.
+        strict: Refuse annotations that are repaired or left out in part.
 
     Raises:
         OccbenchError: The data set is not what it should be, has no labelled person, or a photo is bad or missing.
     """
     if isinstance(data, Path) or data not in KNOWN:
         data = _json_or_yaml(Path(data))
-    dataset = check_photos(open_dataset(str(data), images), skip_unreadable)
+    dataset = open_dataset(str(data), images)
+    refuse_errors(dataset.findings, str(data), strict)
+    dataset = check_photos(dataset, skip_unreadable)
+    dataset = replace(dataset, findings=(*dataset.findings, *on_nobody(dataset)))
     if not isinstance(data, Path) and data in BY_NAME and dataset.annotations.suffix != ".json":
         raise OccbenchError(f"MMPose cannot train on {dataset.annotations.suffix} annotations, as {data!r} has them")
     labelled = np.array([person.labelled for person in dataset.persons], bool)
@@ -80,12 +90,12 @@ def _json_or_yaml(path: Path) -> Path:
 def _as_mmpose_reads(dataset: Dataset, labelled: np.ndarray, described: bool) -> TrainingData:
     annotations, images = dataset.annotations.resolve(), dataset.images.resolve()
     if dataset.skeleton is MPII and not dataset.skipped:
-        return TrainingData(annotations, images, MPII, labelled, annotations)
+        return TrainingData(annotations, images, MPII, labelled, annotations, findings=dataset.findings)
     folder = tempfile.TemporaryDirectory(prefix="occbench-train-")
     file = Path(folder.name) / "annotations.json"
     content = _mpii_records(dataset) if dataset.skeleton is MPII else _coco_content(dataset)
     file.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
-    return TrainingData(annotations, images, dataset.skeleton, labelled, file, described, folder)
+    return TrainingData(annotations, images, dataset.skeleton, labelled, file, described, dataset.findings, folder)
 
 
 def _mpii_records(dataset: Dataset) -> list[dict[str, Any]]:

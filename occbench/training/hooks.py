@@ -57,7 +57,7 @@ class StopNotFinite(Hook):
         Raises:
             OccbenchError: It is no number or infinite.
         """
-        loss = float(outputs["loss"])
+        loss = outputs["loss"].item()
         if not math.isfinite(loss):
             rate = runner.optim_wrapper.get_lr()["lr"][0]
             raise not_finite(loss, f"iteration {runner.iter + 1} (epoch {runner.epoch + 1})", rate)
@@ -69,6 +69,37 @@ def not_finite(loss: float, when: str, rate: float) -> OccbenchError:
         f"the loss is {loss} in {when}, at a learning rate of {rate:g}: the training stops and exports no weights; "
         "lower --lr, or give other weights to start from"
     )
+
+
+class TellLoss(Hook):
+    """Tells the mean loss of every epoch, and what its validation came to.
+
+    Args:
+        tell: Called with a line.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell = tell
+        self.losses: list[float] = []
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Begin anew."""
+        self.losses.clear()
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Take the loss of an iteration."""
+        self.losses.append(outputs["loss"].item())
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Tell the mean."""
+        self.tell(f"epoch {runner.epoch + 1} of {runner.max_epochs}: loss {np.mean(self.losses):.3g}")
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Tell the figure that sums it up: AP or PCK, else all."""
+        figures = metrics or {}
+        chosen = [name for name in figures if name.rpartition("/")[2] in ("AP", "PCK")] or list(figures)
+        said = ", ".join(f"{name} {figures[name]:.3f}" for name in chosen)
+        self.tell(f"validation after epoch {runner.epoch}: {said}")
 
 
 class Advance(Hook):

@@ -21,7 +21,7 @@ from .data import TrainingData
 from .described import write_config
 from .export import EXPORTED, Meta, best_checkpoint, export_checkpoint
 from .runner import build_loader, build_runner, has_tensorboard
-from .settings import RECORD, Settings, check_same, record_of
+from .settings import RECORD, Settings, check_same, findings_of, record_of
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -95,7 +95,7 @@ def train(
         runner = build_runner(cfg, loader, out, settings, resume=resume, launcher=launched)
         if ranks.first:
             _check_space(runner, out)
-            (out / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+            (out / RECORD).write_text(json.dumps(record | {"findings": findings_of(data, val)}, indent=2) + "\n")
         if init is not None:
             load_initial(runner, init)
         with _bar(runner, progress if ranks.first else None):
@@ -120,12 +120,13 @@ def _bar(runner: Runner, progress: Progress | None) -> Iterator[None]:
     if progress is None:
         yield
         return
-    from .hooks import Advance
+    from .hooks import Advance, TellLoss
 
     if not has_tensorboard():
         progress.note("tensorboard is not installed: scalars go to scalars.json alone")
     with progress.stage("training", runner.max_iters, f"{runner.max_epochs} epochs") as advance:
         runner.register_hook(Advance(advance))
+        runner.register_hook(TellLoss(progress.tell))
         yield
 
 

@@ -30,8 +30,8 @@ class Settings:
         lr: Adam's learning rate at its highest.
         decay: How it falls, one of :data:`DECAYS` (see :func:`~.runner.schedule`).
         seed: Seeds the weights, the order and every sample.
-        init: ``"imagenet"`` (the backbone's weights that the config names), ``"none"``, or a checkpoint's path; None
-            for ``imagenet`` where the config names any.
+        init: ``"imagenet"`` (the backbone's weights that the config names), ``"none"``, a checkpoint's path, or
+            a model of the zoo, whose weights are taken; None for ``imagenet`` where the config names any.
         freeze_stages: Keep the backbone's stem (0) or the stem and its first stages (1, 2, ...) as they are; -1: none.
         augmentation: What is put into the training pipeline.
         amp: Mixed precision on a GPU (MMEngine's AmpOptimWrapper).
@@ -86,6 +86,12 @@ def record_of(
         "val": val and _digest(val),
         "processes": processes,
     }
+
+
+def findings_of(data: TrainingData, val: TrainingData | None) -> dict[str, list[dict[str, Any]]]:
+    """What :data:`RECORD` says of the data besides: all that was found out about it."""
+    of = {"data": data.findings, "val": () if val is None else val.findings}
+    return {name: [finding.record() for finding in findings] for name, findings in of.items()}
 
 
 def _digest(data: TrainingData) -> str:

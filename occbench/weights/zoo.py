@@ -43,6 +43,7 @@ class ZooModel:
             ``""``: its config says it (:func:`occbench.estimators.make.what_it_sees`).
         source: What makes an estimator of it: a key of :data:`occbench.estimators.make.MAKERS`.
         weights: File name of weights that ship in this package, or empty.
+        like: For a config of this package that stands for one of MMPose's: that one's path, whose metafile speaks.
         note: What a user should know before choosing it.
         address: Of its weights, where no metafile of MMPose says it.
         figures: Published ones, likewise, by MMPose's names.
@@ -57,6 +58,7 @@ class ZooModel:
     sees: Literal["crop", "photo", ""] = "crop"
     source: str = "mmpose"
     weights: str = ""
+    like: str = ""
     note: str = ""
     address: str = ""
     figures: tuple[tuple[str, float], ...] = ()
@@ -140,12 +142,18 @@ class ZooModel:
         return self.source not in _OUTSIDE
 
     def _metafile_entry(self) -> Mapping[str, Any]:
+        if self.like:
+            return metafile_entry(mmpose_configs() / self.like)
         return {} if self.config.startswith(OWN) or self.source != "mmpose" else metafile_entry(self.config_path)
 
 
 _OUTSIDE = ("command", "results")
 _WITHOUT_CONFIG = (*_OUTSIDE, "torchvision")
 _TORCHVISION = "https://download.pytorch.org/models/keypointrcnn_resnet50_fpn_coco"
+
+_RTMOS = (("s", "8xb32"), ("m", "16xb16"), ("l", "16xb16"))
+_RTMO = "one stage; MMPose's metafile says CrowdPose, but the figures are of COCO"
+_CID = "bottom-up; the published figure is after OKS-NMS of .8, which is not done here"
 
 _MODELS = (
     ZooModel(
@@ -224,6 +232,26 @@ _MODELS = (
         "body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py",
         sees="photo",
         note="bottom-up, by associative embedding",
+    ),
+    *(
+        ZooModel(name, f"body_2d_keypoint/{config}.py", sees="photo", note=note)
+        for name, config, note in (
+            ("dekr-hrnet-w32", "dekr/coco/dekr_hrnet-w32_8xb10-140e_coco-512x512", "bottom-up, by regression"),
+            ("dekr-hrnet-w48", "dekr/coco/dekr_hrnet-w48_8xb10-140e_coco-640x640", "bottom-up, by regression"),
+            ("cid-hrnet-w32", "cid/coco/cid_hrnet-w32_8xb20-140e_coco-512x512", _CID),
+            *((f"rtmo-{size}", f"rtmo/coco/rtmo-{size}_{batch}-600e_coco-640x640", _RTMO) for size, batch in _RTMOS),
+            *(
+                (f"yoloxpose-{size}", f"yoloxpose/coco/yoloxpose_{size}_8xb32-300e_coco-640", "one stage")
+                for size in "sm"
+            ),
+        )
+    ),
+    ZooModel(
+        "edpose-res50",
+        OWN + "edpose_res50.py",
+        sees="photo",
+        like="body_2d_keypoint/edpose/coco/edpose_res50_8xb2-50e_coco-800x1333.py",
+        note="one stage, with attention",
     ),
     *(
         ZooModel(

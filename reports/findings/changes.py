@@ -12,7 +12,18 @@ from ..reading.names import brackets, counted, listed, number
 
 def comparison_reading(compared: Sequence[Compared]) -> list[str]:
     """Which model loses less, under what and by how much; a few sentences for each."""
-    return [" ".join((_robustness(one), *_targets(one), _clean(one))) for one in compared]
+    return [
+        " ".join((_robustness(one), *_targets(one), _clean(one))) if not one.floors else _floor(one) for one in compared
+    ]
+
+
+def _floor(one: Compared) -> str:
+    """Why nothing is said of a comparison."""
+    low = listed(name for name, _ in one.floors)
+    return (
+        f"Whether {one.group.name} is more robust than {one.baseline.name} cannot be said: {low} "
+        f"{'has' if len(one.floors) == 1 else 'have'} nothing left to lose."
+    )
 
 
 def comparison_caveats(compared: Sequence[Compared]) -> list[str]:
@@ -68,7 +79,7 @@ def _robustness(one: Compared) -> str:
         said.append(f"{'less' if better else f'{mine} is less robust than {base}'} under {listed(map(_by, worse))}")
     rest = len(drops) - len(better) - len(worse)
     if rest:
-        said.append(f"under the other {counted(rest, 'kind')} of attack no difference can be told")
+        said.append(f"under the other {counted(rest, 'kind')} of attack no difference can be told from chance")
     return "; ".join(said) + "."
 
 
@@ -86,7 +97,8 @@ def _targets(one: Compared) -> list[str]:
     more = sum(change.clear and change.value < 0 for change in known)
     if not less and not more:
         return []
-    return [f"Of {counted(len(known), 'single attack')} it loses clearly less under {less} and more under {more}."]
+    said = f"it loses clearly less under {less or 'none'}, clearly more under {more or 'none'}"
+    return [f"Of {counted(len(known), 'single attack')} {said}."]
 
 
 def _clean(one: Compared) -> str:
@@ -96,7 +108,7 @@ def _clean(one: Compared) -> str:
         word = "higher" if change.value > 0 else "lower"
         low, high = (change.low, change.high) if change.value > 0 else (-change.high, -change.low)
         return f"Without occlusion its AP is {number(abs(change.value), 1)} points {word}{_bracketed(low, high)}."
-    told = "no difference of AP can be told" if ends else "chance is not ruled out"
+    told = "the difference in AP cannot be told from chance" if ends else "chance is not ruled out"
     sign = "+" if change.value > 0 else ""
     return f"Without occlusion {told} ({sign}{number(change.value, 1)} points{ends})."
 

@@ -8,12 +8,20 @@ from collections.abc import Sequence
 from occbench.evaluation.bootstrap import MIN_PERSONS
 
 from ..reading.drops import Drop
-from ..reading.names import counted, hiding, listed, number, order_fills, plural, span, spoken
+from ..reading.names import counted, hiding, listed, number, order_fills, plural, points, spoken
 from .calibration import LevelConfidence
 from .controls import MarkerEffect, decoys_in
 from .dose import THRESHOLDS, Critical, Dose
 from .matrix import MatrixRow
 from .overall import MeanDrop, TargetRow
+
+
+def _lost(drop: Drop) -> str:
+    return points(drop.value, drop.low, drop.high)
+
+
+def _gained(drop: Drop) -> str:
+    return points(-drop.value, -drop.high, -drop.low)
 
 
 def level_sentences(level: str, rows: Sequence[TargetRow], n: float, resampled: bool) -> list[str]:
@@ -45,7 +53,7 @@ def level_sentences(level: str, rows: Sequence[TargetRow], n: float, resampled: 
         target, fill, drop = gains[0]
         among = len({target for target, _, _ in gains})
         rest = f"; so does hiding {counted(among - 1, 'other')}" if among > 1 else ""
-        said.append(f"{hiding(fill, target)} helps: a gain of {span(-drop.high, -drop.low)} points{rest}.")
+        said.append(f"{hiding(fill, target)} helps: a gain of {_gained(drop)}{rest}.")
     return said
 
 
@@ -53,7 +61,7 @@ def _losses(
     level: str, losses: list[tuple[str, str, Drop]], gains: list[tuple[str, str, Drop]], targets: Sequence[str]
 ) -> str:
     target, fill, drop = losses[0]
-    first = f"{hiding(fill, target)} costs {span(drop.low, drop.high)} points"
+    first = f"{hiding(fill, target)} costs {_lost(drop)}"
     losing = {t for t, _, _ in losses}
     others = len(targets) - len(losing)
     if len(targets) == 1:
@@ -81,7 +89,7 @@ def fill_sentence(level: str, means: Sequence[MeanDrop]) -> str | None:
     if len(known) < 2 or known[0].mean.low <= max(m.mean.high for m in known[1:]):
         return None
     first = known[0].mean
-    return f"Of the fills, {known[0].fill} costs most: {span(first.low, first.high)} points per {level} on average."
+    return f"Of the fills, {known[0].fill} costs most: {_lost(first)} on average over the {plural(level)}."
 
 
 def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
@@ -95,8 +103,8 @@ def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
     most = better[0].own_loss
     return (
         f"Under {fill}, {len(better)} of {counted(len(known), 'keypoint')} {'is' if len(better) == 1 else 'are'} found "
-        f"better when hidden than when seen (up to {span(-most.high, -most.low)} points, "
-        f"{spoken(better[0].target)}): a sign that the model reads the occluder as a marker."
+        f"better when hidden than when seen (the most: "
+        f"{spoken(better[0].target)}, by {_gained(most)}): a sign that the model reads the occluder as a marker."
     )
 
 
@@ -108,8 +116,8 @@ def marker_verdicts(effects: Sequence[MarkerEffect]) -> list[str]:
     unseen = [e for e in unclear if e not in gaining]
     said = [_marker_verdict(e) for e in effects if e.effect.clear]
     said += [
-        f"What the {e.fill} occluder hides is found {span(e.gain.low, e.gain.high)} points better than when "
-        "it is seen, as if it were a marker; the difference to the same among decoys is too small to say."
+        f"What the {e.fill} occluder hides is found {_lost(e.gain)} better than when it "
+        "is seen, as if it were a marker; the difference to the same among decoys is too small to say."
         for e in gaining
     ]
     if unseen:
@@ -132,11 +140,11 @@ def _marker_verdict(effect: MarkerEffect) -> str:
     if gain.clear and gain.value > 0:
         return (
             f"This model reads the {effect.fill} occluder as a marker: what it hides is found "
-            f"{span(gain.low, gain.high)} points better than when seen, so centred {effect.fill} drops say "
+            f"{_lost(gain)} better than when seen, so centred {effect.fill} drops say "
             "little about robustness."
         )
     return (
-        f"The lone {effect.fill} occluder helps this model by {span(value.low, value.high)} points over one among "
+        f"The lone {effect.fill} occluder helps this model by {_lost(value)} over one among "
         "decoys; nothing is found better than when seen, so some of that may be what the decoys cost."
     )
 
@@ -145,14 +153,10 @@ def marker_evidence(effect: MarkerEffect, level: str) -> str:
     """The numbers behind the verdict."""
     value, gain = effect.effect, effect.gain
 
-    def size(drop: Drop) -> str:
-        text = f"{number(drop.value, 1)}"
-        return f"{text} ({span(drop.low, drop.high)})" if drop.has_interval else text
-
     return (
         f"{effect.fill.capitalize()}, mean over {counted(effect.n, level)}: marker effect against "
-        f"{counted(decoys_in(effect.placement), 'decoy')} {size(value)} points, clear and positive for "
-        f"{effect.n_clear}; gain over nothing hidden {size(gain)}.{_attraction(effect)}"
+        f"{counted(decoys_in(effect.placement), 'decoy')} {_lost(value)}, clear and positive for "
+        f"{effect.n_clear}; gain over nothing hidden {_lost(gain)}.{_attraction(effect)}"
     )
 
 
@@ -176,10 +180,9 @@ def dose_sentences(dose: Dose) -> list[str]:
         reached = [(t, c) for t in THRESHOLDS if math.isfinite((c := curve.critical(t)).value)]
         if not reached:
             last = curve.drops[-1]
-            end = f" ({span(last.low, last.high)})" if last.has_interval else ""
             said.append(
                 f"{curve.fill.capitalize()}: the mean drop stays below {THRESHOLDS[0]:g} point up to "
-                f"{curve.radii[-1]:g} px; there it is {number(last.value, 1)}{end}."
+                f"{curve.radii[-1]:g} px; there it is {_lost(last)}."
             )
             continue
         steps = listed(f"{t:g} at {_at(c, curve.radii)}" for t, c in reached)
@@ -195,7 +198,7 @@ def _at(found: Critical, radii: Sequence[float]) -> str:
 
     ends = [size(radius) for radius in (found.low, found.high) if not math.isnan(radius)]
     says_more = len(ends) == 2 and set(ends) != {size(found.value)}
-    return f"{size(found.value)} px" + (f" ({ends[0]} to {ends[1]})" if says_more else "")
+    return f"{size(found.value)} px" + (f" [{ends[0]}, {ends[1]}]" if says_more else "")
 
 
 def confidence_sentences(found: LevelConfidence) -> list[str]:

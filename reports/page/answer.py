@@ -41,10 +41,11 @@ def answer(run: Run, notes: tuple[str, ...] = ()) -> Answer:
 
 
 def _found(run: Run) -> list[str]:
-    """What the check of the data warned of, and a clean value that is near 0."""
+    """What the check of the data found that figures are to be read in the light of; runs of old lack a low value."""
     row = clean_row(run)
     low = () if row is None else near_0(float(row["value"]), int(row["n"]))
-    return [*(f.line for f in run.manifest.data.findings if f.severity != "note"), *(f.line for f in low)]
+    found = [finding.line for finding in run.manifest.data.findings if finding.is_telling]
+    return list(dict.fromkeys([*found, *(finding.line for finding in low)]))
 
 
 def reading(run: Run) -> list[str]:

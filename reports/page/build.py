@@ -94,7 +94,7 @@ def _page(
         for section in comparison_sections(runs, labels, plots, compared, short):
             say(f"comparison: {section.title}")
             sections.append(section)
-        chapters.append(Chapter(ANCHOR, "Comparison", comparison_answer(runs, compared), tuple(sections)))
+        chapters.append(Chapter(ANCHOR, "Comparison", comparison_answer(runs, labels, compared), tuple(sections)))
         written |= plots.written
     budget = BUDGET
     shown = [] if short else list(zip(runs, labels, strict=True))

@@ -49,7 +49,7 @@ def build_results(scores: Scores, dataset: Dataset, protocol: str, out: Path) ->
         tuple(results_reading(scores)),
         (),
         tuple(_facts(scores, dataset, protocol)),
-        (),
+        tuple(finding.line for finding in scores.findings if finding.is_telling),
         (first,),
     )
     sections = tuple(Section(f"{ANCHOR}-{b.table.name}", _TITLES[b.table.name], (b,)) for b in rest)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from occbench.evaluation.changes import Compared, groups_of
+from occbench.evaluation.changes import Compared
+from occbench.tables.floor import nothing_to_lose
 
 from ..figures.compare import plot_by_boxes, plot_dots, plot_mean_drops, plot_robustness, plot_targets
 from ..figures.style import MOST
@@ -61,7 +62,7 @@ def comparison_sections(
             yield whole
 
 
-def comparison_answer(runs: Sequence[Run], compared: Sequence[Compared]) -> Answer:
+def comparison_answer(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared]) -> Answer:
     """The first screen of several runs: who is compared on what, which loses less, and what must be kept in mind."""
     first = comparison_reading(compared) or [
         "Which of these runs loses less is not said here: `occbench compare` tells, by intervals paired by photo."
@@ -70,10 +71,16 @@ def comparison_answer(runs: Sequence[Run], compared: Sequence[Compared]) -> Answ
         SYNTHETIC if any(run.manifest.data.synthetic for run in runs) else "",
         tuple(first),
         (),
-        tuple(_facts(runs, compared)),
-        (*comparison_caveats(compared), *comparison_notes(runs)),
+        tuple(_facts(runs, labels, compared)),
+        (*_floors(runs, labels), *comparison_caveats(compared), *comparison_notes(runs)),
         (TableBlock(key_table(compared), f"tables/{KEY}"),) if compared else (),
     )
+
+
+def _floors(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
+    """The runs that have nothing left to lose."""
+    found = [(label, nothing_to_lose(run.cells)) for run, label in zip(runs, labels, strict=True)]
+    return [f"{label}: {said}" for label, said in found if said is not None]
 
 
 def comparison_title(labels: Sequence[str], compared: Sequence[Compared]) -> str:
@@ -85,15 +92,12 @@ def comparison_title(labels: Sequence[str], compared: Sequence[Compared]) -> str
     return f"{listed(names)} against {bases[0]}, under occlusion"
 
 
-def _facts(runs: Sequence[Run], compared: Sequence[Compared]) -> list[tuple[str, str]]:
+def _facts(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compared]) -> list[tuple[str, str]]:
     """What was measured on what, and what the words mean; nothing that differs from machine to machine."""
     first = runs[0].manifest
-    facts = []
-    if compared:
-        groups, bases = groups_of(compared), {one.baseline for one in compared}
-        models = dict.fromkeys(runs[g.runs[0]].manifest.model.name for g in groups)
-        facts.append(("Baseline", listed(g.name for g in groups if g in bases)))
-        facts.append(("Model", listed(models)))
+    bases = {labels[place] for one in compared for place in one.baseline.runs}
+    models = [_about(run, label, label in bases) for run, label in zip(runs, labels, strict=True)]
+    facts = [("Models", "; ".join(models[:_NAMED]) + ("" if len(models) <= _NAMED else "; ..."))]
     data = dict.fromkeys(
         f"{r.manifest.data.name}, {r.manifest.data.n_persons} persons in {r.manifest.data.n_images} photos"
         for r in runs
@@ -101,16 +105,18 @@ def _facts(runs: Sequence[Run], compared: Sequence[Compared]) -> list[tuple[str,
     facts.append(("Data", "; ".join(data)))
     facts.append(("Boxes", listed(dict.fromkeys(_boxes_words(run) for run in runs))))
     hidden = dict.fromkeys(
-        f"one {level} at a time, {'r =' if level == 'keypoint' else 'margin'} {part.radius:g} px{_of_what(run)}"
+        _HIDDEN[level].format(f"{part.radius:g}", "" if run.manifest.model.sees_photos else " of the network's input")
         for level in LEVELS
         for run in runs
         if (part := main_slice(run, level)) is not None
     )
     if hidden:
+        fills = order_fills(fill for run in runs for fill in run.cells["fill"] if fill)
         facts.append(("Hidden", "; ".join(hidden)))
+        facts.append(("Painted", "; ".join(f"{fill}: {_FILLS[fill]}" for fill in fills if fill in _FILLS)))
     dates = sorted({run.manifest.created[:10] for run in runs if run.manifest.created})
     if dates:
-        facts.append(("Attacked", " to ".join(dict.fromkeys((dates[0], dates[-1])))))
+        facts.append(("Date", " to ".join(dict.fromkeys((dates[0], dates[-1])))))
     facts.append(("Protocol", f"{first.protocol}; {_SCOPES[first.scope]} is hidden"))
     facts.append(
         ("AP", "COCO's average precision of keypoints: 1 where every person is found with every keypoint in place")
@@ -119,11 +125,25 @@ def _facts(runs: Sequence[Run], compared: Sequence[Compared]) -> list[tuple[str,
     return facts
 
 
-def _of_what(run: Run) -> str:
-    return "" if run.manifest.model.sees_photos else " of the network's input"
-
-
+_NAMED = 6
+"""Runs that the first screen names; the table of models has all."""
+_HIDDEN = {
+    "keypoint": "one keypoint at a time, by a disc of r = {} px{}",
+    "part": "one part at a time, by its rectangle with a margin of {} px",
+}
+_FILLS = {"blackout": "black", "meanout": "in the mean colour", "blur": "blurred"}
 _SCOPES = {"person": "the person in the crop", "image": "everybody in the photo"}
+
+
+def _about(run: Run, label: str, baseline: bool) -> str:
+    """``partmix: hrnet-mini, trained with partmix``."""
+    name = run.manifest.model.name
+    words = [] if name == label else [name]
+    recipe = run.manifest.model.augmentation
+    if recipe is not None:
+        words.append("trained without occlusion" if recipe.name == "none" else f"trained with {recipe_label(run)}")
+    about = f"{label} (baseline)" if baseline else label
+    return f"{about}: {', '.join(words)}" if words else about
 
 
 def _boxes_words(run: Run) -> str:
@@ -214,7 +234,8 @@ def _targets(levels: Sequence[LevelComparison], labels: Sequence[str], plots: Pl
         ]
         caption = f"Overall drop per hidden {found.level}, points. Runs, in order: {listed(labels)}."
         yield table_block(
-            Table(f"compare_{found.level}", caption, tuple(columns), tuple(rows), folded=True, shown=150), plots
+            Table(f"compare_{found.level}", caption, tuple(columns), tuple(rows), folded=True, shown=150, stacked=True),
+            plots,
         )
 
 

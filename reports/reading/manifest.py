@@ -56,8 +56,14 @@ class Model(_Entry):
 class Finding(_Entry):
     """What the check of the data found before the run."""
 
+    kind: str = ""
     severity: str
     line: str
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether figures are to be read in its light: a warning, or one that a figure stands on nobody."""
+        return self.severity != "note" or self.kind == "nobody"
 
 
 class Data(_Entry):

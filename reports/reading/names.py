@@ -57,9 +57,10 @@ def number(value: float, digits: int) -> str:
     return text.replace("-", MINUS)
 
 
-def span(low: float, high: float, digits: int = 1) -> str:
-    """An interval in a sentence: ``2.1 to 3.4``."""
-    return f"{number(low, digits)} to {number(high, digits)}"
+def points(value: float, low: float, high: float) -> str:
+    """A figure in a sentence, with its interval where it has one: ``2.7 points [2.1, 3.4]``."""
+    ends = brackets(low, high)
+    return f"{number(value, 1)} points{' ' + ends if ends else ''}"
 
 
 def brackets(low: float, high: float, digits: int = 1) -> str:

@@ -50,7 +50,8 @@ def key_table(compared: Sequence[Compared]) -> Table:
         rows.append(Row(tuple(values), {"hidden": f"{level}-{fill}"}))
     caption = (
         "Mean drop of AP over what is hidden, points [95 % interval]: what the baseline loses, and how much less of "
-        f"it each other model loses. {SIGN} In italics: cannot be told from zero."
+        f"it each other model loses. {SIGN} In italics: cannot be told from zero, by its interval or by its p, "
+        "which is corrected for how many figures are compared."
     )
     return Table(KEY, caption, tuple(columns), tuple(rows), stacked=True)
 
@@ -94,9 +95,7 @@ def _targets(compared: Sequence[Compared], level: str, fills: Sequence[str], nam
     )
     columns = [Column("target", f"hidden {level}")]
     columns += [
-        Column(f"{fill}_{i}", one.group.name, "points", fill, group=fill)
-        for fill in fills
-        for i, one in enumerate(compared)
+        Column(f"{fill}_{i}", one.group.name, "points", group=fill) for fill in fills for i, one in enumerate(compared)
     ]
     rows = [
         Row(
@@ -134,7 +133,7 @@ def groups_table(compared: Sequence[Compared], labels: Sequence[str], facts: Seq
         )
         for group in groups
     ]
-    return Table("models", "What is compared.", tuple(columns), tuple(rows))
+    return Table("models", "What is compared.", tuple(columns), tuple(rows), stacked=True)
 
 
 def clean_changes(labels: Sequence[str], compared: Sequence[Compared]) -> dict[str, Estimate]:

@@ -15,7 +15,7 @@ from .table import Column, Row, Table
 
 READING = (
     "A person whom the model does not find has no keypoint at all: this is the coarsest loss, and a part of the drops "
-    "above. A model that is given each person's box cannot lose anybody."
+    "above. A model that is told where each person is cannot lose anybody."
 )
 
 

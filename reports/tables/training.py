@@ -94,7 +94,7 @@ def _table(
             )
             blank = [math.nan] * (len(columns) - len(row.figures))
             rows.append(Row((*about, *row.figures, *blank), note="published"))
-    return Table(name, caption, (*_ABOUT, *columns), tuple(rows))
+    return Table(name, caption, (*_ABOUT, *columns), tuple(rows), stacked=True)
 
 
 def clean_groups(run: Run, metric: str) -> dict[str, Estimate]:

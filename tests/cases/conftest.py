@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ..cli.conftest import Answer, Occbench, People, occbench, people, shared_people, tiny
-
-__all__ = ["occbench", "people", "shared_people", "tiny"]
+from ..command_line import Answer, Occbench, People
 
 Content = dict[str, Any]
 

@@ -124,7 +124,7 @@ USED: dict[str, tuple[Callable[[Content], None], str, tuple[str, ...]]] = {
     "person is category 2": (person_is_2, "note", ("7 persons", "category 2")),
     "an empty row of a track": (track_row, "warning", ("1 person has neither", "annotation 900", "left out")),
     "a row of zeros": (zeros, "warning", ("1 person has neither", "left out")),
-    "a ball": (ball, "note", ("1 annotation is of other categories", "37 (sports ball)", "left out")),
+    "a ball": (ball, "note", ("1 annotation without keypoints", "37 (sports ball)", "left out")),
     "a person with a box only": (box_only, "note", ("1 person has a box, but no keypoints", "902")),
     "area 0": (set_each("area", 0), "warning", ("7 persons have area 0", ".53 of the box")),
     "no area": (without("area"), "note", ("7 persons have no area",)),
@@ -138,9 +138,9 @@ USED: dict[str, tuple[Callable[[Content], None], str, tuple[str, ...]]] = {
     "no person ids": (without("id"), "note", ("ids of 7 annotations are text or missing",)),
     "null for an unlabelled keypoint": (unlabelled(None, None, 0), "note", ("1 person has keypoints that are null",)),
     "NaN for an unlabelled keypoint": (unlabelled(float("nan"), float("nan"), 0), "note", ("null or NaN",)),
-    "visibility -1": (unlabelled(0, 0, -1), "note", ("1 keypoints of 1 person", "visibility -1 or 3")),
+    "visibility -1": (unlabelled(0, 0, -1), "note", ("1 keypoint of 1 person", "visibility -1 or 3")),
     "visibility 3": (unlabelled(-40, -40, 3), "note", ("visibility -1 or 3",)),
-    "a keypoint outside": (unlabelled(-40, 5, 2), "warning", ("1 labelled keypoints of 1 person", "not labelled")),
+    "a keypoint outside": (unlabelled(-40, 5, 2), "warning", ("1 keypoint of 1 person", "not labelled")),
     "names with spaces": (spaces, "note", ("17 keypoints are spelled otherwise",)),
 }
 

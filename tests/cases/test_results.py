@@ -82,7 +82,7 @@ def test_other_categories_are_left_out_and_said(place: Place) -> None:
     (place.folder / "results.json").write_text(json.dumps([*found, {**found[0], "category_id": 18}]))
     answer = place.evaluate()
     assert overall(answer)["ap"] == pytest.approx(1)
-    assert "1 result is of other categories: 18" in answer.err
+    assert "1 result is of other categories than the persons: 18" in answer.err
 
 
 def test_nested_keypoints_with_scores_beside_them(place: Place) -> None:

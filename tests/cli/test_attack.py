@@ -211,6 +211,7 @@ def test_the_report_shows_every_kind_of_plot(done: Done) -> None:
     assert suffixes == {".svg", ".png"}
 
 
+@pytest.mark.usefixtures("with_figures")
 def test_the_same_command_writes_the_same_bytes(
     done: Done, shared_people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
 ) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from occbench.cli import main
 from occbench.data.persons import Photo
 from occbench.estimators import crops
 from occbench.estimators.pose_model import PoseModel
@@ -52,12 +56,16 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
     return Counter(monkeypatch)
 
 
-def attack(occbench: Occbench, people: People, tiny: TinyModel, *options: object, target: str = "nose") -> Answer:
-    return occbench(
+def command(people: People, tiny: TinyModel, *options: object, target: str) -> list[object]:
+    return [
         *("attack", "--model", tiny.config, "--checkpoint", tiny.weights, "--data", people.annotations, "--json"),
         *("--kind", "keypoint-blackout", "--target", target, "--radius", 3, "--bootstrap", 20, "--batch-size", 1),
         *("--out", "run", *options),
-    )
+    ]
+
+
+def attack(occbench: Occbench, people: People, tiny: TinyModel, *options: object, target: str = "nose") -> Answer:
+    return occbench(*command(people, tiny, *options, target=target))
 
 
 def everything(run: Path) -> dict[str, bytes]:
@@ -66,6 +74,35 @@ def everything(run: Path) -> dict[str, bytes]:
 
 def files(run: Path) -> dict[str, bytes]:
     return {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file() and p.stem != "manifest"}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A run of two targets that nothing disturbed.
+
+    Attributes:
+        files: What is the same whenever it is made.
+        crops: The model was asked for so many.
+    """
+
+    files: dict[str, bytes]
+    crops: int
+
+
+@pytest.fixture(scope="module")
+def whole(shared_people: People, tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Made once for the tests that end like it."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
+        counter = Counter(patch)
+        words = map(str, command(shared_people, tiny, target="nose,left_wrist"))
+        patch.setattr(sys, "argv", ["occbench", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
+        return Whole(files(folder / "run"), counter.crops)
 
 
 def test_a_finished_run_is_not_computed_again(
@@ -84,41 +121,37 @@ def test_a_finished_run_is_not_computed_again(
 
 
 def test_more_targets_cost_only_themselves_and_give_the_bytes_of_one_run(
-    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter, tmp_path: Path
+    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter, tmp_path: Path, whole: Whole
 ) -> None:
-    attack(occbench, people, tiny, target="nose,left_wrist")
-    both, asked = files(tmp_path / "run"), counter.crops
-    attack(occbench, people, tiny, "--overwrite")
+    attack(occbench, people, tiny)
     counter.crops = 0
     answer = attack(occbench, people, tiny, target="left_wrist")
     assert answer.code == 0
-    assert 0 < counter.crops < asked - 7  # neither the clean crops nor the nose
-    assert files(tmp_path / "run") == both
+    assert 0 < counter.crops < whole.crops - 7  # neither the clean crops nor the nose
+    assert files(tmp_path / "run") == whole.files
     assert set(pd.read_csv(tmp_path / "run" / "cells.csv")["target"].dropna()) == {"nose", "left_wrist"}
 
 
 @pytest.mark.parametrize("after", [1, 4, 8, 11])
 def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_been(
-    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter, tmp_path: Path, after: int
+    people: People, tiny: TinyModel, occbench: Occbench, counter: Counter, tmp_path: Path, whole: Whole, after: int
 ) -> None:
-    attack(occbench, people, tiny, target="nose,left_wrist")
-    undisturbed, asked = files(tmp_path / "run"), counter.crops
-    other = tmp_path / "other"
-    counter.crops, counter.stop_after = 0, after
-    stopped = attack(occbench, people, tiny, "--out", "other", target="nose,left_wrist")
+    run = tmp_path / "run"
+    counter.stop_after = after
+    stopped = attack(occbench, people, tiny, target="nose,left_wrist")
     assert stopped.code == 130
     assert stopped.err.endswith("occbench: interrupted\n")
-    pieces = list(other.glob(".work/*/*.npz"))
+    pieces = list(run.glob(".work/*/*.npz"))
     if pieces:
-        assert json.loads((other / "manifest.json").read_text())["complete"] is False
+        assert json.loads((run / "manifest.json").read_text())["complete"] is False
     else:
-        assert not other.exists()
+        assert not run.exists()
     kept = sum(len(np.load(piece)["attacked"]) for piece in pieces)
     assert kept if after >= 7 else True  # the clean crops of at least one chunk
     counter.crops, counter.stop_after = 0, None
-    assert attack(occbench, people, tiny, "--out", "other", target="nose,left_wrist").code == 0
-    assert files(other) == undisturbed
-    assert counter.crops <= asked - min(kept, 4)
+    assert attack(occbench, people, tiny, target="nose,left_wrist").code == 0
+    assert files(run) == whole.files
+    assert counter.crops <= whole.crops - min(kept, 4)
 
 
 def test_out_of_memory_keeps_what_is_finished(
@@ -195,6 +228,12 @@ CONTENT = {
 """By what decides predictions: how it becomes another one, and what is said then."""
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """Runs that are finished and begun, for the tests after the one that made them."""
+    return {finished: tmp_path_factory.mktemp("made") / "run" for finished in (True, False)}
+
+
 @pytest.mark.parametrize("finished", [True, False], ids=["finished", "begun"])
 @pytest.mark.parametrize("what", CONTENT)
 def test_a_run_of_other_content_is_refused_and_kept(
@@ -204,16 +243,18 @@ def test_a_run_of_other_content_is_refused_and_kept(
     counter: Counter,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    made: dict[bool, Path],
     what: str,
     finished: bool,
 ) -> None:
     model = TinyModel(tmp_path / "tiny.py", tmp_path / "tiny.pth")
     model.config.write_bytes(tiny.config.read_bytes())
     model.weights.write_bytes(tiny.weights.read_bytes())
-    if not finished:
-        counter.stop_after = 11
-    assert attack(occbench, people, model).code == (0 if finished else 130)
-    counter.stop_after = None
+    if not made[finished].exists():
+        counter.stop_after = None if finished else 11
+        assert attack(occbench, people, model, "--out", made[finished]).code == (0 if finished else 130)
+        counter.stop_after = None
+    shutil.copytree(made[finished], tmp_path / "run")
     before = everything(tmp_path / "run")
     assert any(name.startswith("predictions/" if finished else ".work/") for name in before)
     change, said = CONTENT[what]
@@ -222,8 +263,8 @@ def test_a_run_of_other_content_is_refused_and_kept(
         answer = attack(occbench, people, model, target=target)
         assert_refused(answer, "'run' holds a run that was measured with", said, "another folder", "--overwrite")
         assert everything(tmp_path / "run") == before
-    assert attack(occbench, people, model, "--out", "other").code == 0
-    assert attack(occbench, people, model, "--overwrite").code == 0
+    advice = ("--overwrite",) if finished else ("--out", "other")
+    assert attack(occbench, people, model, *advice).code == 0
 
 
 def test_other_detections_of_one_name_are_refused(

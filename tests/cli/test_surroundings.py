@@ -32,10 +32,13 @@ def attack(tiny: TinyModel, people: People, out: Path, **environment: str) -> su
 @pytest.mark.parametrize(
     "environment",
     [
-        pytest.param({"MPLBACKEND": "module://matplotlib_inline.backend_inline"}, id="notebook"),
-        pytest.param({"MPLBACKEND": "TkAgg", "DISPLAY": ""}, id="no display"),
-        pytest.param({"HOME": "/proc/none"}, id="no home"),
-        pytest.param({"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}, id="ASCII console"),
+        pytest.param(
+            {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "HOME": "/proc/none"}, id="notebook, no home"
+        ),
+        pytest.param(
+            {"MPLBACKEND": "TkAgg", "DISPLAY": "", "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+            id="no display, ASCII console",
+        ),
     ],
 )
 def test_an_attack_runs_to_its_end(

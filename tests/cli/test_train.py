@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -31,6 +32,11 @@ def test_a_training_a_plan_and_a_resumed_one(occbench: Occbench, config: Path, p
     out = tmp_path / "runs" / "train-tiny-partmix+cutout-part-0"
     assert (done.code, done.out) == (0, f"{out.relative_to(tmp_path) / 'model.pth'}\n")
     assert "tensorboard" in done.err or list(out.glob("**/events.out.tfevents*"))
+    losses = [float(value) for value in re.findall(r"epoch \d of 2: loss (\S+)", done.err)]
+    assert len(losses) == 2
+    assert all(0 < loss < 0.1 for loss in losses)  # mean squared errors of heatmaps from 0 to 1
+    assert re.search(r"validation after epoch 2: coco/AP \d\.\d{3}\n", done.err)
+    assert "UserWarning" not in done.err
     before = (out / "model.pth").read_bytes()
     again = occbench("train", *given, "--val", people.annotations, "--out", out, "--resume")
     assert again.code == 0

@@ -12,7 +12,7 @@ from occbench.estimators.config import read_config
 from occbench.estimators.crops import CropPipeline
 from occbench.system.errors import OccbenchError
 
-from ..cli.conftest import CONFIG
+from ..command_line import CONFIG
 
 
 def pipeline(folder: Path, dataset: str, more: str = "") -> CropPipeline:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ..cli.conftest import People, TinyModel
+from ..command_line import People, TinyModel
 
 Content = dict[str, Any]
 Arguments = Sequence[object]

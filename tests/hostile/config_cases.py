@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ..cli.conftest import CONFIG
+from ..command_line import CONFIG
 from .case import Arguments, Case, Place
 
 Spoil = Callable[[Place], Arguments]

@@ -1,4 +1,4 @@
-"""The fixtures of the command line's tests, and where the rows of docs/hostile-input.md go."""
+"""Where a case does its harm, and where the rows of docs/hostile-input.md go."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ..cli.conftest import TinyModel, occbench, people, shared_people, tiny
+from ..command_line import TinyModel
 from .case import ROWS, Place, Record, Row
 from .table import assert_up_to_date
-
-__all__ = ["occbench", "people", "shared_people", "tiny"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from occbench.runs import reseal
 
-from ..cli.conftest import Occbench, assert_refused
+from ..command_line import Occbench, assert_refused
 from .case import Place, Record, Row
 from .test_cases import everything
 from .test_runs import said

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..cli.conftest import Occbench, assert_refused
+from ..command_line import Occbench, assert_refused
 from .annotation_cases import ANNOTATIONS, DETECTIONS, FILE_NAMES, LONG_NAMES, RESULTS
 from .case import Case, Place, Record, Row, normalised
 from .config_cases import CONFIGS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..cli.conftest import Occbench
+from ..command_line import Occbench
 from .case import Arguments, Place, Record, Row, normalised
 from .check_cases import CHECKED
 

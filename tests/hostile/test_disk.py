@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ..cli.conftest import Occbench, assert_refused
+from ..command_line import Occbench, assert_refused
 from .case import Place, Record, Row, normalised
 
 GROUP = "Disks (small ones, mounted by the tests)"
@@ -49,6 +49,7 @@ SIZES = {
 """Full at once, full in the middle of the run, full when the report is written."""
 
 
+@pytest.mark.usefixtures("with_figures")
 @pytest.mark.parametrize("fed", SIZES)
 def test_a_full_disk_and_then_room_again(
     fed: str, place: Place, occbench: Occbench, mount: Mount, row: Record, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ import pytest
 from occbench.system.download import download
 from occbench.system.errors import OccbenchError
 
-from ..cli.conftest import Occbench, assert_refused
+from ..command_line import Occbench, assert_refused
 from ..weights.test_fetched_weights import CONTENT, DIGEST, Server, server
 from .case import Place, Record, Row, normalised
 

@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ..cli.conftest import Occbench
+import pytest
+
+from ..command_line import Occbench
 from .case import Content, Place, Record, Row
 
 GROUP = "Names"
@@ -52,6 +54,7 @@ class Page(HTMLParser):
             self.text += data
 
 
+@pytest.mark.usefixtures("with_figures")
 def test_names_are_text(place: Place, occbench: Occbench, row: Record) -> None:
     weights, model = place.tiny.weights, place.folder / "<script>alert(2)<!--.py"
     shutil.copy(place.tiny.config, model)

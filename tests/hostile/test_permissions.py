@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ..cli.conftest import Occbench, People, TinyModel, assert_refused
+from ..command_line import Occbench, People, TinyModel, assert_refused
 from .case import Record, Row, normalised
 
 GROUP = "No permission"

@@ -14,7 +14,7 @@ from occbench.data.coco import read_coco
 from occbench.data.photos import decode
 from occbench.system.compat import setup_mmpose
 
-from ..cli.conftest import Occbench
+from ..command_line import Occbench
 from .case import Content, Place, Record, Row
 
 GROUP = "Photos of other kinds (handled as MMPose handles them)"

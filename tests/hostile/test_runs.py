@@ -17,7 +17,7 @@ import pytest
 
 from occbench.runs.durable import TEMPORARY
 
-from ..cli.conftest import Answer, Occbench, assert_refused
+from ..command_line import Answer, Occbench, assert_refused
 from .case import Place, Record, Row, normalised
 from .test_names import Page
 
@@ -301,6 +301,7 @@ def test_a_manifest_that_is_none_is_one_line(
 MARKUP = "<script>alert('x')</script>"
 
 
+@pytest.mark.usefixtures("with_figures")
 def test_the_report_of_somebodys_run_is_text(run: Path, place: Place, occbench: Occbench, row: Record) -> None:
     """Names in its manifest and tables are markup, and the pictures of its examples lie elsewhere."""
     plain = Page((run / "report.html").read_text())

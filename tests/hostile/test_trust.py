@@ -12,7 +12,7 @@ from occbench.system.errors import OccbenchError
 from occbench.weights.trust import check_config
 from occbench.weights.zoo import list_models
 
-from ..cli.conftest import CONFIG, Occbench, assert_refused
+from ..command_line import CONFIG, Occbench, assert_refused
 from .case import Place, Record, Row, normalised
 
 GROUP = "Configs that run code from elsewhere"

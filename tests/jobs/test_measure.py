@@ -22,7 +22,7 @@ from occbench.system.errors import OccbenchError
 from occbench.system.progress import Progress
 from occbench.tables.scoring import Scoring
 
-from ..cli.conftest import People, TinyModel
+from ..command_line import People, TinyModel
 
 NOSE = Attack("keypoint", "blackout", "nose", 3.0)
 HIP = Attack("keypoint", "blackout", "left_hip", 3.0)

@@ -14,7 +14,12 @@ from typing import Any
 
 import pytest
 
+from occbench.attacks import COCO
+from occbench.evaluation.changes import Compared, Group, Measure
+from occbench.reports import build_report
+
 from .chromium import Browser, browser, find_chromium
+from .fake_run import KEYPOINTS, PARTS, write_fake_run
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="NO BROWSER: the report is not tried in one; install chromium"
@@ -160,6 +165,79 @@ def test_nothing_sticks_out(chromium: Browser, full_run: Path, width: int) -> No
     chromium.open(full_run / "report.html")
     assert chromium.run("document.documentElement.scrollWidth") <= width
     assert chromium.run("document.querySelector('h1').getBoundingClientRect().right") <= width
+
+
+NAMES = ("none", "hourglass-prm-mini", "simplebaseline-mini@cutout-part")
+FILLS = ("blackout", "meanout", "blur")
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The pages of two models against a baseline, in short and in full, with numbers as wide as they come."""
+    folder = tmp_path_factory.mktemp("comparison")
+    levels = {"keypoint": COCO.targets("keypoint"), "part": COCO.targets("part")}
+    hidden = {"keypoint": KEYPOINTS, "part": list(PARTS)}
+    cells = [(level, fill, target, 6.0, "centred") for level in hidden for fill in FILLS for target in hidden[level]]
+    runs = [write_fake_run(folder / name, cells, intervals=True, examples=False) for name in NAMES]
+
+    def measured(value: float) -> tuple[Measure, ...]:
+        wide = {"value": value, "low": value - 12.4, "high": value + 12.4, "p_adjusted": 0.2}
+        kinds = [(level, fill) for level in levels for fill in FILLS]
+        means = [Measure("ap", "clean", "", "", 1, **wide)]
+        means += [
+            Measure(q, level, fill, "", len(levels[level]), **wide) for level, fill in kinds for q in ("ap", "drop")
+        ]
+        single = [Measure("drop", level, fill, t, 1, **wide) for level, fill in kinds for t in levels[level]]
+        return (*means, *single)
+
+    base = Group(NAMES[0], (0,))
+    both = [
+        Compared(Group(NAMES[i], (i,)), base, ((i, 0),), measured(41.3), measured(38.2), measured(-11.25))
+        for i in (1, 2)
+    ]
+    return {
+        form: build_report(runs, folder / "out", compared=both, labels=NAMES, short=form == "short")
+        for form in ("short", "long")
+    }
+
+
+SIDEWAYS = (
+    "[...document.querySelectorAll('.scroll, .wide')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    ".map(e => e.querySelector('table')?.dataset.table).filter(name => name)"
+)
+
+
+@pytest.mark.parametrize("form", ["short", "long"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_comparison_fits_the_screen(chromium: Browser, comparison: dict[str, Path], form: str, width: int) -> None:
+    chromium.window(width, 900)
+    chromium.open(comparison[form])
+    assert chromium.run("document.documentElement.scrollWidth") <= width
+    cut = set(chromium.run(SIDEWAYS))
+    assert not cut & {"changes", "changes_ap", "models"}
+    if width == 1280:
+        assert not cut & {"changes_keypoint", "changes_part", "compare"}
+        last = "[...document.querySelectorAll('#compare-answer .banner')].pop().getBoundingClientRect().bottom"
+        assert chromium.run(last) <= 900  # all that is said stands in one screen, the table follows
+    else:  # what must scroll keeps the names of its rows in sight
+        scroll = "document.querySelector('[data-table=changes_part]').closest('.scroll, .wide')"
+        chromium.run(f"{scroll}.scrollLeft = 200")
+        name = chromium.run(f"{scroll}.querySelector('tbody th').getBoundingClientRect().left")
+        assert 0 <= name <= 30
+
+
+def test_a_short_comparison_is_two_sheets_of_paper(chromium: Browser, comparison: dict[str, Path]) -> None:
+    chromium.window(1000, 900)
+    chromium.open(comparison["short"])
+    assert len(re.findall(rb"/Type\s*/Page\b", chromium.pdf())) == 2
+    chromium.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        size = "parseFloat(getComputedStyle(document.querySelector('[data-table={}] {}')).fontSize)"
+        for table in ("changes", "changes_keypoint", "changes_ap"):
+            assert chromium.run(size.format(table, "td small")) < chromium.run(size.format(table, "td"))
+        assert chromium.run("getComputedStyle(document.querySelector('thead button')).display") == "contents"
+    finally:
+        chromium.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_paper(opened: Browser) -> None:

@@ -98,6 +98,7 @@ def test_labels_are_those_of_the_folders(tmp_path: Path) -> None:
     assert run_labels([runs[0], runs[0]]) == ["none (1)", "none (2)"]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_published_rows_stand_beside_comparable_runs_only(tmp_path: Path) -> None:
     run = load(tmp_path / "a", **VAL2017)
     assert comparable_table([run]) == ("Table I", TABLE_1)
@@ -136,6 +137,7 @@ def test_other_runs_compare_with_nothing_published(tmp_path: Path, change: dict[
     assert len(table.rows) == 1
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_published_losses_compare_with_the_thesis_protocol_only(tmp_path: Path) -> None:
     thesis = load(tmp_path / "a", **VAL2017, protocol="thesis")
     assert comparable_losses(thesis, "keypoint")["nose", "blackout"] == 5.0
@@ -161,6 +163,7 @@ def test_recipes_fill_the_columns_of_table_one(tmp_path: Path) -> None:
     assert table.rows[0].values[:5] == ("mine", "cutout", "part", "yes", 0.5)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_joints_fill_table_two(tmp_path: Path) -> None:
     folder = write_fake_run(tmp_path, default_cells()[:1], examples=False, changes={"data.name": "mpii_val"})
     head = "level,fill,target,placement,metric,group,radius,n,value,value_lo,value_hi,drop,drop_lo,drop_hi,p\n"

@@ -59,6 +59,7 @@ def test_nothing_measurable_at_all(tmp_path: Path) -> None:
     assert "nan" not in page.text.lower()
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_missing_cells_are_named_and_the_rest_is_shown(tmp_path: Path) -> None:
     run = write_fake_run(tmp_path, default_cells()[:4], examples=False)
     cells = pd.read_csv(run / "cells.csv")
@@ -102,6 +103,7 @@ def test_five_hundred_targets(tmp_path: Path) -> None:
     assert (run / "report.html").stat().st_size < 15e6
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_pictures_past_the_budget_stay_beside_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("occbench.reports.page.build.BUDGET", 100_000)
     run = write_fake_run(tmp_path, default_cells()[::4])
@@ -111,6 +113,7 @@ def test_pictures_past_the_budget_stay_beside_the_page(tmp_path: Path, monkeypat
     assert len(list((run / "plots").glob("example_*.png"))) == 2
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_old_runs_show_their_one_person_per_target(tmp_path: Path) -> None:
     run = write_fake_run(tmp_path, default_cells()[:2], changes={"schema": 1})
     file = run / "examples" / "examples.json"
@@ -145,6 +148,7 @@ def test_an_out_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
         build_report([run], tmp_path / "taken", kind="csv")
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_only_a_runs_own_folder_is_tidied(full_run: Path, tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "mine.csv").write_text("mine")

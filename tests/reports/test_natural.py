@@ -16,6 +16,8 @@ from occbench.system.errors import OccbenchError
 
 from .fake_run import KEYPOINTS, write_fake_run
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 def natural(**last: float | str) -> pd.DataFrame:
     """Two fills; the nose is never occluded, so it has no natural loss."""

@@ -40,21 +40,21 @@ def test_one_target_costs_and_no_other_differs_from_zero() -> None:
     said = level_sentences(
         "keypoint", rows(nose=sure(2.75, 0.65), left_hip=unsure(0.2), left_eye=unsure(-0.1)), 300, True
     )
-    assert said == ["Blacking out the nose costs 2.1 to 3.4 points; no other keypoint differs from zero."]
+    assert said == ["Blacking out the nose costs 2.8 points [2.1, 3.4]; no other keypoint differs from zero."]
 
 
 def test_one_costs_and_another_helps() -> None:
     said = level_sentences("keypoint", rows(nose=sure(2.75, 0.65), left_hip=sure(-1.3)), 300, True)
     assert said == [
-        "Blacking out the nose costs 2.1 to 3.4 points; no other keypoint loses clearly.",
-        "Blacking out the left hip helps: a gain of 0.8 to 1.8 points.",
+        "Blacking out the nose costs 2.8 points [2.1, 3.4]; no other keypoint loses clearly.",
+        "Blacking out the left hip helps: a gain of 1.3 points [0.8, 1.8].",
     ]
 
 
 def test_several_cost() -> None:
     said = level_sentences("part", rows(head=sure(20), hip=unsure(0), left_arm=sure(10)), 300, True)
     assert said == [
-        "Blacking out the head costs 19.5 to 20.5 points, the most of 3 parts; 2 of 3 lose clearly under at least "
+        "Blacking out the head costs 20.0 points [19.5, 20.5], the most of 3 parts; 2 of 3 lose clearly under at least "
         "one fill."
     ]
     said = level_sentences("part", rows(head=sure(20), left_arm=sure(10)), 300, True)
@@ -63,7 +63,7 @@ def test_several_cost() -> None:
 
 def test_several_help() -> None:
     said = level_sentences("keypoint", rows(nose=sure(-2), left_hip=sure(-1), left_eye=sure(-3)), 300, True)
-    assert said == ["Blacking out the left eye helps: a gain of 2.5 to 3.5 points; so does hiding 2 others."]
+    assert said == ["Blacking out the left eye helps: a gain of 3.0 points [2.5, 3.5]; so does hiding 2 others."]
 
 
 def test_nothing_is_distinguishable_from_zero() -> None:
@@ -103,13 +103,16 @@ def test_nothing_was_measurable() -> None:
 
 def test_one_target_alone() -> None:
     assert level_sentences("part", rows(head=sure(20)), 300, True) == [
-        "Blacking out the head costs 19.5 to 20.5 points."
+        "Blacking out the head costs 20.0 points [19.5, 20.5]."
     ]
 
 
 def test_the_costliest_fill_is_named_only_where_intervals_tell() -> None:
     means = [MeanDrop("part", "blackout", sure(5), 11), MeanDrop("part", "blur", sure(2), 11)]
-    assert fill_sentence("part", means) == "Of the fills, blackout costs most: 4.5 to 5.5 points per part on average."
+    assert (
+        fill_sentence("part", means)
+        == "Of the fills, blackout costs most: 5.0 points [4.5, 5.5] on average over the parts."
+    )
     assert fill_sentence("part", [means[0], MeanDrop("part", "blur", sure(4.5), 11)]) is None
     assert fill_sentence("part", means[:1]) is None
     assert fill_sentence("part", [MeanDrop("part", f, Drop(1.0), 11) for f in ("blackout", "blur")]) is None
@@ -123,7 +126,7 @@ def test_own_gains_are_a_sign_of_marker_reading() -> None:
     found = own_gain_sentence("blackout", [matrix_row("nose", sure(3)), matrix_row("left_hip", sure(-12.8, 3.2))])
     assert found is not None
     assert found.startswith("Under blackout, 1 of 2 keypoints is found better when hidden")
-    assert "up to 9.6 to 16.0 points, the left hip" in found
+    assert "(the most: the left hip, by 12.8 points [9.6, 16.0])" in found
     assert own_gain_sentence("blackout", [matrix_row("nose", unsure(-3, 4))]) is None
 
 
@@ -134,11 +137,15 @@ def effect(value: Drop, gain: Drop, pull: float = math.nan) -> MarkerEffect:
 @pytest.mark.parametrize(
     ("value", "gain", "begins"),
     [
-        (sure(8), sure(7), "This model reads the blackout occluder as a marker: what it hides is found 6.5 to 7.5"),
+        (
+            sure(8),
+            sure(7),
+            "This model reads the blackout occluder as a marker: what it hides is found 7.0 points",
+        ),
         (
             sure(8),
             sure(-2),
-            "The lone blackout occluder helps this model by 7.5 to 8.5 points over one among decoys;",
+            "The lone blackout occluder helps this model by 8.0 points [7.5, 8.5] over one among decoys;",
         ),
         (sure(8), unsure(1, 2), "The lone blackout occluder helps this model"),
         (
@@ -147,7 +154,11 @@ def effect(value: Drop, gain: Drop, pull: float = math.nan) -> MarkerEffect:
             "No sign that this model reads occluders of blackout as markers of what they hide.",
         ),
         (unsure(1, 2), sure(-4), "No sign that this model reads occluders of blackout as markers of what they hide."),
-        (unsure(1, 2), sure(7), "What the blackout occluder hides is found 6.5 to 7.5 points better than in the clean"),
+        (
+            unsure(1, 2),
+            sure(7),
+            "What the blackout occluder hides is found 7.0 points [6.5, 7.5] better than",
+        ),
         (sure(-3), sure(-4), "This model does not read the blackout occluder as a marker"),
         (
             Drop(8.0),
@@ -174,8 +185,8 @@ def test_verdicts_of_several_fills() -> None:
 
 def test_marker_evidence() -> None:
     assert marker_evidence(effect(sure(8), sure(7), 1.25), "keypoint") == (
-        "Blackout, mean over 17 keypoints: marker effect against 6 decoys 8.0 (7.5 to 8.5) points, clear and "
-        "positive for 15; gain over the clean crop 7.0 (6.5 to 7.5). Among the decoys, predictions move 1.2 px "
+        "Blackout, mean over 17 keypoints: marker effect against 6 decoys 8.0 points [7.5, 8.5], clear and "
+        "positive for 15; gain over nothing hidden 7.0 points [6.5, 7.5]. Among the decoys, predictions move 1.2 px "
         "towards the true occluder and 0.1 px towards a decoy."
     )
     assert "move 4.0 px away from the true" in marker_evidence(effect(Drop(8.0), Drop(7.0), -4), "keypoint")
@@ -189,11 +200,11 @@ def dose(*drops: Drop) -> Dose:
 
 def test_dose_sentences() -> None:
     assert dose_sentences(dose(sure(0), sure(2), sure(8))) == [
-        "Blur: the mean drop first exceeds (points) 1 at 9.0 px (7.5 to 10.5) and 5 at 15.0 px (14.5 to 15.5)."
+        "Blur: the mean drop first exceeds (points) 1 at 9.0 px [7.5, 10.5] and 5 at 15.0 px [14.5, 15.5]."
     ]
     assert dose_sentences(dose(sure(3), sure(4))) == ["Blur: the mean drop first exceeds (points) 1 at ≤ 6 px."]
     assert dose_sentences(dose(Drop(0.1), Drop(0.2))) == [
-        "Blur: the mean drop stays below 1 point up to 12 px; there it is 0.2."
+        "Blur: the mean drop stays below 1 point up to 12 px; there it is 0.2 points."
     ]
 
 
@@ -204,5 +215,5 @@ def test_confidence_sentences() -> None:
     found = LevelConfidence("keypoint", made(0.8, 0.78, 5000), {"blur": made(0.7, 0.4, 321)}, {}, {})
     assert confidence_sentences(found) == [
         "Hidden by blur, keypoints have a mean score of 0.70 at a mean similarity to the truth of 0.40, from 0.80 and "
-        "0.78 on clean crops: the model claims 0.30 more than it delivers (n = 321)."
+        "0.78 without occlusion: the model claims 0.30 more than it delivers (n = 321)."
     ]

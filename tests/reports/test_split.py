@@ -16,6 +16,8 @@ from occbench.system.errors import OccbenchError
 
 from .fake_run import write_fake_run
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 TERMS = {"drop_pose": (5.0, 3.0, 7.0), "drop_boxes": (2.0, -1.0, 5.0), "drop_both": (6.0, 4.0, 8.0)}
 
 

@@ -11,7 +11,7 @@ from occbench.attacks import Attack, Placement
 from occbench.data.coco import read_coco
 from occbench.runs.identity import cell_identity, changes, key_of, persons_sha256, photos_sha256
 
-from ..cli.conftest import People
+from ..command_line import People
 
 CONTEXT = {"weights_sha256": "a" * 64, "model": {"flip": True}, "batch_size": 16}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from io import StringIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from occbench.runs.manifest import SCHEMA, broken_seal, files_of, read_manifest,
 from occbench.runs.parquet import read_cell, read_identity, write_cell
 from occbench.system.errors import OccbenchError
 
-from ..cli.conftest import Occbench, People, TinyModel, assert_refused
+from ..command_line import Occbench, People, TinyModel, assert_refused
 
 GOLDEN = Path(__file__).parent / "schema-1.json"
 
@@ -184,10 +185,21 @@ def test_the_exported_latex_table_holds_the_drops(run: Path, occbench: Occbench,
     text = (tmp_path / "out" / "drops.tex").read_text()
     rows = pd.read_csv(StringIO((run / "cells.csv").read_text()))
     for _, row in rows[(rows["keypoint"] == "all") & (rows["level"] != "clean")].iterrows():
-        assert f"${row['drop']:.1f}$" in text
-    assert r"\toprule" in text
-    assert r"left\_" not in text.replace(r"\_", "_") or "_" in text
+        assert f"{abs(row['drop']):.2f}" in text
     assert "nose & 3 & decoys:2" in text
+
+
+def test_every_latex_file_is_of_one_style(run: Path, occbench: Occbench, tmp_path: Path) -> None:
+    assert occbench("export", run, "--format", "latex", "--out", tmp_path / "out").code == 0
+    assert occbench("report", run, "--format", "latex", "--out", tmp_path / "report").code == 0
+    files = [tmp_path / "out" / "drops.tex", *(tmp_path / "report" / "tables").glob("*.tex")]
+    assert len(files) > 3
+    for file in files:
+        text = file.read_text()
+        assert text.startswith("% \\usepackage{booktabs,longtable}\n")
+        for needed in (r"\caption{", r"\label{tab:", r"\toprule", r"\midrule", r"\bottomrule"):
+            assert needed in text
+        assert not re.search(r"(?<!\\scriptsize )\[[^]]*\d, [^]]*\d\]", text.partition(r"\midrule")[2])
 
 
 def test_an_unknown_format_is_refused(run: Path, occbench: Occbench) -> None:

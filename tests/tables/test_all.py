@@ -19,7 +19,7 @@ from occbench.tables.reference import reference
 from occbench.tables.rows import Row, cell_columns
 from occbench.tables.table import CELL, RUN, Column, PerCell, Table, number
 
-from ..cli.conftest import Answer, Occbench, People, TinyModel
+from ..command_line import Answer, Occbench, People, TinyModel
 
 DOCS = Path(__file__).parents[2] / "docs" / "tables.md"
 RUNNING = Path(__file__).parents[2] / "docs" / "running.md"

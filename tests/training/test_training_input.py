@@ -140,10 +140,12 @@ def test_other_mistakes_are_one_clear_error(people: TrainingData, tmp_path: Path
     (tmp_path / "file").touch()
     with pytest.raises(OccbenchError, match="--out"):
         train(CONFIG, people, tmp_path / "file" / "run", None, Settings(epochs=1, batch_size=2), workers=0)
-    with pytest.raises(OccbenchError, match=r"no file '.*none.pth'"):
+    with pytest.raises(OccbenchError, match=r"there is no .*none.pth"):
         train(CONFIG, people, tmp_path / "a", None, Settings(init=str(tmp_path / "none.pth")), workers=0)
     with pytest.raises(OccbenchError, match="--batch-size"):
         train(CONFIG, people, tmp_path / "b", None, Settings(batch_size=500), workers=0)
+    with pytest.raises(OccbenchError, match="no weights of model 'hourglass-mini' are known"):
+        train(CONFIG, people, tmp_path / "d", None, Settings(batch_size=2, init="hourglass-mini"), workers=0)
     with pytest.raises(OccbenchError, match="--amp needs a GPU"):
         train(CONFIG, people, tmp_path / "c", None, Settings(batch_size=2, amp=True), workers=0)
     with pytest.raises(OccbenchError, match="exclude each other"):
