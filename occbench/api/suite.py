@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..system.errors import OccbenchError
 
@@ -65,7 +65,12 @@ def write_suite(
     for line in warnings_of(dataset.findings):
         shown.note(line)
     size = reference_size(dataset.skeleton) if crop is None else parse_size(crop)
-    options = {"kinds": kinds, "targets": list(targets), "radii": list(radii), "placements": list(placements)}
+    options: dict[str, list[Any]] = {
+        "kinds": kinds,
+        "targets": list(targets),
+        "radii": list(radii),
+        "placements": list(placements),
+    }
     with shown.counted("photos") as advance:
         return write(Path(out), dataset, reference_crops(size), attacks, options, seed, advance)
 

@@ -62,8 +62,8 @@ class Results:
         """The results but for some photos."""
         keep = ~np.isin(self.image, list(images))
         left = [number for number, kept in zip(self.annotation, keep, strict=True) if kept]
-        arrays = (array[keep] for array in (self.image, self.keypoints, self.keypoint_scores, self.scores))
-        return Results(self.what, *arrays, left, self.findings)
+        image, points, scores = self.image[keep], self.keypoints[keep], self.scores[keep]
+        return Results(self.what, image, points, self.keypoint_scores[keep], scores, left, self.findings)
 
 
 def read_results(path: Path, dataset: Dataset) -> Results:

@@ -8,9 +8,10 @@ attack's sizes mean and whether the attack changed anything about that person.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from .engine import BATCHES_PER_CHUNK, PHOTO_PIXELS, Advance, Chunk, Memory, Set
 from .pool import Pool
 from .predictions import PHOTO_GEOMETRY, CellPredictions, FoundPersons
 from .scenes import People, Scene, paint, seen_in, subjects_of
+
+Prepare: TypeAlias = Callable[[np.ndarray], PhotoInput]
+"""Makes of a photo, (H, W, 3), uint8, BGR, what its estimator wants."""
 
 LEAST_PHOTOS = 8
 """Photos of a chunk, where the batches are so small that four of them would be less."""
@@ -92,12 +96,12 @@ def run_photos(
         for (chunk, missing), view in zip(work, pool.ahead(look, work, depth=1), strict=True):
             clean: CellPredictions | None = None
             if not sink.has(None, chunk):
-                piece = clean_piece(view, skeleton, model)
+                piece = clean_piece(view, skeleton, model.prepare)
                 yield piece, view
                 clean = piece.cell  # filled by now
 
             def painted(attack: Attack, view: View = view) -> Piece:
-                return hide(view, attack, skeleton, settings.seed, reference, model)
+                return hide(view, attack, skeleton, settings.seed, reference, model.prepare)
 
             for piece in pool.ahead(painted, missing, depth=settings.workers + 1):
                 if clean is None:
@@ -180,9 +184,9 @@ def _truth_of(truth: GroundTruth, images: Sequence[int]) -> GroundTruth:
     return GroundTruth(image_ids=np.unique(images).astype(np.int64), **arrays)
 
 
-def clean_piece(view: View, skeleton: Skeleton, model: PhotoEstimator) -> Piece:
+def clean_piece(view: View, skeleton: Skeleton, prepare: Prepare) -> Piece:
     cell = CellPredictions.empty(None, len(view.row), len(skeleton.keypoints))
-    inputs = {i: model.prepare(scene.picture) for i, scene in enumerate(view.scenes)}
+    inputs = {i: prepare(scene.picture) for i, scene in enumerate(view.scenes)}
     rows = []
     for i, scene in enumerate(view.scenes):
         for crop in scene.crops:
@@ -192,16 +196,14 @@ def clean_piece(view: View, skeleton: Skeleton, model: PhotoEstimator) -> Piece:
     return Piece(cell, inputs, geometry)
 
 
-def hide(
-    view: View, attack: Attack, skeleton: Skeleton, seed: int, reference: CropPipeline, model: PhotoEstimator
-) -> Piece:
+def hide(view: View, attack: Attack, skeleton: Skeleton, seed: int, reference: CropPipeline, prepare: Prepare) -> Piece:
     cell = CellPredictions.empty(attack, len(view.row), len(skeleton.keypoints))
     inputs: dict[int, PhotoInput] = {}
     at = 0
     for i, scene in enumerate(view.scenes):
         painted = paint(scene, attack, skeleton, seed)
         if painted.picture is not scene.picture and not np.array_equal(painted.picture, scene.picture):
-            inputs[i] = model.prepare(painted.picture)
+            inputs[i] = prepare(painted.picture)
         for crop, seen in zip(scene.crops, seen_in(scene, painted, reference), strict=True):
             cell.missing[at] = seen.missing
             if not np.array_equal(seen.image, crop.image):

@@ -69,11 +69,8 @@ def run_folders(
         advance(len(dataset.photos))
 
 
-class _Pictures:
-    """Stands for an estimator where photos are painted: what it is given is the photo itself."""
-
-    def prepare(self, picture: np.ndarray) -> PhotoInput:
-        return PhotoInput(picture, None, float("nan"))
+def _as_it_is(picture: np.ndarray) -> PhotoInput:
+    return PhotoInput(picture, None, float("nan"))
 
 
 _NOTHING = PhotoInput(None, None, float("nan"))
@@ -96,12 +93,12 @@ class _Cell:
 
     def painted(self, reference: CropPipeline, chunk: Chunk, settings: Settings) -> tuple[Piece, View]:
         """The photos of a chunk that are asked about, written, and their persons."""
-        data, pictures = self._dataset, _Pictures()
+        data = self._dataset
         view = view_of(reference, data, chunk, data.people())
         if self._attack is None:
-            piece = clean_piece(view, data.skeleton, pictures)
+            piece = clean_piece(view, data.skeleton, _as_it_is)
         else:
-            piece = hide(view, self._attack, data.skeleton, settings.seed, reference, pictures)
+            piece = hide(view, self._attack, data.skeleton, settings.seed, reference, _as_it_is)
         for place, given in piece.inputs.items():
             photo = data.photos[chunk.images[place]]
             self._sizes[photo.id] = given.content.shape[:2]

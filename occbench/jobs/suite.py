@@ -6,8 +6,9 @@ photos, and ``OUT/suite.json`` says what is hidden, so that the results of every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -81,7 +82,7 @@ def write_suite(
     dataset: Dataset,
     reference: CropPipeline,
     attacks: Sequence[Attack],
-    options: dict[str, list[str]],
+    options: Mapping[str, list[Any]],
     seed: int,
     advance: Callable[[int, int], None] = lambda done, of: None,
 ) -> Suite:
@@ -110,7 +111,7 @@ def write_suite(
             crop=reference.input_size,
             seed=seed,
             cells=[cell_slug(attack) for attack in (None, *attacks)],
-            **options,  # type: ignore[arg-type]  # lists of the fields' kinds
+            **options,
         )
         (place / NAME).write_text(suite.model_dump_json(indent=2) + "\n")
     return suite
