@@ -21,6 +21,7 @@ from . import (
     fetch,
     ls,
     preview,
+    python,
     report,
     sample,
     setup,
@@ -72,6 +73,7 @@ app.command()(legible(fetch.fetch))
 app.command()(legible(ls.ls))
 app.command()(legible(doctor.doctor))
 app.command()(legible(setup.setup))
+app.command(context_settings=python.AS_PYTHON)(legible(python.python))
 
 
 def main() -> None:

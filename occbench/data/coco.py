@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -50,7 +51,7 @@ class _Annotation(BaseModel):
     keypoints: list[Coordinate]
     num_keypoints: int | None = Field(default=None, ge=0, le=10_000)
     area: FiniteFloat | None = Field(default=None, ge=0)
-    iscrowd: int = Field(default=0, ge=0, le=1)
+    iscrowd: int | None = Field(default=0, ge=0, le=1)
 
 
 class _Images(BaseModel):
@@ -159,13 +160,15 @@ def _photos(images: list[_Image], folder: Path, what: str) -> dict[int, Photo]:
     for image in images:
         name = file_name(image.file_name)
         parts = PurePosixPath(name)
+        if parts.is_absolute():  # of the machine it was annotated on: looked for below the image folder
+            parts = parts.relative_to(parts.anchor)
         if "\0" in name:
             raise OccbenchError(f"{what}: file name {quoted(image.file_name)} holds a null character")
-        if parts.is_absolute() or ".." in parts.parts:
+        if ".." in parts.parts:
             raise OccbenchError(f"{what}: file name {quoted(image.file_name)} leaves the image folder")
         if image.id in photos:
             raise OccbenchError(f"{what}: image id {image.id} occurs twice")
-        photos[image.id] = Photo(image.id, image.file_name, folder / name, image.width or 0, image.height or 0)
+        photos[image.id] = Photo(image.id, image.file_name, folder / parts, image.width or 0, image.height or 0)
     return photos
 
 
@@ -173,9 +176,12 @@ def _written(annotations: Path, photos: dict[int, Photo]) -> list[Finding]:
     """How the file is written, where that is not as everybody writes it."""
     encoding = encoding_of(annotations)
     turned = [photo.file_name for photo in photos.values() if "\\" in photo.file_name]
+    of_name = Counter(photo.path for photo in photos.values())
+    twice = [photo.file_name for photo in photos.values() if of_name[photo.path] > 1]
     return [
         *found("encoding", "the file is {encoding}, not plain UTF-8", int(bool(encoding)), encoding=encoding),
         *found("backslashes", "the name[ of {n} photo has|s of {n} photos have] backslashes", turned),
+        *found("photos-twice", "{n} photo[ is|s are] listed under several ids", twice),
     ]
 
 

@@ -55,6 +55,7 @@ KINDS = {
     "size-unknown": Kind("note", "use", "scored all the same"),
     "text-ids": Kind("note", "repair", "numbered in the order of the file"),
     "keypoint-names": Kind("note", "use", "taken for the same"),
+    "photos-twice": Kind("warning", "use", "counted each"),
     # Annotations that can be read, but look wrong
     "normalised": Kind("error", "refuse", "refused: give image px"),
     "percent": Kind("warning", "use", "used as they are"),
@@ -73,6 +74,7 @@ KINDS = {
     "photo-name": Kind("note", "repair", "the photo of the other spelling is taken"),
     "backslashes": Kind("note", "repair", "taken for folders"),
     "photo-tail": Kind("note", "use", "decoded whole, and used"),
+    "photo-turn-unseen": Kind("warning", "use", "taken for annotated as they are shown, turned"),
     "photos-left-out": Kind("warning", "leave out", "left out, with their people"),
     # Results
     "results-lack-photos": Kind("warning", "use", "nobody counts as found there"),

@@ -65,7 +65,7 @@ def read_json(path: Path, what: str) -> Any:
     except OSError as error:
         raise OccbenchError(f"{name} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise OccbenchError(f"{name} cannot be read: {error}") from error
+        raise OccbenchError(f"{name} cannot be read: {error}: save it as UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise OccbenchError(f"{name} is not valid JSON: {error}") from error
     except MemoryError as error:

@@ -109,7 +109,7 @@ def mend(
         *of("no-area", "{n} person[ has|s have] no area", lacking & measured & keep & note_areas),
         *of(
             "area-of-others",
-            "the areas of {n} persons are less than a hundredth of their boxes, or more than the boxes",
+            "the area[ of {n} person is|s of {n} persons are] less than a hundredth of the box, or more than the box",
             doubted & (doubted.sum() > max(2, 0.5 * measured.sum())),
         ),
         *of("area-0", "{n} person[ has|s have] area 0", nothing & keep),

@@ -29,14 +29,14 @@ def with_numbers(
     """
     entries = [e for e in raw if isinstance(e, dict) and isinstance(e.get("image_id"), (int, str))]
     given = {_key(e["image_id"]) for e in entries}
-    numbers = {str(number) for number in dataset.photos}
-    names = by_name(dataset)
-    spelled = {key: names[name] for key in given if (name := _known(key, names)) is not None}
     if dataset.image_names and given <= dataset.image_names.keys():
         return [_numbered(e, dataset.image_names) for e in raw], ()
-    if given <= numbers:
-        _check_names(entries, names, what)
+    if given <= {str(number) for number in dataset.photos}:
+        if any("file_name" in e or "image_name" in e for e in entries):
+            _check_names(entries, by_name(dataset), what)
         return raw, ()
+    names = by_name(dataset)
+    spelled = {key: names[name] for key in given if (name := _known(key, names)) is not None}
     if given <= spelled.keys():
         text = "the image id[ of {n} {thing} is a file name|s of {n} {things} are file names]"
         plural = things + ("es" if things.endswith("x") else "s")
@@ -84,6 +84,16 @@ def by_name(dataset: Dataset) -> dict[str, int]:
         for key in keys | {folded(key) for key in keys}:
             named.setdefault(key, set()).add(photo.id)
     return {key: next(iter(photos)) for key, photos in named.items() if len(photos) == 1}
+
+
+def numbers_of_names(dataset: Dataset) -> dict[int, int]:
+    """The photos by the numbers that their file names are, as COCO's: of ``000000000139.jpg`` 139."""
+    numbers: dict[int, set[int]] = {}
+    for photo in dataset.photos.values():
+        stem = photo.file_name.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+        if stem.isascii() and stem.isdecimal():
+            numbers.setdefault(int(stem[:300]), set()).add(photo.id)
+    return {number: next(iter(photos)) for number, photos in numbers.items() if len(photos) == 1}
 
 
 def _given_id(number: int, dataset: Dataset) -> int | str:

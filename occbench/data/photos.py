@@ -8,7 +8,7 @@ import re
 import stat
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,15 +103,16 @@ def _content(photo: Photo, data: bytes) -> Look:
             stored = picture.size
             if stored[0] * stored[1] > MAX_PIXELS:
                 return Look("photo-unreadable", _too_many_pixels(stored[0] * stored[1]))
-            if not _is_whole(picture, data):
-                return Look("photo-unreadable", "is truncated")
+            wrong = _decoding_fault(picture, data)
+            if wrong:
+                return Look("photo-unreadable", wrong)
             turn = _orientation(picture, data)
             tail = picture.format in _END and not _ends(picture, data)
     except Image.DecompressionBombError as error:
         number = re.search(r"\d+", str(error))
         return Look("photo-unreadable", _too_many_pixels(int(number[0]) if number else None))
     except Exception:  # Pillow gives up on damaged files in many ways
-        return Look("photo-unreadable", "is not an image")
+        return Look("photo-unreadable", _what_else(data))
     size = stored[::-1] if turn in _QUARTER_TURNS else stored
     annotated = (photo.width, photo.height)
     if size == annotated or not all(annotated):
@@ -138,18 +139,23 @@ def _orientation(picture: Image.Image, data: bytes) -> int:
 
 def decoded_size(path: Path) -> tuple[int, int]:
     """Width and height, px, of a picture as it is decoded; zeros where it is none (the check of photos says why)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about odd metadata
+        try:
+            return _decoded_size(path)
+        except Exception:  # Pillow gives up on damaged files in many ways
+            return 0, 0
+
+
+def _decoded_size(path: Path) -> tuple[int, int]:
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS) as picture:
-            warnings.simplefilter("ignore")
-            turned = int(picture.getexif().get(_ORIENTATION, 1) or 1) in _QUARTER_TURNS
-            if turned and picture.format not in ("JPEG", "MPO"):
-                turned = _orientation(picture, path.read_bytes()) in _QUARTER_TURNS
-            width, height = picture.size
-            return (height, width) if turned else (width, height)
-    except Exception:  # Pillow gives up on damaged files in many ways
-        return 0, 0
+    with Image.open(path, formats=_FORMATS) as picture:
+        turned = int(picture.getexif().get(_ORIENTATION, 1) or 1) in _QUARTER_TURNS
+        if turned and picture.format not in ("JPEG", "MPO"):
+            turned = _orientation(picture, path.read_bytes()) in _QUARTER_TURNS
+        width, height = picture.size
+        return (height, width) if turned else (width, height)
 
 
 def _too_many_pixels(count: int | None) -> str:
@@ -161,14 +167,28 @@ def _ends(picture: Image.Image, data: bytes) -> bool:
     return marker is not None and marker in data[-_TAIL:]
 
 
-def _is_whole(picture: Image.Image, data: bytes) -> bool:
+def _decoding_fault(picture: Image.Image, data: bytes) -> str:
+    """Why a picture is not decoded whole; empty where it is."""
     if _ends(picture, data):
-        return True
+        return ""
     try:
         picture.load()
     except OSError:
-        return False
-    return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR) is not None
+        return "is truncated"
+    decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    return "" if decoded is not None else f"is a {picture.format} of a kind that OpenCV does not decode: convert it"
+
+
+def _what_else(data: bytes) -> str:
+    """What a file is that is no picture of a format that is read."""
+    start = data[:100]
+    if start.startswith(b"GIF8"):
+        return "is a GIF, which is not read: convert it to PNG or JPEG"
+    if start[4:8] == b"ftyp":
+        return "is HEIC, AVIF or a film, which are not read: convert it to PNG or JPEG"
+    if start.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS in place of the photo: `git lfs pull` brings it"
+    return "is not an image"
 
 
 def check_photos(dataset: Dataset, skip_unreadable: bool = False, every: bool = False) -> Dataset:
@@ -230,8 +250,12 @@ def survey(dataset: Dataset, every: bool = False) -> tuple[Dataset, Faults, int]
     if behind:
         dataset = replace(dataset, findings=(*dataset.findings, *behind))
     turned = {number: look.orientation for number, look in looks.items() if look.orientation != 1 and not look.kind}
-    if turned and _on_their_sides(dataset, turned):
+    if turned and (_on_their_sides(dataset, turned) or _fit_unturned(dataset, turned)):
         looks |= {i: Look("photo-turned", f"is turned by its EXIF orientation {turned[i]}, {_TURNED}") for i in turned}
+    elif turned:
+        unseen = [dataset.photos[i].file_name for i in turned if turned[i] not in _QUARTER_TURNS]
+        text = "{n} photo[ is|s are] turned or mirrored by EXIF, which the size does not show"
+        dataset = replace(dataset, findings=(*dataset.findings, *found("photo-turn-unseen", text, unseen)))
     faults = [(dataset.photos[number], look) for number, look in looks.items() if look.kind]
     return dataset, faults, len(used)
 
@@ -247,6 +271,21 @@ def _elsewhere(dataset: Dataset, missing: list[Photo]) -> dict[int, Path]:
     return {numbers[0]: path for path, numbers in by_path.items() if len(numbers) == 1}
 
 
+def _fit_unturned(dataset: Dataset, turned: Mapping[int, int]) -> bool:
+    """Whether people leave quarter-turned photos, but would not if the photos were as stored."""
+    odd = known = 0
+    for number in (i for i, turn in turned.items() if turn in _QUARTER_TURNS):
+        rows = (dataset.truth.image == number) & (dataset.truth.num_keypoints >= 0) & ~dataset.truth.crowd
+        if not rows.any():
+            continue
+        size = np.array([dataset.photos[number].width, dataset.photos[number].height])
+        boxes = dataset.truth.bbox[rows]
+        far = np.maximum((boxes[:, :2] + boxes[:, 2:]).max(0), dataset.truth.keypoints[rows].max((0, 1)))
+        known += 1
+        odd += bool((far > size + _SLACK).any() and (far <= size[::-1] + _SLACK).all())
+    return odd > 0.3 * known
+
+
 def _on_their_sides(dataset: Dataset, photos: Iterable[int]) -> bool:
     """Whether most of the people in some photos lie or stand on their heads, as annotated."""
     rows = np.isin(dataset.truth.image, list(photos)) & (dataset.truth.num_keypoints > 0)
@@ -257,6 +296,8 @@ def _on_their_sides(dataset: Dataset, photos: Iterable[int]) -> bool:
     return lying is not None and lying[1] >= _FEW and lying[0] > 0.8
 
 
+_SLACK = 4.0
+"""Px that a box or keypoint may lie outside a photo that it is of."""
 _FEW = 3
 """So many people must lie on their sides for a turned photo to be taken for one that is annotated unturned."""
 

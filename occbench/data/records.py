@@ -13,6 +13,7 @@ from ..attacks import Skeleton
 from ..evaluation.types import GroundTruth
 from ..system.errors import OccbenchError, quoted
 from .persons import Dataset, Person, Photo
+from .spelling import PICTURES
 
 MARGIN = 0.1
 """Share of the longer side by which a box around joints is grown where a data set annotates none."""
@@ -155,6 +156,14 @@ def require_folder(images: Path) -> Path:
     if not os.path.isdir(images):  # which, other than Path.is_dir, takes any name for an answer
         raise OccbenchError(f"image folder {quoted(str(images), 300)} does not exist")
     return images
+
+
+def has_pictures(images: Path) -> bool:
+    """Whether any file of a folder is named as a photo."""
+    try:
+        return any(os.path.splitext(name)[1].lower() in PICTURES for name in os.listdir(images))
+    except OSError:
+        return False
 
 
 def count_pictures(images: Path) -> int:

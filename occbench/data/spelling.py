@@ -35,8 +35,8 @@ def file_name(name: str) -> str:
 class Folder:
     """Finds files whose names are written otherwise than on the disk.
 
-    As in another case, composed or decomposed (NFC, NFD: macOS), percent-encoded, with backslashes, or below folders
-    that are not there. Each folder is listed once, at the first question.
+    As in another case, with another ending, composed or decomposed (NFC, NFD: macOS), percent-encoded, with
+    backslashes, or below folders that are not there. Each folder is listed once, at the first question.
 
     Args:
         root: The image folder; nothing is found outside of it.
@@ -66,9 +66,18 @@ class Folder:
         for part in parts:
             names = self._names(path).get(folded(part), [])
             if part not in names and len(names) != 1:
-                return None
+                names = self._pictures(path, part) if part == parts[-1] else []
+                if len(names) != 1:
+                    return None
             path = path / (part if part in names else names[0])
         return path if path.is_file() else None
+
+    def _pictures(self, folder: Path, name: str) -> list[str]:
+        """The pictures of a name's stem, whatever their ending."""
+        stem, ending = os.path.splitext(folded(name))
+        stem = stem if ending in PICTURES else folded(name)
+        here = self._names(folder)
+        return [found for ending in PICTURES for found in here.get(stem + ending, [])]
 
     def _names(self, folder: Path) -> dict[str, list[str]]:
         if folder not in self._listed:

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from .findings import Finding, found
-from .naming import by_name
+from .health import repeated
+from .naming import numbers_of_names
 from .persons import Dataset
 
-LOOKED_AT = 200
+LOOKED_AT = 100
 """Results that are compared with the people of their photos; these are spread over the file."""
 _NEAR = 0.15
 """Share of a person's size within which most of the keypoints must lie to fit."""
@@ -41,8 +42,8 @@ def look(image: np.ndarray, points: np.ndarray, scores: np.ndarray, dataset: Dat
 def _twice(image: np.ndarray, points: np.ndarray, scores: np.ndarray) -> tuple[Finding, ...]:
     """People who are there twice, with the same score, and people without an extent."""
     rows = np.column_stack([image.astype(np.float64), scores, points.reshape(len(points), -1)])
-    twice = len(rows) - len(np.unique(rows, axis=0))
-    spots = int((np.ptp(points, axis=1).max(1) == 0).sum()) if points.shape[1] > 1 else 0
+    twice = len(repeated(rows))
+    spots = int((points == points[:, :1]).all((1, 2)).sum()) if points.shape[1] > 1 else 0
     return (
         *found("results-twice", "{n} result[ is|s are] there twice, to the last digit", twice),
         *found("results-spots", "{n} result[ has|s have] all keypoints in one spot", spots),
@@ -66,7 +67,7 @@ def _conventions(points: np.ndarray, scores: np.ndarray) -> tuple[Finding, ...]:
         ),
         *found(
             "results-alike",
-            "the scores of all {n} results are the same, so AP goes by their order",
+            "all {n} result[ has|s have] the same score, so AP goes by their order",
             len(scores) * alike,
         ),
     )
@@ -74,8 +75,8 @@ def _conventions(points: np.ndarray, scores: np.ndarray) -> tuple[Finding, ...]:
 
 def _contradiction(image: np.ndarray, points: np.ndarray, dataset: Dataset) -> tuple[Finding, ...]:
     """Ids that fit the annotations, but people who fit the photos whose file names have these numbers."""
-    names = {key: number for key, number in by_name(dataset).items() if key.isdecimal()}
-    other = np.array([names.get(str(number), -1) for number in image.tolist()], dtype=np.int64)
+    names = numbers_of_names(dataset)
+    other = np.array([names.get(number, -1) for number in image.tolist()], dtype=np.int64)
     if len(image) < 3 or (other < 0).any() or (other == image).all():
         return ()
     as_id, as_name = (_fit(ids, points, dataset) for ids in (image, other))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from ..data.findings import Finding, worst_first
 from ..data.nobody import on_nobody
 from ..data.persons import Dataset
 from ..data.photos import photo_findings, survey
+from ..data.records import has_pictures
 from ..data.sources import open_dataset
 from ..system.errors import OccbenchError
 from ..tables.results import score_results
@@ -85,6 +85,6 @@ def _photos(dataset: Dataset, asked: bool) -> tuple[Dataset, tuple[Finding, ...]
     """Look at the photos, unless there is no folder of them: results can be scored without."""
     found, faults, looked = survey(dataset)
     absent = all(look.kind == "photo-missing" for _, look in faults) and len(faults) == looked
-    if absent and not asked and os.path.isdir(dataset.annotations.parent):
+    if absent and not asked and not has_pictures(dataset.images):
         return dataset, (), None
     return found, photo_findings(faults, looked), looked

@@ -48,8 +48,10 @@ def on_the_same_photos(
     without = [set(lacking(one, dataset)) for one in files]
     findings: tuple[Finding, ...] = ()
     for one, photos in zip(files, without, strict=True):
-        text, of = "{file} has no result for {n} of {of} with people", counted(peopled, "photo")
-        findings += found("results-lack-photos", text, _names(dataset, photos), file=one.what, of=of)
+        text = "{file} has no result for {n} of {of} with people"
+        findings += found(
+            "results-lack-photos", text, _names(dataset, photos), file=one.what, of=counted(peopled, "photo")
+        )
     some, every = without[0].union(*without[1:]), without[0].intersection(*without[1:])
     differ = some - every
     if len(files) < 2 or not differ or count_missed or any(len(photos) == peopled for photos in without):

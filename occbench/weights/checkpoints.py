@@ -33,7 +33,10 @@ BY_HAND = "without network, download it elsewhere and give the file with --check
 # them, so a checkpoint of another version may hold them (or lack them) without anything being wrong.
 HARMLESS = frozenset({"data_preprocessor.mean", "data_preprocessor.std"})
 
-PLACES = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema", "ema_state_dict")
+PLACES = (
+    *("state_dict", "model", "model_state_dict", "model_state", "state_dict_ema", "model_ema", "ema_state_dict"),
+    *("ema", "module", "params_ema", "params", "net", "network", "weights"),
+)
 """Where a checkpoint may hold its weights, the first that is there before the others."""
 
 # What torch itself pickles around tensors; everything else is somebody's own class.

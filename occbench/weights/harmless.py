@@ -17,10 +17,13 @@ _ARRAYS = (
 _SETTINGS = ("argparse.Namespace", *(f"pathlib.{name}" for name in ("PosixPath", "WindowsPath", "PurePosixPath")))
 """The command line of a training, as DETR, MAE and those after them keep it."""
 
+_TIMES = ("datetime.datetime", "datetime.timedelta", "datetime.date")
+"""When a training was, and how long."""
+
 _METHODS = ("builtins.getattr", "__builtin__.getattr")
 """How a pickle writes the methods of a ``HistoryBuffer``."""
 
-HARMLESS_GLOBALS = frozenset((*_LOGS, *_ARRAYS, *_SETTINGS, *_METHODS))
+HARMLESS_GLOBALS = frozenset((*_LOGS, *_ARRAYS, *_SETTINGS, *_TIMES, *_METHODS))
 """Names that a checkpoint may hold beside torch's own. None of them is called: a :class:`Left` stands for each."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-OUTER = ("module", "model", "_forward_module")
+OUTER = ("module", "model", "_forward_module", "net", "network")
 """What DataParallel and Lightning, DeepSpeed put in front of every name, where all have it."""
 
 INNER = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})

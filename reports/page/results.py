@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from occbench.data.persons import Dataset
-from occbench.tables.results import CLEAN, Scores
+from occbench.tables.results import Scores
 
 from ..files import write_atomically
 from ..findings.controls import Estimate
@@ -63,7 +63,7 @@ def build_results(scores: Scores, dataset: Dataset, protocol: str, out: Path) ->
     return out / "report.html"
 
 
-_TITLES = {"keypoints": "Keypoint by keypoint", "groups": "By group"}
+_TITLES = {"figures": "COCO's other figures", "keypoints": "Keypoint by keypoint", "groups": "By group"}
 
 
 def results_reading(scores: Scores) -> list[str]:
@@ -91,7 +91,9 @@ def _against(drop: Drop) -> str:
 def results_tables(scores: Scores, by_ap: bool) -> Iterator[Table]:
     """The figures of each file; then each keypoint; then groups of joints, limbs or photos where there are some."""
     levels = [file.level for file in scores.files]
-    yield _overall(scores, by_ap)
+    yield _overall(scores)
+    if by_ap:
+        yield _figures(scores)
     single = scores.rows[scores.rows["keypoint"] != "all"]
     yield _beside(single, "keypoint", levels, "keypoints", "AP of each keypoint alone" if by_ap else "By keypoint")
     if len(scores.groups):
@@ -100,31 +102,36 @@ def results_tables(scores: Scores, by_ap: bool) -> Iterator[Table]:
         yield _beside(groups, "group", levels, "groups", "Figures by group")
 
 
-def _overall(scores: Scores, by_ap: bool) -> Table:
+def _overall(scores: Scores) -> Table:
     rows = scores.rows[scores.rows["keypoint"] == "all"]
-    more = {key: name for key, name in COCO_FIGURES.items() if key != "ap"} if by_ap else {}
     compared = rows["drop"].notna().any()
     metric = str(rows["metric"].iloc[0])
     columns = [Column("results", "results"), Column("n", "persons", "count"), Column("value", metric, "ap")]
-    columns += [Column("drop", f"lower than {scores.files[0].level} by", "points")] if compared else []
-    columns += [Column(key, name, "plain") for key, name in more.items()]
+    columns += [Column("drop", "lower by", "points")] if compared else []
     table = [
         Row(
-            (
-                str(row["level"]),
-                float(row["n"]),
-                _value(row),
-                *([drop_of(row)] if compared else []),
-                *(float(row[key]) for key in more),
-            ),
+            (str(row["level"]), float(row["n"]), _value(row), *([drop_of(row)] if compared else [])),
             {"results": str(row["level"])},
         )
         for row in records(with_family(rows))
     ]
     caption = f"{metric} as a fraction [95 % interval]" + (
-        "; differences in points, paired by photo." if compared else "."
+        f"; in points, by how much lower than {scores.files[0].level}, paired by photo." if compared else "."
     )
     return Table("results", caption, tuple(columns), tuple(table), stacked=True)
+
+
+def _figures(scores: Scores) -> Table:
+    """COCO's figures but for AP itself, the files beside each other."""
+    rows = records(scores.rows[scores.rows["keypoint"] == "all"])
+    columns = [Column("figure", "figure")]
+    columns += [Column(f"value_{i}", str(row["level"]), "ap") for i, row in enumerate(rows)]
+    table = [
+        Row((name, *(float(row[key]) for row in rows)), {"figure": key})
+        for key, name in COCO_FIGURES.items()
+        if key != "ap"
+    ]
+    return Table("figures", "COCO's other figures, as fractions.", tuple(columns), tuple(table), stacked=True)
 
 
 def _beside(rows: pd.DataFrame, key: str, levels: Sequence[str], name: str, title: str) -> Table:
@@ -156,10 +163,8 @@ def _persons(dataset: Dataset) -> int:
 
 def _facts(scores: Scores, dataset: Dataset, protocol: str) -> list[tuple[str, str]]:
     facts = [("Data", f"{dataset.name}: {_persons(dataset)} labelled persons, {len(dataset.photos)} photos")]
-    facts += [
-        (file.level if file.level == CLEAN else f"In {file.level}", f"{file.persons} persons in {file.photos} photos")
-        for file in scores.files
-    ]
+    found = [f"{file.level}: {file.persons} persons in {file.photos} photos" for file in scores.files]
+    facts.append(("Results", "; ".join(found)))
     facts.append(("Protocol", protocol))
     facts.append(
         ("AP", "COCO's average precision of keypoints: 1 where every person is found with every keypoint in place")

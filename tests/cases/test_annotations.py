@@ -130,6 +130,7 @@ USED: dict[str, tuple[Callable[[Content], None], str, tuple[str, ...]]] = {
     "no area": (without("area"), "note", ("7 persons have no area",)),
     "no box": (without("bbox"), "warning", ("7 persons have no box", "around the labelled keypoints")),
     "null for a box": (set_each("bbox", None), "warning", ("7 persons have no box",)),
+    "nulls for a box": (set_each("bbox", [None] * 4), "warning", ("7 persons have no box",)),
     "flat boxes": (set_each("bbox", [50, 50, 80, 0]), "warning", ("7 persons have no area inside", "drawn")),
     "boxes elsewhere": (set_each("bbox", [9000, 0, 9, 9]), "warning", ("7 persons have no area inside", "drawn")),
     "no photo sizes": (photos_without("width", "height"), "note", ("3 photos have no width", "read from")),
@@ -232,8 +233,32 @@ def some_uncounted(content: Content) -> None:
         person["num_keypoints"] = 0
 
 
+def centred(content: Content) -> None:
+    """x y of the middle in place of a corner."""
+    for person in content["annotations"]:
+        x, y, width, height = person["bbox"]
+        person["bbox"] = [x + width / 2, y + height / 2, width, height]
+
+
+def shares(content: Content) -> None:
+    """Boxes in shares of the photo, as YOLO has them."""
+    centred(content)
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    for person in content["annotations"]:
+        person["bbox"] = [n / side for n, side in zip(person["bbox"], sizes[person["image_id"]] * 2, strict=True)]
+
+
+def zero_for_unlabelled(content: Content) -> None:
+    """A keypoint that is not labelled, exported as seen in the corner."""
+    content["annotations"][0]["keypoints"][:3] = [0, 0, 2]
+
+
 DOUBTED: dict[str, tuple[Callable[[Content], None], tuple[str, ...]]] = {
     "xyxy boxes": (xyxy, ("x1 y1 x2 y2", "x y width height")),
+    "boxes by their middle": (centred, ("7 of 7 boxes", "as x y of the middle")),
+    "boxes in shares": (shares, ("7 of 7 boxes", "as shares of the photo, x y of the middle")),
+    "areas in shares": (set_each("area", 0.2), ("areas of 7 persons", "less than a hundredth of the box")),
+    "an unlabelled keypoint in the corner": (zero_for_unlabelled, ("1 person has labelled keypoints at 0 0",)),
     "percent": (scaled(100), ("percent?",)),
     "x and y swapped": (swapped_axes, ("x and y in each other's place",)),
     "left and right swapped": (swapped_sides, ("left and right in each other's place",)),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from occbench.data.nobody import on_nobody
+from occbench.data.photos import check_photos
+from occbench.data.sources import open_dataset
 
 from .conftest import Content, Place, finding, overall
 
@@ -47,7 +52,9 @@ def upside_down(content: Content) -> None:
 def test_photos_annotated_upside_down_are_refused(place: Place) -> None:
     for path in sorted(place.people.images.iterdir()):
         turned(path, 3)
-    assert place.check().code == 0
+    answer = place.check()
+    assert answer.code == 0
+    assert finding(answer, "3 photos are turned or mirrored by EXIF").startswith("warning")
     place.change(upside_down)
     answer = place.check()
     assert answer.code == 2
@@ -90,6 +97,9 @@ def renamed(place: Place, annotated: str, on_disk: str) -> None:
         ("a%20b.jpg", "a b.jpg"),
         ("images/a.jpg", "a.jpg"),
         ("C:\\photos\\a.jpg", "a.jpg"),
+        ("/home/me/photos/a.jpg", "a.jpg"),
+        ("a", "a.jpg"),
+        ("a.png", "a.jpeg"),
     ],
 )
 def test_one_name_written_on_two_systems(place: Place, annotated: str, on_disk: str) -> None:
@@ -123,5 +133,38 @@ def test_turned_photos_without_sizes_are_measured_as_they_are_decoded(place: Pla
     place.change(change)
     answer = place.check()
     assert "read from the photos" in answer.out
-    assert answer.code == 2 or "warning" in answer.out
+    assert answer.code == 2
+    assert finding(answer, "3 of 3 photos", "annotated unturned").startswith("error")
     assert overall(place.evaluate("--images", place.people.images))["n"] == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"GIF89a", "is a GIF"), (b"\0\0\0\x18ftypheic", "is HEIC"), (b"version https://git-lfs", "Git LFS")],
+)
+def test_what_is_no_photo_is_named(place: Place, content: bytes, words: str) -> None:
+    (place.people.images / "000000.jpg").write_bytes(content)
+    assert finding(place.check(), "1 of 3 photos", words).startswith("error")
+
+
+def test_a_photo_under_two_ids(place: Place) -> None:
+    place.change(lambda content: content["images"].append({**content["images"][0], "id": 77}))
+    assert finding(place.check(), "2 photos are listed under several ids").startswith("warning")
+
+
+def test_the_checks_read_no_photo_once_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos of known size are not opened by a reader, and once by the look at them."""
+    opened: Counter[str] = Counter()
+    read = Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        opened[path.suffix] += 1
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(Image, "open", lambda *a, image=Image.open, **k: opened.update(pictures=1) or image(*a, **k))
+    dataset = open_dataset(str(place.people.annotations))
+    on_nobody(dataset)
+    assert not opened[".jpg"] + opened["pictures"]
+    check_photos(dataset)
+    assert opened[".jpg"] == opened["pictures"] == len(dataset.photos)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 import pytest
@@ -118,3 +119,57 @@ def test_annotations_given_as_results(place: Place) -> None:
     answer = place.evaluate(results=place.people.annotations)
     assert answer.code == 2
     assert "it is a COCO annotation file" in answer.err
+
+
+def each_point(change: Callable[[float, float], tuple[float, float]]) -> Callable[[Content], None]:
+    """Every keypoint of a result moved."""
+
+    def changed(one: Content) -> None:
+        points = one["keypoints"]
+        for at in range(0, 51, 3):
+            points[at : at + 2] = change(points[at], points[at + 1])
+
+    return changed
+
+
+def mirrored(one: Content) -> None:
+    """Left and right in each other's place."""
+    points = [one["keypoints"][at : at + 3] for at in range(0, 51, 3)]
+    swapped = [points[0], *(points[at + 1 if at % 2 else at - 1] for at in range(1, 17))]
+    one["keypoints"] = [number for point in swapped for number in point]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (each_point(lambda x, y: (y, x)), "with x and y in each other's place"),
+        (mirrored, "with left and right in each other's place"),
+        (each_point(lambda x, y: (x / 3, y / 3)), "times as large, as of photos of another size"),
+        (lambda one: one.update(keypoints=[5, 5, 1] * 17), "7 results have all keypoints in one spot"),
+        (lambda one: one.update(score=-2), "the scores of 7 results are negative"),
+    ],
+)
+def test_results_of_other_conventions_are_doubted(place: Place, change: Callable[[Content], None], words: str) -> None:
+    place.results(change)
+    assert finding(place.check("--predictions", "results.json"), words).startswith("warning")
+    assert words in place.evaluate().err
+
+
+def test_results_that_are_there_twice_or_empty(place: Place) -> None:
+    found = json.loads((place.folder / "results.json").read_text())
+    (place.folder / "results.json").write_text(json.dumps([*found, found[0], {**found[1], "keypoints": []}]))
+    answer = place.check("--predictions", "results.json")
+    assert finding(answer, "1 result is there twice").startswith("warning")
+    assert finding(answer, "1 result has no keypoints", "left out").startswith("warning")
+
+
+@pytest.mark.parametrize("form", ["/data/photos/{}", "C:\\photos\\{}", "{}.PNG"])
+def test_photos_named_as_on_another_system(place: Place, form: str) -> None:
+    of = names(place)
+
+    def change(one: Content) -> None:
+        name = PurePosixPath(of[one["image_id"]]).name
+        one["image_id"] = form.format(name.removesuffix(".jpg") if form.endswith("PNG") else name)
+
+    place.results(change)
+    assert overall(place.evaluate())["ap"] == pytest.approx(1)

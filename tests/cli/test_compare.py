@@ -205,6 +205,32 @@ def test_the_interval_fails_where_all_of_it_lies_below() -> None:
     assert worse(float("nan"), float("nan"), -0.9) == ()
 
 
+def test_who_has_nothing_left_to_lose_is_not_called_robust(
+    occbench: Occbench, copied: dict[str, Path], tmp_path: Path
+) -> None:
+    """What an attack spares in a model that finds nobody anyway says nothing about the model."""
+    for run in copied.values():
+        cells = pd.read_csv(run / "cells.csv")
+        clean = (cells["level"] == "clean") & (cells["keypoint"] == "all")
+        low = run.name.startswith("worse")
+        cells.loc[clean, ["value", "value_lo", "value_hi"]] = [0.012, 0.0, 0.03] if low else [0.9, 0.8, 0.95]
+        attacked = cells["level"] != "clean"
+        cells.loc[attacked, "drop_lo"], cells.loc[attacked, "drop_hi"] = cells["drop"] - 1, cells["drop"] + 1
+        cells.to_csv(run / "cells.csv", index=False)
+    given = ("compare", copied["base-gt"], copied["worse-gt"])
+    answer = occbench(*given, "--out", tmp_path / "out")
+    assert "  worse-gt: There is nothing left to lose: the clean AP of 0.0120 is" in answer.out
+    assert "base-gt: There is" not in answer.out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Whether worse-gt is more robust than base-gt cannot be said: worse-gt has nothing left to lose." in page
+    assert "worse-gt: There is nothing left to lose" in page
+    (one,) = json.loads(occbench(*given, "--json").out)["compared"]
+    assert list(one["nothing_to_lose"]) == ["worse-gt"]
+    several = occbench("report", *given[1:], "--out", tmp_path / "both")
+    assert several.code == 0
+    assert "worse-gt: There is nothing left to lose" in (tmp_path / "both" / "report.html").read_text()
+
+
 def test_what_compare_refuses(refuses: Refusal, runs: dict[str, Path], tmp_path: Path) -> None:
     base, worse = runs["base-gt"], runs["worse-gt"]
     refuses(["compare", base], "one run alone cannot be compared")

@@ -242,12 +242,15 @@ def test_a_page_of_results_beside_others(occbench: Occbench, shared_people: Peop
     assert np.isnan(drop[0])
     assert drop[1] > 5
     page = (out / "report.html").read_text()
-    assert "lower than mine by" in page
+    assert "by how much lower than mine, paired by photo" in page
+    assert "theirs: 9 persons in 3 photos" in page
     assert "9 persons in 3 photos" in page
     table = pd.read_csv(out / "tables" / "results.csv")
     np.testing.assert_allclose(table["value"], ap, atol=1e-9)
     keypoints = pd.read_csv(out / "tables" / "keypoints.csv")
     assert len(keypoints) == 17
+    figures = pd.read_csv(out / "tables" / "figures.csv").set_index("figure")
+    assert figures.loc["AP50", "value_1"] == pytest.approx(rows[rows["keypoint"] == "all"]["ap50"].iloc[1])
     assert {path.suffix for path in (out / "tables").iterdir()} == {".csv", ".md", ".tex"}
 
 
@@ -257,7 +260,7 @@ def test_a_page_of_results_alone(occbench: Occbench, shared_people: People, tmp_
     assert occbench("evaluate", alone, *options).code == 0
     page = (tmp_path / "out" / "report.html").read_text()
     assert "results: AP 1.0000, n = 7 persons." in page
-    assert "lower than" not in page
+    assert "lower" not in page
 
 
 def test_files_of_one_name_are_told_apart(occbench: Occbench, shared_people: People, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ COMMANDS = (
     "doctor",
     "setup",
     "check",
+    "python",
 )
 HEAVY = ("torch", "torchvision", "mmpose", "mmcv", "mmdet", "mmengine", "pandas", "matplotlib", "scipy", "cv2", "numpy")
 
@@ -95,9 +96,16 @@ def test_options_of_attack_stand_in_panels(occbench: Occbench, monkeypatch: pyte
     assert set(inspect.signature(attack).parameters) == {name for names in ATTACK.values() for name in names}
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_eighty_columns(occbench: Occbench, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(len(line) for line in occbench(command, "--help").out.splitlines()) <= 80
+
+
 def test_defaults_in_brackets_are_shown(occbench: Occbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rich takes [centred] for markup unless it is told not to."""
     monkeypatch.setenv("COLUMNS", "200")
     out = occbench("attack", "--help").out
     assert "[centred]" in out
     assert "[runs/" in out
+    assert "[images/ beside the file" in out

@@ -24,25 +24,35 @@ def config(tmp_path: Path) -> Path:
 def test_a_training_a_plan_and_a_resumed_one(occbench: Occbench, config: Path, people: People, tmp_path: Path) -> None:
     given = ["--model", config, "--data", people.annotations, "--aug", "partmix,cutout-part", "--removal"]
     given += ["--epochs", "2", "--batch-size", "2", "--workers", "0", "--aug-p", "0.4"]
-    plan = occbench("train", *given, "--dry-run")
+    content = json.loads(people.annotations.read_text())
+    content["annotations"][0]["area"] = 0
+    (tmp_path / "val.json").write_text(json.dumps(content))
+    val = ["--val", tmp_path / "val.json", "--val-images", people.images]
+    plan = occbench("train", *given, *val, "--dry-run")
     assert plan.code == 0
+    warning = "occbench: warning: --val: 1 person has area 0 (annotation 10)"
+    assert warning in plan.err
     assert "> TopdownAffine > PartMix > TargetedCutout > GenerateTarget >" in plan.out
     assert not (tmp_path / "runs").exists()
-    done = occbench("train", *given, "--val", people.annotations)
+    done = occbench("train", *given, *val)
     out = tmp_path / "runs" / "train-tiny-partmix+cutout-part-0"
     assert (done.code, done.out) == (0, f"{out.relative_to(tmp_path) / 'model.pth'}\n")
     assert "tensorboard" in done.err or list(out.glob("**/events.out.tfevents*"))
+    assert warning in done.err
+    findings = json.loads((out / "training.json").read_text())["findings"]
+    assert [finding["kind"] for finding in findings["val"] if finding["severity"] == "warning"] == ["area-0"]
     losses = [float(value) for value in re.findall(r"epoch \d of 2: loss (\S+)", done.err)]
     assert len(losses) == 2
     assert all(0 < loss < 0.1 for loss in losses)  # mean squared errors of heatmaps from 0 to 1
     assert re.search(r"validation after epoch 2: coco/AP \d\.\d{3}\n", done.err)
     assert "UserWarning" not in done.err
     before = (out / "model.pth").read_bytes()
-    again = occbench("train", *given, "--val", people.annotations, "--out", out, "--resume")
+    again = occbench("train", *given, *val, "--out", out, "--resume")
     assert again.code == 0
     assert (out / "model.pth").read_bytes() == before
-    changed = occbench("train", *given, "--val", people.annotations, "--out", out, "--resume", "--decoys", "1")
+    changed = occbench("train", *given, *val, "--out", out, "--resume", "--decoys", "1")
     assert_refused(changed, "was trained with other settings: the augmentation was {", "--resume needs the same ones")
+    assert_refused(occbench("train", *given, *val, "--strict"), "1 person has area 0", "(--strict)")
     assert_refused(occbench("train", *given, "--out", out), "holds a training already", "--resume")
     attack = ["--model", config, "--checkpoint", out / "model.pth", "--data", people.annotations, "--bootstrap", "0"]
     attacked = occbench("attack", *attack, "--kind", "part-blur", "--target", "head", "--out", tmp_path / "attacked")

@@ -33,6 +33,11 @@ CHECKED: list[tuple[str, Spoil, int]] = [
     ("a person with a box and no keypoints", person(keypoints=[]), 0),
     ("area 0", each(area=0), 0),
     ("no area", each(area=None), 0),
+    ("an area of less than a px", each(area=0.5), 0),
+    ("a box of nulls", person(bbox=[None] * 4), 0),
+    ("boxes in shares of the photo", each(bbox=[0.1, 0.1, 0.8, 0.8]), 0),
+    ("a labelled keypoint at 0 0", first_keypoint(0, 0, 2), 0),
+    ("null for iscrowd", each(iscrowd=None, area=0), 0),
     ("num_keypoints 0 for everybody", each(num_keypoints=0), 2),
 ]
 """What is fed, in words; how; and the exit code."""

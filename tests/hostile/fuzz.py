@@ -1,6 +1,7 @@
 """Random nonsense through the readers: whatever they are fed, they read it, or say in one line why not.
 
 python -m tests.hostile.fuzz --n 2000
+python -m tests.hostile.fuzz --n 2000 --only checked --seed 19
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
+from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -109,6 +111,19 @@ def checked(path: Path, folder: Path, results: Path | None = None) -> None:
         raise OccbenchError(health.findings[0].line)
 
 
+def checked_photo(path: Path, folder: Path) -> None:
+    """A check looks at a photo, whatever it is.
+
+    Raises:
+        OccbenchError: It cannot be used.
+    """
+    content = {**people(), "categories": []}
+    for image in content["images"]:
+        image |= {"file_name": path.name, "width": None, "height": None}
+    (folder / "photographed.json").write_bytes(text(content))
+    checked(folder / "photographed.json", folder)
+
+
 def pictures() -> list[bytes]:
     """A small photo in every format."""
     noise = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
@@ -154,11 +169,21 @@ def targets(folder: Path) -> dict[str, tuple[st.SearchStrategy[bytes], str, Call
         "photos": (hurt(pictures()), "photo", look),
         "checked annotations": (files(people), "k.json", lambda p: checked(p, folder)),
         "checked results": (files(results), "l.json", lambda p: checked(p, folder, p)),
+        "checked photos": (hurt(pictures()), "m.jpg", lambda p: checked_photo(p, folder)),
     }
 
 
-def fuzz(n: int, say: Callable[[str], None] = print, same: bool = False) -> dict[str, Counter[str]]:
-    """Feed each reader ``n`` files; the same ones at each call if ``same``.
+def fuzz(
+    n: int, say: Callable[[str], None] = print, same: bool = False, only: str = "", seed: int | None = None
+) -> dict[str, Counter[str]]:
+    """Feed each reader ``n`` files.
+
+    Args:
+        n: How many.
+        say: Told what a reader did.
+        same: Whether to feed the same ones at each call.
+        only: How the readers' names begin that are fed.
+        seed: Of the files; None for others at each call.
 
     Returns:
         For each reader, how many files it read and how many it refused.
@@ -169,9 +194,10 @@ def fuzz(n: int, say: Callable[[str], None] = print, same: bool = False) -> dict
     """
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as name:
-        for what, (nonsense, file, read) in targets(Path(name)).items():
+        chosen = {what: target for what, target in targets(Path(name)).items() if what.startswith(only)}
+        for what, (nonsense, file, read) in chosen.items():
             start, counts[what] = time.perf_counter(), Counter()
-            _feed(n, nonsense, read, Path(name) / file, counts[what], same)
+            _feed(n, nonsense, read, Path(name) / file, counts[what], same, seed)
             took, done = time.perf_counter() - start, counts[what]
             answers = f"{done['read']} read, {done['refused']} refused, no traceback"
             say(f"{what}: {done.total()} files in {took:.0f} s: {answers}")
@@ -185,6 +211,7 @@ def _feed(
     path: Path,
     count: Counter[str],
     same: bool,
+    start: int | None,
 ) -> None:
     @settings(max_examples=n, deadline=None, database=None, derandomize=same, suppress_health_check=list(HealthCheck))
     @given(nonsense)
@@ -201,10 +228,13 @@ def _feed(
                 assert len(said.splitlines()) == 1, said
                 count["refused"] += 1
 
-    feed()
+    (feed if start is None else seeded(start)(feed))()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=2000, help="files for each reader")
-    fuzz(parser.parse_args().n)
+    parser.add_argument("--only", default="", help="how the readers' names begin that are fed")
+    parser.add_argument("--seed", type=int, help="of the files; without it, others at each call")
+    given_ = parser.parse_args()
+    fuzz(given_.n, only=given_.only, seed=given_.seed)

@@ -28,7 +28,8 @@ What occbench answers to files that are broken, or made to do harm. Each row is 
 compares what it gets with this table; `python -m tests.hostile.table` writes it anew. An answer in `this type` is the
 one line on standard error, without the folder of the test. Exit code 2 means that the input was refused; nothing is
 left behind by a refused command, which each test checks, too. `python -m tests.hostile.fuzz --n 2000` feeds 2,000
-spoilt files to each reader.
+spoilt files to each reader; with `--only checked --seed 19` the same ones to `occbench check`: annotations, results and
+photos, 2,000 of each.
 
 With VERSIONS.
 
@@ -40,8 +41,9 @@ With VERSIONS.
 | a download | {download.MAX_BYTES:,} bytes, where the data set or the model does not say less |
 | an archive | {archives.MAX_RATIO} times its size, and a number of bytes and members that the data set gives |
 
-A photo's name may not lead out of the image folder. Links in that folder are followed wherever they lead: neither an
-annotation file nor an archive can make one, so they are the user's own (many data sets are kept that way).
+A photo's name may not lead out of the image folder; an absolute one is looked for below it. Links in that folder are
+followed wherever they lead: neither an annotation file nor an archive can make one, so they are the user's own (many
+data sets are kept that way).
 
 A config is Python, and the one that is named on the command line runs. Of what it would run besides, this is asked
 about (`--trust-config`): a base outside of its own tree (its git checkout, else the nearest `configs` folder above it,

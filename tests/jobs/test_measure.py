@@ -77,7 +77,16 @@ def test_predict_and_score_need_no_report(job: Job) -> None:
     assert read_manifest(job.out)["complete"] is False
 
 
-def test_the_steps_go_on_from_one_another(job: Job) -> None:
+def test_doubtful_figures_are_findings(job: Job) -> None:
+    cells = [{"slug": "clean", "attack": None}, {"slug": NOSE.slug, "n_attacked": 0}]
+    scored = steps.Scored(None, {"cells": pd.DataFrame({"value": [0.01], "n": [7.0]})}, cells)  # type: ignore[arg-type]
+    low, empty = scored.findings
+    assert "the clean value over 7 persons is 0.0100" in low.line
+    assert "1 attack has nothing to hide in anybody" in empty.line
+
+
+def test_the_steps_go_on_from_one_another(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("occbench.tables.coverage.NEAR_0", 2.0)  # whatever this model is worth is low
     quiet, built = Progress(False), []
 
     def build(folder: Path) -> Path:
@@ -88,6 +97,7 @@ def test_the_steps_go_on_from_one_another(job: Job) -> None:
     assert manifest is not None
     assert built == [(job.out, True)], "a report is made of a finished run"
     assert (manifest["reused"], manifest["computed"]) == (0, 2)
+    assert "ap-near-0" in [finding["kind"] for finding in read_manifest(job.out)["data"]["findings"]]
     assert broken_seal(job.out) == []
     more = replace(job, attacks=[HIP])
     with steps.opened(more, quiet, Ranks()) as run:

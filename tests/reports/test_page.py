@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from occbench.reports import build_report
+from occbench.reports.page import answer
+from occbench.reports.reading.manifest import Finding
 
 from .fake_run import FULL, FULL_CELLS, KEYPOINTS, Cell, default_cells, plain_loss, write_fake_run
 from .reading import Page
@@ -208,3 +211,18 @@ def test_progress_is_told(full_run: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     build_report([full_run], tmp_path, lines.append, "csv")
     assert "tiny: Overall drop" in lines
+
+
+def test_the_first_screen_says_what_figures_are_to_be_read_in_the_light_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = [
+        Finding(kind="area-0", severity="warning", line="areas"),
+        Finding(kind="nobody", severity="note", line="nobody"),
+        Finding(kind="encoding", severity="note", line="encoding"),
+    ]
+    run = SimpleNamespace(manifest=SimpleNamespace(data=SimpleNamespace(findings=findings)))
+    monkeypatch.setattr(answer, "clean_row", lambda run: {"value": 0.01, "n": 7.0})
+    areas, nobody, low = answer._found(run)  # type: ignore[arg-type]
+    assert (areas, nobody) == ("areas", "nobody")
+    assert "the clean value over 7 persons is 0.0100" in low
+    findings.append(Finding(kind="ap-near-0", severity="warning", line=low))
+    assert answer._found(run) == ["areas", "nobody", low], "once"  # type: ignore[arg-type]

@@ -133,6 +133,9 @@ WRAPPED: dict[str, Callable[[State], Any]] = {
         "ema_state_dict": {"steps": torch.zeros(()), **{f"module.{k}": v for k, v in s.items()}}
     },
     "model_state_dict": lambda s: {"model_state_dict": s, "epoch": 3},
+    "DeepSpeed": lambda s: {"module": s, "ds_config": {}},
+    "an average and no model": lambda s: {"ema": s, "model": None},
+    "a network inside": lambda s: {"params": {f"net.{k}": v for k, v in s.items()}},
 }
 
 
