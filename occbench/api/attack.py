@@ -181,13 +181,8 @@ def attack(
     from ..runs.place import WHOLE_PHOTOS
     from ..system.progress import Progress
 
-    folder = (
-        Path(out)
-        if out is not None
-        else default_folder(
-            chosen.name, checkpoint, str(data), *((WHOLE_PHOTOS, "person") if photos else (boxes, scope))
-        )
-    )
+    where = (WHOLE_PHOTOS, "person") if photos else (boxes, scope)
+    folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), *where)
     check_out(folder, overwrite)
     show, as_json = (None, True) if progress == "json" else (progress, False)
     pictures = None if images is None else Path(images)

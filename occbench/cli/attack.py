@@ -230,7 +230,7 @@ def print_summary(run: Run, as_json: bool) -> None:
     on = f"{manifest['model']['name']} on {manifest['data']['name']}"
     on += ", everybody in the photo hidden" * (manifest["scope"] == "image")
     metric = clean["metric"]
-    print(f"{on}: clean {metric} {clean['value']:.4f}, n = {clean['n']:.0f} persons")
+    print(f"{on}: clean {metric} {clean['value']:.4f}, n = {clean['n']:.0f} persons{_found(clean['found'])}")
     if floor is not None:
         print(floor)
     worst = overall[overall["level"] != "clean"].sort_values("drop", ascending=False, kind="stable").head(5)
@@ -242,6 +242,11 @@ def print_summary(run: Run, as_json: bool) -> None:
             "The people of this sample are synthetic, drawn by the program: its figures say nothing about real photos."
         )
     print(f"report: {page}")
+
+
+def _found(share: float) -> str:
+    """What share of the persons a model that sees whole photos finds; nothing of other models."""
+    return "" if math.isnan(share) else f", {100 * share:.1f} % of them found"
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -94,10 +94,10 @@ def _mmpose(model: ZooModel, weights: Path, options: Options) -> CropEstimator |
     from .photo_model import PhotoModel
     from .pose_model import PoseModel
 
-    made = PhotoModel if what_it_sees(model, options) == "photo" else PoseModel
-    return made(
-        model.config_path, weights, options.device, options.flip, options.trust, options.trust_config, options.scales
-    )
+    how = (options.device, options.flip, options.trust, options.trust_config, options.scales)
+    if what_it_sees(model, options) == "photo":
+        return PhotoModel(model.config_path, weights, *how)
+    return PoseModel(model.config_path, weights, *how)
 
 
 def _onnx_sees(model: ZooModel, options: Options) -> Sees:

@@ -229,12 +229,10 @@ def _compute(job: Job, attacks: Sequence[Attack], store: Store, ranks: Ranks, pr
     elif job.by_photo is not None:
         with progress.stage("photos", sum(len(c.images) for c in mine) * cells, f"{cells} cells") as advance:
             run_photos(job.by_photo, job.crops, job.dataset, attacks, settings, store, advance)
-    if job.by_crop is None:
-        return
-    total = sum(map(len, mine)) * cells
-    with progress.stage("crops", total, f"{cells} cells") as advance:
+    elif job.by_crop is not None:
         data = job.dataset
-        run_cells(job.by_crop, data.persons, attacks, data.skeleton, settings, store, advance, job.people)
+        with progress.stage("crops", sum(map(len, mine)) * cells, f"{cells} cells") as advance:
+            run_cells(job.by_crop, data.persons, attacks, data.skeleton, settings, store, advance, job.people)
 
 
 def _redetection(run: Opened) -> Redetection | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -76,7 +76,7 @@ class Cells(PerCell):
 
     def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
         """See :class:`~.table.PerCell`."""
-        found = run.found.columns(cell) if run.found is not None else itertools.repeat({})
+        found: Iterable[Row] = itertools.repeat({}) if run.found is None else run.found.columns(cell)
         return [row | columns for row, columns in zip(self._judged(run, cell), found, strict=False)]
 
     def _judged(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
