@@ -8,8 +8,8 @@ are and with a part hidden, by this project and by MMPose's Runner.test.
     python benchmarks/zoo.py --out zoo.jsonl --table    # the table of docs/models.md
 
 Families that differ in training alone share a row's figures. Random weights give maps of noise, in which the refinement
-of some codecs (DARK, UDP) makes whole pixels of a rounding error. So where the traced network is away from MMPose's, the
-same is decoded once more from MMPose's own forward pass.
+of some codecs (DARK, UDP) makes whole pixels of a rounding error. So where the traced network is away from MMPose's,
+the same is decoded once more from MMPose's own forward pass.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def tested(path: Path) -> str:
 
 def measured(path: Path, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """What is said of one config: how it runs and how far it is from MMPose, or what stands in the way."""
-    row: dict[str, Any] = {"config": path.stem}
+    row: dict[str, Any] = {"config": path.stem, "persons": len(dataset.persons)}
     weights = folder / "random.pth"
     try:
         config = read_config(path)
@@ -192,7 +192,7 @@ def main() -> None:
     known = {row["family"] for row in rows}
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        annotations = generate(1, 3, folder / "people")
+        annotations = generate(1, 7, folder / "people")
         dataset = read_coco(annotations, annotations.parent / "images")
         for family, path in families().items():
             if family in known or given.only not in family:
