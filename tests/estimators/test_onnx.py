@@ -212,6 +212,13 @@ def test_persons_of_a_whole_photo(tmp_path: Path, columns_first: bool) -> None:
     np.testing.assert_array_equal(found.keypoint_scores, expected[..., 2])
 
 
+def test_whole_photos_are_not_mirrored(tmp_path: Path) -> None:
+    path = networks.persons(tmp_path / "yolo.onnx", ROWS)
+    with pytest.raises(OccbenchError, match="flip is for networks that see one person's crop") as caught:
+        OnnxFile(path, Specification(flip=True))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_network_that_thins_out_its_boxes_itself() -> None:
     rows = np.concatenate([ROWS[:3, :5], [[0], [0], [1]], ROWS[:3, 5:]], axis=1)  # the third is no person
     given = Specification(output="persons", boxes="corners", nms=None)
