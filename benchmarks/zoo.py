@@ -7,13 +7,15 @@ are and with a part hidden, by this project and by MMPose's Runner.test.
     python benchmarks/zoo.py --out zoo.jsonl            # goes on where it was interrupted
     python benchmarks/zoo.py --out zoo.jsonl --table    # the table of docs/models.md
 
-Random weights give maps of noise, in which the refinement of some codecs (DARK, UDP) makes whole pixels of a rounding
-error. So where the traced network is away from MMPose's, the same is decoded once more from MMPose's own forward pass.
+Families that differ in training alone share a row's figures. Random weights give maps of noise, in which the refinement
+of some codecs (DARK, UDP) makes whole pixels of a rounding error. So where the traced network is away from MMPose's,
+the same is decoded once more from MMPose's own forward pass.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import re
 import tempfile
@@ -30,7 +32,9 @@ from occbench.attacks import COCO, Attack
 from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset
 from occbench.data.synthetic import generate
-from occbench.estimators.pose_model import PoseModel, read_config
+from occbench.estimators.config import load_config, read_config
+from occbench.estimators.metainfo import tested_dataset
+from occbench.estimators.pose_model import PoseModel
 from occbench.inference.engine import predict_cells
 from occbench.system.compat import setup_mmpose
 from occbench.system.openmmlab import mmpose_configs
@@ -106,9 +110,18 @@ def random_weights(config: Any, path: Path) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
+def tested(path: Path) -> str:
+    """A hash of what decides a config's predictions: its model and its crops. Ways of training do not."""
+    config = load_config(path)
+    config.model.get("backbone", {}).pop("init_cfg", None)
+    steps = [dict(step) for step in tested_dataset(config)["pipeline"]]
+    network = {name: part for name, part in config.model.items() if name != "train_cfg"}
+    return hashlib.sha256(json.dumps([network, steps], sort_keys=True, default=str).encode()).hexdigest()
+
+
 def measured(path: Path, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """What is said of one config: how it runs and how far it is from MMPose, or what stands in the way."""
-    row: dict[str, Any] = {"config": path.stem}
+    row: dict[str, Any] = {"config": path.stem, "persons": len(dataset.persons)}
     weights = folder / "random.pth"
     try:
         config = read_config(path)
@@ -159,6 +172,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         px = row.get("px_same_network", row["px"])
         text = ", ".join("0" if value == 0 else f"{value:.0e}" for value in px)
         text += " (same forward pass)" if "px_same_network" in row else ""
+        text += f"; the model of {row['same_as']}" if "same_as" in row else ""
         lines.append(f"| {row['config']} | {what} | {row['decoding']} | {text} |")
     return "\n".join(lines)
 
@@ -178,14 +192,18 @@ def main() -> None:
     known = {row["family"] for row in rows}
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        annotations = generate(1, 3, folder / "people")
+        annotations = generate(1, 7, folder / "people")
         dataset = read_coco(annotations, annotations.parent / "images")
         for family, path in families().items():
             if family in known or given.only not in family:
                 continue
             started = time.perf_counter()
-            row = {"family": family, **measured(path, dataset, folder)}
+            key = tested(path)
+            same = next((row for row in rows if row.get("tested") == key), None)
+            row = measured(path, dataset, folder) if same is None else {**same, "same_as": same["config"]}
+            row |= {"family": family, "config": path.stem, "tested": key}
             row["seconds"] = round(time.perf_counter() - started, 1)
+            rows.append(row)
             with given.out.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)

@@ -228,8 +228,13 @@ def attack(
             dataset = with_detector(dataset, finder, shown)
         on_gpu = place.startswith("cuda")
         files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
+        options = Options(
+            *(place, flip, trust_checkpoint, trust_config, pyramid),
+            note=shown.note if ranks.first else shown.say,
+            time_limit=time_limit,
+        )
         job = Job(
-            make_estimator(chosen, weights, Options(place, flip, trust_checkpoint, trust_config, pyramid, time_limit)),
+            make_estimator(chosen, weights, options),
             files,
             dataset,
             suite,

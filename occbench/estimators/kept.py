@@ -12,7 +12,7 @@ from .heatmaps import Arrays
 def mirror_of_all(flip_indices: Sequence[int], kept: Sequence[int], channels: int) -> list[int]:
     """Which of all a model's keypoints each is in the mirror, those that the data set lacks being themselves.
 
-    MMPose stops at a flip test here; only kept keypoints are seen afterwards.
+    MMPose takes the mirror of all from the model's own ``metainfo``; only kept keypoints are seen afterwards.
 
     Args:
         flip_indices: Of the data set's keypoints; returned as they are where they are for all of the model's.

@@ -10,7 +10,7 @@ from typing import Any, cast
 from ..system.errors import OccbenchError
 from ..weights.trust import check_config
 from ..weights.zoo import ZooModel
-from .protocol import CropEstimator, PhotoEstimator, Sees
+from .protocol import CropEstimator, PhotoEstimator, Say, Sees
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Options:
         trust: Unpickle the weights even where that can run code.
         trust_config: Let a config run code from elsewhere.
         scales: Of an image pyramid; empty for scale 1 alone.
+        note: Told what had to be guessed.
         time_limit: Seconds that a program has for a cell; None for a day.
     """
 
@@ -31,6 +32,7 @@ class Options:
     trust: bool = False
     trust_config: bool = False
     scales: tuple[float, ...] = ()
+    note: Say = lambda line: None
     time_limit: float | None = None
 
 
@@ -116,8 +118,11 @@ def _onnx(model: ZooModel, weights: Path, options: Options) -> CropEstimator | P
 
     if options.scales:
         raise OccbenchError("--scales averages heatmaps of MMPose's models, not of an ONNX file: leave it out")
-    made = OnnxPhotos if what_it_sees(model, options) == "photo" else OnnxCrops
-    return made(weights, read_specification(model.specification), options.device, options.flip)
+    kind = OnnxPhotos if what_it_sees(model, options) == "photo" else OnnxCrops
+    made = kind(weights, read_specification(model.specification), options.device, options.flip)
+    if made.guessed:
+        options.note(f"guessed of {weights.name}: {made.guesses}")
+    return made
 
 
 def _torchvision(model: ZooModel, weights: Path, options: Options) -> PhotoEstimator:

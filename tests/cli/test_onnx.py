@@ -51,6 +51,7 @@ def test_a_run_of_a_file_is_the_run_of_its_model(
     theirs = attack(occbench, people, "torch", "--model", tiny.config, "--checkpoint", tiny.weights)
     ours = attack(occbench, people, "onnx", "--model", network, "--spec", spec)
     assert (theirs.code, ours.code) == (0, 0), ours.err
+    assert "occbench: guessed of net.onnx: layout nchw, size 48 x 64, outputs " in ours.err
     expected, found = (pd.read_csv(tmp_path / name / "cells.csv") for name in ("torch", "onnx"))
     assert found["value"].max() > 0.1
     np.testing.assert_allclose(found["value"], expected["value"], atol=1e-4)

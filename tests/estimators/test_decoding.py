@@ -274,7 +274,7 @@ def test_a_model_of_several_data_sets_gives_the_keypoints_of_one() -> None:
 
 
 def test_the_mirror_knows_the_keypoints_that_are_kept() -> None:
-    """With a flip test MMPose stops, for the data set has fewer keypoints than the model."""
+    """The data set has fewer keypoints than the model."""
     head, kept = heatmap_head(CODECS["msra"], channels=7), [4, 1, 6, 2, 0]  # MIRROR is of five
     shape = (CROPS, 7, *SHAPE[2:])
     rng = np.random.default_rng(3)

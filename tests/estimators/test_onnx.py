@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from occbench.estimators.onnx.photo_model import OnnxPhotos, persons_of
 from occbench.estimators.onnx.specification import READY, Specification, read_specification
 from occbench.estimators.pose_model import PoseModel
 from occbench.inference.engine import predict_cells
+from occbench.inference.predictions import CellPredictions
 from occbench.system.compat import setup_mmpose
 from occbench.system.errors import OccbenchError
+from occbench.tables.judge import judge
+from occbench.tables.scoring import Scoring
 from occbench.weights.zoo import find_model
 
 from . import onnx_networks as networks
@@ -63,6 +67,13 @@ def poses(model: OnnxCrops, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([crop.to_crop(points) for crop, points in zip(crops, found, strict=True)]), scores
 
 
+def aps(data: Dataset, cells: Sequence[CellPredictions], geometry: np.ndarray) -> list[float]:
+    """AP of the clean and of the attacked cell."""
+    clean, attacked = cells
+    scores = judge(data, Scoring("corrected", "exact", 0, 0), geometry[:, 2] * geometry[:, 3], clean)
+    return [float(scores.rows(cell)[0]["value"]) for cell in (None, attacked)]
+
+
 def test_an_export_of_a_model_gives_that_models_keypoints(people: Dataset, tmp_path: Path) -> None:
     """With the preprocessing in the specification, and in the graph: uint8, BGR, channels last."""
     setup_mmpose()
@@ -88,6 +99,8 @@ def test_an_export_of_a_model_gives_that_models_keypoints(people: Dataset, tmp_p
         ours.use("onnxruntime", sample=list(ours.crops.cut_all(people.persons)))
         found, cut = predict_cells(ours, people.persons, [HIDDEN], COCO)
         np.testing.assert_array_equal(cut, geometry)
+        for ap, expected_ap in zip(aps(people, found, cut), aps(people, expected, geometry), strict=True):
+            assert ap == pytest.approx(expected_ap, abs=1e-4)
         for cell, theirs in zip(found, expected, strict=True):
             np.testing.assert_allclose(cell.keypoints, theirs.keypoints, atol=1e-2)
             np.testing.assert_allclose(cell.scores, theirs.scores, atol=1e-5)
@@ -210,6 +223,13 @@ def test_persons_of_a_whole_photo(tmp_path: Path, columns_first: bool) -> None:
     expected = ROWS[[0, 2], 5:].reshape(2, 17, 3)
     np.testing.assert_allclose(found.keypoints, (expected[..., :2] - [0, 160]) / (640 / 480), atol=1e-3)
     np.testing.assert_array_equal(found.keypoint_scores, expected[..., 2])
+
+
+def test_whole_photos_are_not_mirrored(tmp_path: Path) -> None:
+    path = networks.persons(tmp_path / "yolo.onnx", ROWS)
+    with pytest.raises(OccbenchError, match="flip is for networks that see one person's crop") as caught:
+        OnnxFile(path, Specification(flip=True))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_network_that_thins_out_its_boxes_itself() -> None:

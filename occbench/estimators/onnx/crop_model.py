@@ -92,8 +92,13 @@ class OnnxFile:
             "guessed": sorted(self.guessed),
         }
 
-    def check_backend(self, backend: str, precision: str, say: Say) -> None:
-        """Refuse what does not run ONNX files, and say what was guessed.
+    @property
+    def guesses(self) -> str:
+        """What was guessed, in words."""
+        return ", ".join(f"{field} {_said(value)}" for field, value in self.guessed.items())
+
+    def check_backend(self, backend: str, precision: str) -> None:
+        """Refuse what does not run ONNX files.
 
         Raises:
             OccbenchError: Another backend or precision is asked for.
@@ -103,8 +108,6 @@ class OnnxFile:
                 "an ONNX file is run by ONNX Runtime in the precision that it was made with: leave --backend and "
                 "--precision out"
             )
-        if self.guessed:
-            say(f"guessed of {self._path.name}: " + ", ".join(f"{k} {_said(v)}" for k, v in self.guessed.items()))
 
     def check_finite(self, arrays: Sequence[np.ndarray]) -> None:
         """Refuse outputs that are no numbers.
@@ -159,7 +162,7 @@ class OnnxCrops(OnnxFile):
         Raises:
             OccbenchError: Another backend or precision is asked for, or the outputs for the sample are not finite.
         """
-        self.check_backend(backend, precision, say)
+        self.check_backend(backend, precision)
         if sample:
             self.check_finite(self._run(np.stack([crop.image for crop in sample])))
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...attacks import SKELETONS
 from ...system.errors import OccbenchError, quoted, unknown_name
 from .graph import Graph
-from .specification import Specification
+from .specification import Specification, parsed
 
 MOST_CLASSES = 90
 """Of a whole-photo network: more columns are no classes."""
@@ -36,7 +36,7 @@ def completed(given: Specification, graph: Graph) -> tuple[Specification, dict[s
     output, names, more = _outputs(given, shapes, size, what)
     found = {"layout": layout, "size": list(size), "output": output, "outputs": list(names), **more}
     guessed = {field: value for field, value in found.items() if getattr(given, field) is None}
-    return Specification.model_validate(given.model_dump() | guessed), guessed
+    return parsed(given.model_dump() | guessed, what), guessed
 
 
 def keypoints_of(given: Specification) -> int:

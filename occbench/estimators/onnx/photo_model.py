@@ -50,7 +50,7 @@ class OnnxPhotos(OnnxFile):
         Raises:
             OccbenchError: Another backend or precision is asked for, or the outputs for the sample are not finite.
         """
-        self.check_backend(backend, precision, say)
+        self.check_backend(backend, precision)
         for picture in sample:
             pictures, *_ = self.prepare(picture).content
             self.check_finite(self.graph.run(pictures, self.specification.outputs))
