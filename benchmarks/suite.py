@@ -10,6 +10,7 @@ In one process, interleaved, medians of the repetitions:
     python benchmarks/suite.py --data ANN.json --images DIR --model tinypose-256x192 --checkpoint tinypose-256x192.pth
     python benchmarks/suite.py --data ANN.json --images DIR --model hrnet --random --persons 16 --every 28
     python benchmarks/suite.py ... --every 1 --alone
+    python benchmarks/suite.py ... --model rtmo-s --random --photo --persons 16 --every 14 --batch-size 1
     python benchmarks/suite.py --data person_keypoints_val2017.json --model hrnet --random --persons 300 --every 3 \\
         --device cuda --backends torch,torch:tf32,torch:bf16,torch:fp16 --batch-size 128 --workers 8 --repetitions 1
 
@@ -43,14 +44,16 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does
 import cv2
 import numpy as np
 import torch
+from whole_photos import measure_photos  # beside this file
 
 from occbench.attacks import COCO, Attack, make_suite
 from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset
 from occbench.estimators.backends.lanes import pinned_stack
 from occbench.estimators.backends.tuning import timed as per_batch
+from occbench.estimators.config import read_config
 from occbench.estimators.crops import Crop
-from occbench.estimators.pose_model import PoseModel, read_config
+from occbench.estimators.pose_model import PoseModel
 from occbench.inference.engine import BATCHES_PER_CHUNK, Settings, attack_crop, chunks, run_cells
 from occbench.runs.store import Store
 from occbench.system.compat import setup_mmpose
@@ -307,11 +310,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--tune", default="quick", choices=("off", "quick"), help="on a GPU: see occbench attack")
+    parser.add_argument(
+        "--photo", action="store_true", help="of a model that sees whole photos: beside its floor alone"
+    )
     parser.add_argument("--alone", action="store_true", help="without MMPose's loop: for the whole suite")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        if arguments.photo:
+            measure_photos(arguments, subset(arguments.data, arguments.images, arguments.persons, folder)[0], folder)
+            return
         chosen = find_model(arguments.model)
         weights = random_weights(chosen.config_path, folder) if arguments.random else arguments.checkpoint
         dataset, annotations, images = subset(arguments.data, arguments.images, arguments.persons, folder)

@@ -29,11 +29,14 @@ def attack(
     radii: Sequence[float | str] = (),
     placements: Sequence[str] = (),
     checkpoint: str | None = None,
+    spec: str | None = None,
+    time_limit: float | None = None,
     images: str | PathLike[str] | None = None,
     boxes: str = "gt",
     detector_checkpoint: str | None = None,
     detector_score: float | None = None,
-    scope: str = "person",
+    scope: str | None = None,
+    crop: str | None = None,
     redetect: bool = False,
     protocol: str = "corrected",
     overwrite: bool = False,
@@ -41,7 +44,7 @@ def attack(
     limit: int | None = None,
     batch_size: int | None = None,
     device: str = "auto",
-    backend: str = "torch",
+    backend: str | None = None,
     precision: str = "fp32",
     tune: str = "quick",
     workers: int | None = None,
@@ -65,7 +68,8 @@ def attack(
     A run that is there already goes on: what it has is not computed again. One of other content is refused.
 
     Args:
-        model: A name of ``occbench ls models``, or an MMPose config.
+        model: A name of ``occbench ls models``, an MMPose config, an ONNX file, or a program of your own that writes
+            COCO results: ``command:PROGRAM {photos} {annotations} {out}``.
         data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml); None for the one that the
             model is measured on: coco-val2017, mpii.
         kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
@@ -74,19 +78,26 @@ def attack(
         radii: Crop px: the disc's radius, or a part's margin; ``"0.03w"`` is of the crop's width; none for 6.
         placements: ``centred``, ``jittered``, ``decoys:N``, ``placebo`` (PROTOCOL section 8); none for centred.
         checkpoint: Weights: a file or an address; None for the model's own.
+        spec: Of an ONNX file, how it is used: a YAML file, or ``rtmpose``, ``vitpose``, ``hrnet``, ``simplebaseline``,
+            ``yolo-pose`` or ``movenet``; None where the file alone tells it.
+        time_limit: Of a program: seconds that it has for a cell; None for a day.
         images: The image folder of an annotation file.
-        boxes: ``gt``, ``jitter:S``, a COCO detections file, ``detector:NAME`` or ``detector:CONFIG.py``.
+        boxes: ``gt``, ``jitter:S``, a COCO detections file, ``detector:NAME`` or ``detector:CONFIG.py``; models that
+            see whole photos need none.
         detector_checkpoint: The detector's weights; None for MMDet's own.
         detector_score: Boxes below it are left out.
         scope: ``person``: who is in the crop; ``image``: everybody labelled, in the photo itself (PROTOCOL section 7).
+            None: ``person``; of models that see whole photos, which have no other, ``image``.
+        crop: Of models that see whole photos: width x height of the crop that radii are said in (PROTOCOL section 9);
+            None for 192x256, of MPII 256x256.
         redetect: Whether the detector sees the attacked photos too (scope image).
         protocol: ``corrected`` or ``thesis``.
         overwrite: Whether to begin anew where ``out`` holds a run.
         take_over: Whether to take a run that a process of another machine left locked.
         limit: Only the first photos with people.
-        batch_size: Crops inferred at a time; None for 16, on a GPU 128.
+        batch_size: Crops inferred at a time; None for 16, on a GPU 128. Of whole photos 1, on a GPU 8.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
-        backend: ``torch``, ``openvino`` or ``onnxruntime``.
+        backend: ``torch``, ``openvino`` or ``onnxruntime``; None for torch, and for ONNX Runtime of an ONNX file.
         precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
         tune: On a GPU: ``quick`` times a batch in several ways, once; ``off`` goes by a rule.
         workers: Threads that cut and attack crops; None for 1, on a GPU 8.
@@ -114,19 +125,30 @@ def attack(
     """
     from ..data.default import default_set, require
     from ..data.known import BY_NAME
+    from ..estimators.make import Options, what_it_sees
+    from ..estimators.reference import parse_size
     from ..estimators.scales import parse_scales
     from ..system.distributed import LAUNCHERS, joined
     from ..weights.zoo import find_model
 
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
-    _check_kinds(kinds)
-    chosen = find_model(model)
+    check_kinds(kinds)
+    chosen = find_model(model, spec)
+    backend = backend or ("onnxruntime" if chosen.source == "onnx" else "torch")
+    if chosen.source == "onnx" and checkpoint is not None:
+        raise OccbenchError("an ONNX file has its weights in it: leave --checkpoint out")
+    if not chosen.has_weights and checkpoint is not None:
+        raise OccbenchError("what runs elsewhere has its own weights: leave --checkpoint out")
+    if time_limit is not None and chosen.source != "command":
+        raise OccbenchError(f"--time-limit is for a program (--model command:...), but --model is {model!r}")
+    if chosen.missing:
+        raise OccbenchError(f"model {chosen.name!r} cannot be built: {chosen.missing}")
     data = data or default_set(chosen.name, chosen.dataset)
     if not str(data).endswith((".yaml", ".yml")):  # these bring targets of their own
         _check_targets(targets)
     sizes, places = [_radius(radius) for radius in radii], [_placement(text) for text in placements]
     for option, value, known in (
-        ("scope", scope, ("person", "image")),
+        ("scope", scope or "person", ("person", "image")),
         ("protocol", protocol, ("corrected", "thesis")),
         ("evaluator", evaluator, ("exact", "pycocotools")),
         ("backend", backend, ("torch", "openvino", "onnxruntime")),
@@ -139,7 +161,12 @@ def attack(
     if (scope, protocol) == ("image", "thesis"):
         raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
     pyramid = parse_scales(list(scales))
-    chosen.require_attackable()
+    photos = what_it_sees(chosen, Options(trust_config=trust_config)) == "photo"
+    if photos:
+        _check_photo_options(chosen.name, boxes, scope, protocol, scales)
+    elif crop is not None:
+        raise OccbenchError(f"--crop is for models that see whole photos, but {chosen.name!r} has crops of its own")
+    scope, reference = scope or ("image" if photos else "person"), None if crop is None else parse_size(crop)
     detector = _detector(boxes, detector_checkpoint, detector_score)
     if redetect and not (scope == "image" and detector):
         raise OccbenchError(
@@ -151,9 +178,11 @@ def attack(
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
     from ..runs import check_out, default_folder
+    from ..runs.place import WHOLE_PHOTOS
     from ..system.progress import Progress
 
-    folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), boxes, scope)
+    where = (WHOLE_PHOTOS, "person") if photos else (boxes, scope)
+    folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), *where)
     check_out(folder, overwrite)
     show, as_json = (None, True) if progress == "json" else (progress, False)
     pictures = None if images is None else Path(images)
@@ -168,10 +197,12 @@ def attack(
     chosen.require_keypoints_of(dataset.skeleton)
     suite = partial(_suite, dataset.skeleton, kinds, targets, sizes, places)
     suite(1.0)  # whether there is such a suite is said before a model is loaded
-    dataset = check_photos(dataset, skip_unreadable, every=detector is not None)
+    dataset = check_photos(dataset, skip_unreadable, every=photos or detector is not None)
     dataset = replace(dataset, findings=(*dataset.findings, *on_nobody(dataset)))
 
-    from ..estimators.pose_model import PoseModel, pick_device
+    from ..estimators.make import make_estimator
+    from ..estimators.onnx.graph import has_cuda
+    from ..estimators.pose_model import pick_device
     from ..inference.engine import Settings
     from ..jobs.detections import Finder, with_detector
     from ..jobs.job import Job
@@ -187,8 +218,10 @@ def attack(
         for line in warnings_of(dataset.findings) if ranks.first else ():
             shown.note(line)
         shown.say(f"loading {chosen.name}")
-        weights = resolve(checkpoint, chosen)
+        weights = resolve(checkpoint, chosen) if chosen.has_weights else chosen.config_path
         place = pick_device(device, ranks.local)
+        if chosen.source == "onnx" and device == "auto" and not has_cuda():
+            place = "cpu"
         if detector is not None:
             finder = Finder(
                 detector, detector_checkpoint, place, trust_checkpoint, trust_config, min_score=detector_score
@@ -196,18 +229,22 @@ def attack(
             dataset = with_detector(dataset, finder, shown)
         on_gpu = place.startswith("cuda")
         files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
-        pose_model = PoseModel(files.config, weights, place, flip, trust_checkpoint, trust_config, pyramid)
+        options = Options(
+            *(place, flip, trust_checkpoint, trust_config, pyramid),
+            note=shown.note if ranks.first else shown.say,
+            time_limit=time_limit,
+        )
         job = Job(
-            pose_model,
+            make_estimator(chosen, weights, options),
             files,
             dataset,
-            suite(pose_model.crops.input_size[0]),
+            suite(1.0),
             folder,
             Scoring(protocol, evaluator, bootstrap, seed),  # type: ignore[arg-type]  # checked above
             Settings(
                 protocol,
                 seed,
-                batch_size or (128 if on_gpu else 16),
+                batch_size or ((8 if on_gpu else 1) if photos else (128 if on_gpu else 16)),
                 (8 if on_gpu else 1) if workers is None else workers,
                 scope=scope,
             ),
@@ -219,7 +256,10 @@ def attack(
             partial(_seeing_again, dataset, place, trust_checkpoint, trust_config) if redetect else None,
             name,
             tune,
+            reference,
         )
+
+        job = replace(job, attacks=suite(job.crops.input_size[0]))
 
         def report(made: Path) -> Path:
             return build_report([made], progress=shown.say)
@@ -228,6 +268,23 @@ def attack(
     if manifest is None:
         return None
     return open_run(folder)
+
+
+def _check_photo_options(model: str, boxes: str, scope: str | None, protocol: str, scales: Sequence[str]) -> None:
+    """Refuse what says how crops are had, where a model sees whole photos.
+
+    Raises:
+        OccbenchError: One of them is given.
+    """
+    why = f"{model!r} sees whole photos and finds the people itself"
+    if boxes != "gt":
+        raise OccbenchError(f"--boxes {boxes} is for models that are given one person's crop, but {why}: leave it out")
+    if scope == "person":
+        raise OccbenchError(f"--scope person hides one person in their crop, but {why}: leave it out")
+    if protocol == "thesis":
+        raise OccbenchError(f"--protocol thesis has the rules of crops, but {why}: leave it out")
+    if scales:
+        raise OccbenchError(f"--scales averages the heatmaps of one person's crop, but {why}: leave it out")
 
 
 def _radius(given: float | str) -> float | Radius:
@@ -281,7 +338,28 @@ def _seeing_again(dataset: Dataset, device: str, trust: bool, trust_config: bool
     return Detector(files.config, files.checkpoint, device, trust, trust_config)
 
 
-def _check_kinds(kinds: Sequence[str]) -> None:
+def asked_attacks(
+    skeleton: Skeleton,
+    kinds: Sequence[str],
+    targets: Sequence[str],
+    radii: Sequence[float | str],
+    placements: Sequence[str],
+) -> list[Attack]:
+    """The attacks that options ask for; arguments as of :func:`attack`.
+
+    Raises:
+        OccbenchError: An option has a value that it cannot have.
+    """
+    check_kinds(kinds)
+    return _suite(skeleton, kinds, targets, [_radius(r) for r in radii], [_placement(text) for text in placements])
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Refuse kinds that there are not.
+
+    Raises:
+        OccbenchError: One of them is none.
+    """
     from ..attacks import GROUPS, KINDS
 
     if not kinds:
@@ -307,7 +385,7 @@ def _suite(
     targets: Sequence[str],
     radii: Sequence[float | Radius],
     placements: Sequence[Placement],
-    width: float,
+    width: float | None = None,
 ) -> list[Attack]:
     from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS, make_suite
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .lists import values
+
 if TYPE_CHECKING:
     from ..api.run import Run
 
 
 def attack(
-    model: Annotated[str, typer.Option("--model", help="A name of `occbench ls models`, or an MMPose config.py.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A name of `occbench ls models`, an MMPose config.py, or a FILE.onnx.")
+    ],
     kind: Annotated[
         list[str], typer.Option("--kind", help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all.")
     ],
@@ -31,6 +35,13 @@ def attack(
     ] = False,
     checkpoint: Annotated[
         str | None, typer.Option("--checkpoint", help="Weights: a file or an address; by default the model's own.")
+    ] = None,
+    spec: Annotated[
+        str | None,
+        typer.Option("--spec", help="Of a FILE.onnx: a SPEC.yaml, or rtmpose, vitpose, hrnet, yolo-pose, movenet."),
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", min=0.1, help="Of a command: seconds for one cell. [a day]")
     ] = None,
     target: Annotated[
         list[str] | None, typer.Option("--target", help="Keypoint or part to hide; by default every one, a cell each.")
@@ -62,9 +73,19 @@ def attack(
         typer.Option("--detector-score", min=0, max=1, help="Leave out boxes below it; by default none that it gives."),
     ] = None,
     scope: Annotated[
-        str,
-        typer.Option("--scope", help="person: who is in the crop; image: everybody labelled, in the photo itself."),
-    ] = "person",
+        str | None,
+        typer.Option(
+            "--scope",
+            help="person: who is in the crop; image: everybody labelled, in the photo itself. [person; of models that "
+            "see whole photos image]",
+        ),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            "--crop", help="Of models that see whole photos: WxH of the crop that radii are said in. [192x256]"
+        ),
+    ] = None,
     redetect: Annotated[
         bool,
         typer.Option("--redetect", help="With --scope image: the detector sees the attacked photos, too."),
@@ -81,10 +102,14 @@ def attack(
     ] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N photos with people.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=1, help="Crops inferred at a time. [16; on a GPU 128]")
+        int | None,
+        typer.Option("--batch-size", min=1, help="Crops inferred at a time. [16; on a GPU 128; photos 1; 8]"),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    backend: Annotated[str, typer.Option("--backend", help="torch, openvino or onnxruntime.")] = "torch",
+    backend: Annotated[
+        str | None,
+        typer.Option("--backend", help="torch, openvino or onnxruntime. [torch; for ONNX files onnxruntime]"),
+    ] = None,
     precision: Annotated[
         str, typer.Option("--precision", help="fp32, tf32, bf16 or fp16; reduced ones are compared with fp32.")
     ] = "fp32",
@@ -145,17 +170,20 @@ def attack(
     made = run(
         model,
         data,
-        _values(kind),
+        values(kind),
         out,
-        targets=_values(target),
-        radii=_values(radius),
-        placements=_values(placement),
+        targets=values(target),
+        radii=values(radius),
+        placements=values(placement),
         checkpoint=checkpoint,
+        spec=spec,
+        time_limit=time_limit,
         images=images,
         boxes=boxes,
         detector_checkpoint=detector_checkpoint,
         detector_score=detector_score,
         scope=scope,
+        crop=crop,
         redetect=redetect,
         protocol=protocol,
         overwrite=overwrite,
@@ -169,7 +197,7 @@ def attack(
         workers=workers,
         launcher=launcher,
         flip=flip,
-        scales=_values(scales),
+        scales=values(scales),
         seed=seed,
         bootstrap=bootstrap,
         evaluator=evaluator,
@@ -183,15 +211,11 @@ def attack(
         command=["occbench", *sys.argv[1:]],
     )
     if made is not None:
-        _print_summary(made, as_json)
+        print_summary(made, as_json)
 
 
-def _values(given: list[str] | None) -> list[str]:
-    """The values of an option that can be repeated, each of them possibly a list with commas."""
-    return [value.strip() for text in given or [] for value in text.split(",") if value.strip()]
-
-
-def _print_summary(run: Run, as_json: bool) -> None:
+def print_summary(run: Run, as_json: bool) -> None:
+    """Say what came out."""
     from ..tables.floor import nothing_to_lose
 
     out, page, manifest, table = run.folder, run.folder / "report.html", run.manifest, run.cells
@@ -209,7 +233,7 @@ def _print_summary(run: Run, as_json: bool) -> None:
     on = f"{manifest['model']['name']} on {manifest['data']['name']}"
     on += ", everybody in the photo hidden" * (manifest["scope"] == "image")
     metric = clean["metric"]
-    print(f"{on}: clean {metric} {clean['value']:.4f}, n = {clean['n']:.0f} persons")
+    print(f"{on}: clean {metric} {clean['value']:.4f}, n = {clean['n']:.0f} persons{_found(clean['found'])}")
     if floor is not None:
         print(floor)
     worst = overall[overall["level"] != "clean"].sort_values("drop", ascending=False, kind="stable").head(5)
@@ -227,7 +251,9 @@ def _print_summary(run: Run, as_json: bool) -> None:
 
 def _calibration(run: Run) -> list[str]:
     """How far scores are from what they stand for: without an attack, and of the keypoints that attacks hide."""
-    table = run.confidence
+    if "confidence" not in run.tables:
+        return []
+    table = run.tables["confidence"]
     whole = table[table["score_lo"].isna()]
     attacked = whole["level"] != "clean"
     groups = {"clean": whole[~attacked], "hidden, mean over cells": whole[attacked & (whole["keypoints"] == "hidden")]}
@@ -242,6 +268,11 @@ def _calibration(run: Run) -> list[str]:
             at = f"mean score {score:.2f} at similarity {right:.2f}, of at most {ceiling:.2f}"
             said.append(f"  calibration error, {name}: {error:.3f}{ends} ({at})")
     return said
+
+
+def _found(share: float) -> str:
+    """What share of the persons a model that sees whole photos finds; nothing of other models."""
+    return "" if math.isnan(share) else f", {100 * share:.1f} % of them found"
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -41,19 +41,21 @@ def ls(
 
 
 def models() -> list[Row]:
-    """Name, aliases, config, published figures (as MMPose's metafiles give them) and weights of every model."""
+    """Name, aliases, what it sees, config, published figures (of MMPose's metafiles) and weights of every model."""
     from ..weights.zoo import list_models
 
     rows: list[Row] = []
     for model in list_models():
         try:
-            published, (weights, where), note = dict(model.published), _weights(model.checkpoint), model.note
+            published, (weights, where) = dict(model.published), _weights(model.checkpoint)
+            note = "; ".join(filter(None, (model.note, model.missing)))
         except OccbenchError as error:  # MMPose is not installed
             published, (weights, where), note = {}, ("unknown", ""), str(error)
         rows.append(
             {
                 "name": model.name,
                 "aliases": list(model.aliases),
+                "sees": model.sees,
                 "dataset": model.dataset,
                 "AP": published.get("AP"),
                 "AR": published.get("AR"),

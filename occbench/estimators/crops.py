@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,10 @@ from ..data.persons import Person, Photo
 from ..data.photos import decode
 from ..system.compat import setup_mmpose
 from ..system.errors import OccbenchError
-from .metainfo import beside
+from .metainfo import Described, tested_dataset
+
+AFFINES = ("TopdownAffine", "StretchedAffine")
+"""What cuts a crop out of a photo: MMPose's, and :mod:`.stretched`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,6 @@ class CropPipeline:
         config: An MMEngine config with a test (or validation) dataloader.
 
     Attributes:
-        metainfo_file: The file beside the config that describes its keypoints; None for one of MMPose's.
         input_size: Width and height of a crop, px.
 
     Raises:
@@ -65,16 +66,19 @@ class CropPipeline:
         setup_mmpose()
         from mmpose.registry import TRANSFORMS
 
-        self._dataset = _dataset_of(config)
-        self.metainfo_file = beside(self._dataset.get("metainfo") or {}, Path(getattr(config, "filename", None) or "."))
-        steps = list(self._dataset["pipeline"])
+        from . import stretched  # noqa: F401  # registers it
+
+        dataset = tested_dataset(config)
+        self._described = Described(config, dataset)
+        steps = list(dataset["pipeline"])
         types = [str(step.get("type", "?")).rsplit(".", 1)[-1] for step in steps]
-        if types.count("TopdownAffine") != 1 or types[-1] != "PackPoseInputs":
+        affines = [i for i, kind in enumerate(types) if kind in AFFINES]
+        if len(affines) != 1 or types[-1] != "PackPoseInputs":
             raise OccbenchError(
                 f"this config is not top-down: its test pipeline is {' > '.join(types) or 'empty'}, "
                 "but needs one TopdownAffine and PackPoseInputs at its end"
             )
-        self._affine = types.index("TopdownAffine")
+        self._affine = affines[0]
         try:
             transforms = [TRANSFORMS.build(step) for step in steps]
         except (KeyError, TypeError, ValueError, AssertionError) as error:
@@ -86,63 +90,24 @@ class CropPipeline:
         size = steps[self._affine]["input_size"]
         self.input_size: tuple[int, int] = (int(size[0]), int(size[1]))  # width, height
 
-    @cached_property
-    def _description(self) -> dict[str, Any]:
-        """MMPose's description of the data set that the config was made for."""
-        from mmpose.datasets.datasets.utils import parse_pose_metainfo
-        from mmpose.registry import DATASETS
-
-        given = self._dataset.get("metainfo")
-        if self.metainfo_file is not None:
-            given = {"from_file": str(self.metainfo_file)}
-        kind = self._dataset.get("type", "CocoDataset")
-        known = DATASETS.get(kind) if isinstance(kind, str) else kind
-        if not given and not getattr(known, "METAINFO", None):
-            raise OccbenchError(
-                f"this config is made for the data set {str(kind)!r}, which MMPose does not describe: give its dataset "
-                "a metainfo=dict(from_file=...)"
-            )
-        try:
-            info: dict[str, Any] = parse_pose_metainfo(dict(given or known.METAINFO))
-        except (AssertionError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-            raise OccbenchError(f"the metainfo of this config's data set cannot be read: {error}") from error
-        return info
+    @property
+    def metainfo_file(self) -> Path | None:
+        """The file beside the config that describes its keypoints; None for one of MMPose's."""
+        return self._described.file
 
     @property
     def keypoints(self) -> tuple[str, ...]:
-        """The keypoints that the model was made for, by their names in MMPose, in the order of its predictions."""
-        return tuple(self._description["keypoint_id2name"].values())
+        """See :attr:`~.metainfo.Described.keypoints`."""
+        return self._described.keypoints
 
     @property
     def flip_indices(self) -> tuple[int, ...]:
-        """Which keypoint of the mirrored crop each keypoint is."""
-        return tuple(int(i) for i in self._description["flip_indices"])
+        """See :attr:`~.metainfo.Described.flip_indices`."""
+        return self._described.flip_indices
 
     def require(self, skeleton: Skeleton) -> None:
-        """Refuse a data set of other keypoints than the model's.
-
-        Their number and which of them change places in a mirrored picture decide: names are spelled in several ways.
-
-        Raises:
-            OccbenchError: The keypoints are others.
-        """
-        if self.keypoints == skeleton.keypoints and self.flip_indices != skeleton.flip_indices:
-            raise OccbenchError(
-                f"the model's config and {skeleton.name!r} have the same keypoints, but others change places in "
-                "a mirrored picture: make flip_pairs agree with the config's"
-            )
-        if self.flip_indices != skeleton.flip_indices:
-            raise OccbenchError(
-                f"the model is made for the {len(self.keypoints)} keypoints of {self._description['dataset_name']!r} "
-                f"({', '.join(self.keypoints[:3])}, ...), but the data have the {len(skeleton.keypoints)} of "
-                f"{skeleton.name!r} ({', '.join(skeleton.keypoints[:3])}, ...)"
-            )
-
-    @cached_property
-    def _metainfo(self) -> dict[str, Any]:
-        """What MMPose's dataset adds to every sample."""
-        keys = ("dataset_name", "upper_body_ids", "lower_body_ids", "flip_pairs", "dataset_keypoint_weights")
-        return {key: self._description[key] for key in (*keys, "flip_indices", "skeleton_links")}
+        """See :meth:`~.metainfo.Described.require`."""
+        self._described.require(skeleton)
 
     def cut(self, person: Person, picture: np.ndarray) -> Crop:
         """Cut a person out of a decoded photo (H, W, 3; uint8, BGR)."""
@@ -156,7 +121,7 @@ class CropPipeline:
             "keypoints": person.keypoints[None],
             "keypoints_visible": np.minimum(1, person.visibility[None]).astype(np.float32),
             "category_id": 1,
-            **self._metainfo,
+            **self._described.of_samples,
         }
         if person.center is not None and person.scale is not None:
             results |= {"bbox_center": person.center[None], "bbox_scale": person.scale[None]}
@@ -177,11 +142,3 @@ class CropPipeline:
             if person.photo is not photo:
                 photo, picture = person.photo, decode(person.photo)
             yield self.cut(person, picture)
-
-
-def _dataset_of(config: Any) -> Any:
-    for loader in ("test_dataloader", "val_dataloader"):
-        dataset = config.get(loader, {}).get("dataset", {})
-        if dataset.get("pipeline"):
-            return dataset
-    raise OccbenchError("this config has no test_dataloader.dataset.pipeline: occbench reads its crops from there")

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..attacks import Skeleton
 from ..system.compat import setup_mmpose
 from ..system.download import sha256
 from ..system.errors import OccbenchError
-from ..weights.checkpoints import load_checkpoint, load_into
 from ..weights.trust import check_config
+from .building import build
+from .config import hash_of_config, read_config
 from .crops import Crop, CropPipeline
 from .decoding import Decoder, find_decoder
+from .protocol import Poses, Sees
 from .scales import averaged, rescaled
 
 if TYPE_CHECKING:
     from .backends import Backend
     from .backends.lanes import Lane
     from .backends.tuning import Choice
-
-Poses = tuple[np.ndarray, np.ndarray]
-"""Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32."""
 
 
 class PoseModel:
@@ -50,6 +49,8 @@ class PoseModel:
         OccbenchError: The config or the weights are not what they should be.
     """
 
+    sees: ClassVar[Sees] = "crop"
+
     def __init__(
         self,
         config_file: Path,
@@ -61,28 +62,13 @@ class PoseModel:
         scales: Sequence[float] = (),
     ) -> None:
         setup_mmpose()
-        import torch
-        from mmpose.models import build_pose_estimator
-
         self.from_elsewhere = check_config(config_file, trust_config)
         self.config = read_config(config_file)
         if flip is not None:
             self.config.model.setdefault("test_cfg", {})["flip_test"] = flip
         self.crops = CropPipeline(self.config)
-        # MMPose would fetch the backbone's ImageNet weights, which the checkpoint replaces anyway.
-        self.config.model.get("backbone", {}).pop("init_cfg", None)
-        try:
-            model = build_pose_estimator(self.config.model)
-        except (KeyError, TypeError, AttributeError, ValueError, AssertionError, ImportError) as error:
-            raise OccbenchError(
-                f"MMPose cannot build the model of {str(config_file)!r}: {first_line(error)}"
-            ) from error
-        weights, self.meta = load_checkpoint(checkpoint, trust=trust)
-        load_into(model, weights, str(checkpoint))
-        try:
-            self._model = model.to(torch.device(device)).eval()
-        except (RuntimeError, AssertionError) as error:
-            raise OccbenchError(f"device {device!r} cannot be used: {first_line(error)}") from error
+        self._model, self.meta = build(self.config, config_file, checkpoint, device, trust)
+        model = self._model
         self._checkpoint = checkpoint
         self._device = device
         codec = getattr(model.head, "decoder", None)
@@ -222,8 +208,20 @@ class PoseModel:
         return {**plain, "threads": torch.get_num_threads(), "decoding": "MMPose's test_step"}
 
     @property
+    def input_size(self) -> tuple[int, int]:
+        """Width and height of a crop, px."""
+        return self.crops.input_size
+
+    def require(self, skeleton: Skeleton) -> None:
+        """Refuse a data set of other keypoints: see :meth:`~.crops.CropPipeline.require`."""
+        self.crops.require(skeleton)
+
+    @property
     def keypoints(self) -> int | None:
         """How many keypoints the config says it predicts; None where the head does not say."""
+        kept = (self.config.model.get("test_cfg") or {}).get("output_keypoint_indices")
+        if kept is not None:
+            return len(kept)
         head = self.config.model.get("head", {})
         count = head.get("out_channels") or head.get("num_joints")
         return count if isinstance(count, int) else None
@@ -329,53 +327,6 @@ class PoseModel:
         keypoints = np.concatenate([np.asarray(p.keypoints, dtype=np.float32)[..., :2] for p in found])
         scores = np.concatenate([np.asarray(p.keypoint_scores, dtype=np.float32) for p in found])
         return keypoints, scores
-
-
-def hash_of_config(config: Any) -> str:
-    """sha256 of the content of an MMEngine config, with all that it inherits."""
-    return hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True, default=str).encode()).hexdigest()
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what went wrong."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def read_config(path: Path) -> Any:
-    """Read an MMPose config.
-
-    Raises:
-        OccbenchError: It is missing, broken, or no pose model's.
-    """
-    config = load_config(path)
-    if config.model.get("type") != "TopdownPoseEstimator":
-        raise OccbenchError(
-            f"config {str(path)!r} is a {config.model.get('type')}; attacks work in the crop of one person, "
-            "so the model must be a TopdownPoseEstimator"
-        )
-    return config
-
-
-def load_config(path: Path) -> Any:
-    """Read a config of MMPose or MMDet.
-
-    Raises:
-        OccbenchError: It is missing, broken, or defines no model.
-    """
-    setup_mmpose()
-    from mmengine.config import Config
-
-    if not path.is_file():
-        raise OccbenchError(f"config {str(path)!r} does not exist")
-    try:
-        config = Config.fromfile(path)
-    except (Exception, SystemExit) as error:  # a config is Python: anything can go wrong in it
-        raise OccbenchError(f"config {str(path)!r} cannot be read: {type(error).__name__}: {error}") from error
-    if "model" not in config:
-        raise OccbenchError(f"config {str(path)!r} defines no 'model'")
-    if not isinstance(config.model, dict):
-        raise OccbenchError(f"config {str(path)!r} has a 'model' that is no dictionary")
-    return config
 
 
 def pick_device(name: str, local: int = 0) -> str:

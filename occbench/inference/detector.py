@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..estimators.pose_model import first_line, hash_of_config, load_config
+from ..estimators.config import first_line, hash_of_config, load_config
 from ..system.compat import setup_mmpose
 from ..system.download import sha256
 from ..system.errors import OccbenchError, quoted

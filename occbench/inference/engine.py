@@ -23,7 +23,7 @@ import numpy as np
 from ..attacks import Attack, Occluders, Skeleton, occlude, person_rng, place
 from ..data.persons import Person
 from ..estimators.crops import Crop, CropPipeline
-from ..estimators.pose_model import PoseModel, Poses
+from ..estimators.protocol import CropEstimator, Poses
 from .pool import Pool
 from .predictions import GEOMETRY, CellPredictions
 from .scenes import People, Seen, cut_scenes, hide_in_photo
@@ -48,11 +48,13 @@ class Chunk:
         index: Its number.
         start: Its first person.
         stop: One past its last person.
+        images: The ids of its photos, where estimators see whole photos: some may have no person.
     """
 
     index: int
     start: int
     stop: int
+    images: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -154,7 +156,7 @@ def attack_crop(
 
 
 def run_cells(
-    model: PoseModel,
+    model: CropEstimator,
     persons: Sequence[Person],
     attacks: Sequence[Attack],
     skeleton: Skeleton,
@@ -231,7 +233,7 @@ class _Piece:
     clean: CellPredictions | None = None
 
 
-def _predicted(model: PoseModel, pieces: Iterable[_Piece], batch_size: int) -> Iterator[_Piece]:
+def _predicted(model: CropEstimator, pieces: Iterable[_Piece], batch_size: int) -> Iterator[_Piece]:
     """The pieces with their predictions filled in, in order; batches of the next ones may be under way."""
     waiting: deque[tuple[_Piece, list[tuple[list[int], Callable[[], Poses]]]]] = deque()
     under_way = 0
@@ -258,7 +260,7 @@ def _filled(piece: _Piece, batches: Sequence[tuple[list[int], Callable[[], Poses
     return piece
 
 
-def _clean_piece(chunk: Chunk, view: _View, skeleton: Skeleton, model: PoseModel) -> _Piece:
+def _clean_piece(chunk: Chunk, view: _View, skeleton: Skeleton, model: CropEstimator) -> _Piece:
     crops = view.crops
     cell = CellPredictions.empty(None, len(crops), len(skeleton.keypoints))
     geometry = np.array(
@@ -312,7 +314,7 @@ def _see(crop: Crop, attack: Attack, skeleton: Skeleton, settings: Settings) -> 
     return Seen(image, occluders.cover(crop.keypoints), centres, occluders.true, occluders.missing)
 
 
-def _hide(chunk: Chunk, view: _View, attack: Attack, skeleton: Skeleton, model: PoseModel) -> _Piece:
+def _hide(chunk: Chunk, view: _View, attack: Attack, skeleton: Skeleton, model: CropEstimator) -> _Piece:
     cell = CellPredictions.empty(attack, len(view.crops), len(skeleton.keypoints))
     images: list[np.ndarray] = []
     changed: list[int] = []
@@ -354,9 +356,14 @@ class Memory:
         if geometry is not None:
             self._geometry[chunk.index] = geometry
 
+    def joined(self, pieces: Sequence[Chunk], attacks: Sequence[Attack]) -> tuple[list[CellPredictions], np.ndarray]:
+        """The clean cell and one per attack, and the crops' geometry, of all chunks."""
+        cells = [CellPredictions.joined([self._pieces[a, chunk.index] for chunk in pieces]) for a in (None, *attacks)]
+        return cells, np.concatenate([self.geometry(chunk) for chunk in pieces])
+
 
 def predict_cells(
-    model: PoseModel,
+    model: CropEstimator,
     persons: Sequence[Person],
     attacks: Sequence[Attack],
     skeleton: Skeleton,
@@ -366,6 +373,4 @@ def predict_cells(
     """:func:`run_cells` in memory: the clean cell and one cell per attack, and the crops' geometry (N, 5)."""
     sink, settings = Memory(), settings or Settings()
     run_cells(model, persons, attacks, skeleton, settings, sink, people=people)
-    pieces = plan(persons, settings)
-    cells = [CellPredictions.joined([sink._pieces[a, chunk.index] for chunk in pieces]) for a in (None, *attacks)]
-    return cells, np.concatenate([sink.geometry(chunk) for chunk in pieces])
+    return sink.joined(plan(persons, settings), attacks)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -12,6 +12,46 @@ from ..attacks import Attack
 GEOMETRY = ("center_x", "center_y", "scale_w", "scale_h", "torso")
 """Of a crop: the box that was cut out (image px), and the person's torso (crop px; NaN where it is not labelled)."""
 
+PHOTO_GEOMETRY = (*GEOMETRY, "image_px_per_crop_px", "network_px_per_crop_px")
+"""Of the reference crop of an estimator that sees whole photos: as above, and what a crop px is in the photo and in the
+network's input."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoundPersons:
+    """Everybody whom an estimator of whole photos found, photo by photo; within a photo in the estimator's order.
+
+    Attributes:
+        image: Shape (D,), int64: image ids.
+        keypoints: Shape (D, K, 2), float32, image px.
+        keypoint_scores: Shape (D, K), float32.
+        scores: Shape (D,), float32: of the persons, as the estimator gives them.
+        person: Shape (D,), int32: which row of the cell is the annotated person that each was matched to, -1 for nobody
+            (by OKS, PROTOCOL section 9).
+    """
+
+    image: np.ndarray
+    keypoints: np.ndarray
+    keypoint_scores: np.ndarray
+    scores: np.ndarray
+    person: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def some(self, which: np.ndarray) -> FoundPersons:
+        """Some of them; ``which``: shape (D,), bool, or indices."""
+        return FoundPersons(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+
+    def by_person(self, persons: int) -> tuple[np.ndarray, np.ndarray]:
+        """The pose of each of so many persons: keypoints (N, K, 2) and scores (N, K), float32; NaN where none is."""
+        k = self.keypoint_scores.shape[1]
+        keypoints, scores = np.full((persons, k, 2), np.nan, np.float32), np.full((persons, k), np.nan, np.float32)
+        known = self.person >= 0
+        keypoints[self.person[known]] = self.keypoints[known]
+        scores[self.person[known]] = self.keypoint_scores[known]
+        return keypoints, scores
+
 
 @dataclass(frozen=True, eq=False)
 class CellPredictions:
@@ -19,12 +59,14 @@ class CellPredictions:
 
     Attributes:
         attack: The attack; None for the clean cell.
-        keypoints: Shape (N, K, 2), float32, image px, in the order of the persons.
-        scores: Shape (N, K), float32.
+        keypoints: Shape (N, K, 2), float32, image px, in the order of the persons. Of an estimator of whole photos, of
+            the person that was matched; NaN for nobody.
+        scores: Shape (N, K), float32; likewise.
         attacked: Shape (N,), bool: whose crop the attack changed.
         covered: Shape (N, K), bool: labelled keypoints that lie in the painted region.
         missing: Shape (N,), int16: decoys or placebos that did not fit on the person.
         centres: Shape (N, M, 2), float32, crop px: of the occluder on the target, then of those elsewhere; NaN: none.
+        found: Everybody who was found, where the estimator sees whole photos; else None.
     """
 
     attack: Attack | None
@@ -34,6 +76,7 @@ class CellPredictions:
     covered: np.ndarray
     missing: np.ndarray
     centres: np.ndarray
+    found: FoundPersons | None = None
 
     @property
     def slug(self) -> str:
@@ -43,15 +86,32 @@ class CellPredictions:
     def __len__(self) -> int:
         return len(self.keypoints)
 
-    def rows(self, which: slice | np.ndarray) -> CellPredictions:
-        """The predictions of some of the persons."""
-        return CellPredictions(self.attack, **{name: getattr(self, name)[which] for name in ARRAYS})
+    def rows(self, which: slice, images: Collection[int] = ()) -> CellPredictions:
+        """The predictions of a stretch of the persons.
+
+        Args:
+            which: Whose.
+            images: All photos of the stretch, where the estimator sees whole photos.
+        """
+        arrays = {name: getattr(self, name)[which] for name in ARRAYS}
+        if self.found is None:
+            return CellPredictions(self.attack, **arrays)
+        found = self.found.some(np.isin(self.found.image, list(images)))
+        first = which.indices(len(self))[0]
+        return CellPredictions(self.attack, **arrays, found=_moved(found, -first))
 
     @classmethod
     def joined(cls, pieces: Sequence[CellPredictions]) -> CellPredictions:
         """One cell of its stretches, in order."""
         arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in ARRAYS}
-        return cls(pieces[0].attack, **arrays)
+        starts = np.cumsum([0, *map(len, pieces)]).tolist()
+        parts = [_moved(p.found, first) for p, first in zip(pieces, starts, strict=False) if p.found is not None]
+        if not parts:
+            return cls(pieces[0].attack, **arrays)
+        found = FoundPersons(
+            **{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(FoundPersons)}
+        )
+        return cls(pieces[0].attack, **arrays, found=found)
 
     @classmethod
     def empty(cls, attack: Attack | None, persons: int, keypoints: int) -> CellPredictions:
@@ -68,7 +128,12 @@ class CellPredictions:
         )
 
 
-ARRAYS = tuple(field.name for field in fields(CellPredictions) if field.name != "attack")
+ARRAYS = tuple(field.name for field in fields(CellPredictions) if field.name not in ("attack", "found"))
+
+
+def _moved(found: FoundPersons, rows: int) -> FoundPersons:
+    """With the persons so many rows further down."""
+    return replace(found, person=np.where(found.person < 0, -1, found.person + rows).astype(np.int32))
 
 
 def cell_slug(attack: Attack | None) -> str:

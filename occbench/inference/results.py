@@ -5,26 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..data.persons import Dataset
+from ..estimators.person_scores import pose_scores
 from ..evaluation.types import Detections
 from ..system.compat import setup_mmpose
+from .predictions import CellPredictions
 
-MIN_KEYPOINT_SCORE = 0.2
 NMS_OKS = 0.9
-
-
-def pose_scores(box_scores: np.ndarray, keypoint_scores: np.ndarray) -> np.ndarray:
-    """Box score x mean of the keypoint scores over 0.2; 0 where no keypoint passes.
-
-    Args:
-        box_scores: Shape (N,).
-        keypoint_scores: Shape (N, K).
-
-    Returns:
-        Shape (N,), float64.
-    """
-    good = keypoint_scores > MIN_KEYPOINT_SCORE
-    total = np.where(good, keypoint_scores, 0).sum(1, dtype=np.float64)
-    return box_scores * np.divide(total, good.sum(1), out=np.zeros_like(total), where=good.any(1))
 
 
 def kept_persons(
@@ -76,3 +62,20 @@ def to_detections(dataset: Dataset, keypoints: np.ndarray, scores: np.ndarray, a
     image = np.array([p.photo.id for p in persons], dtype=np.int64)
     kept = kept_persons(ids, image, keypoints, total, areas, dataset.sigmas)
     return Detections(image[kept], keypoints[kept].astype(np.float64), total[kept], dataset.owners()[kept])
+
+
+def cell_detections(dataset: Dataset, cell: CellPredictions, areas: np.ndarray) -> Detections:
+    """The predicted persons of a cell, as they are scored.
+
+    With boxes they are scored and thinned out, and each belongs to its box's person. An estimator of whole photos gives
+    persons with scores of its own, and whom they belong to is for the evaluation to find out (PROTOCOL section 9).
+
+    Args:
+        dataset: Whose persons are the N boxes.
+        cell: The predictions.
+        areas: Of the padded boxes, shape (N,), image px squared.
+    """
+    found = cell.found
+    if found is None:
+        return to_detections(dataset, cell.keypoints, cell.scores, areas)
+    return Detections(found.image, found.keypoints.astype(np.float64), found.scores.astype(np.float64))

@@ -76,12 +76,13 @@ def cut_scenes(pipeline: CropPipeline, persons: Sequence[Person], people: People
     for photo, group in groupby(persons, key=lambda person: person.photo):
         picture = decode(photo)
         crops = tuple(pipeline.cut(person, picture) for person in group)
-        yield Scene(picture, crops, _subjects(pipeline, picture, crops, people.get(photo.id, ())))
+        yield Scene(picture, crops, subjects_of(pipeline, picture, crops, people.get(photo.id, ())))
 
 
-def _subjects(
+def subjects_of(
     pipeline: CropPipeline, picture: np.ndarray, crops: Sequence[Crop], people: Sequence[Person]
 ) -> tuple[Subject, ...]:
+    """The labelled persons of a photo; those of ``crops`` are not cut again."""
     there = {id(crop.person): crop for crop in crops}
     return tuple(subject_of(there.get(id(person)) or pipeline.cut(person, picture)) for person in people)
 
@@ -91,7 +92,34 @@ def cut_subjects(
 ) -> tuple[np.ndarray, tuple[Subject, ...]]:
     """A decoded photo, (H, W, 3) uint8 BGR, and the labelled persons of it."""
     picture = decode(photo)
-    return picture, _subjects(pipeline, picture, (), people)
+    return picture, subjects_of(pipeline, picture, (), people)
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """A photo in which every labelled person is under an attack.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR; the photo itself where nothing was painted.
+        placed: What was painted on each subject of the scene.
+    """
+
+    picture: np.ndarray
+    placed: Sequence[Occluders]
+
+
+def paint(scene: Scene, attack: Attack, skeleton: Skeleton, seed: int) -> Painted:
+    """Put every labelled person of a photo under an attack.
+
+    Args:
+        scene: The photo.
+        attack: What is hidden.
+        skeleton: The data set's keypoints and parts.
+        seed: Of random placements.
+    """
+    size = (scene.picture.shape[0], scene.picture.shape[1])
+    placed = place_in_photo(size, scene.subjects, attack, skeleton, seed)
+    return Painted(occlude_photo(scene.picture, scene.subjects, placed, attack), placed)
 
 
 def hide_in_photo(
@@ -106,9 +134,12 @@ def hide_in_photo(
         seed: Of random placements.
         pipeline: Cuts the crops out of the attacked photo, in the boxes of the clean one.
     """
-    size = (scene.picture.shape[0], scene.picture.shape[1])
-    placed = place_in_photo(size, scene.subjects, attack, skeleton, seed)
-    picture = occlude_photo(scene.picture, scene.subjects, placed, attack)
+    yield from seen_in(scene, paint(scene, attack, skeleton, seed), pipeline)
+
+
+def seen_in(scene: Scene, painted: Painted, pipeline: CropPipeline) -> Iterator[Seen]:
+    """The crops of a photo under an attack; arguments as of :func:`paint` and :func:`hide_in_photo`."""
+    picture, placed = painted.picture, painted.placed
     everything = Occluders(tuple(region for found in placed for region in found.regions))
     of = {subject.id: found for subject, found in zip(scene.subjects, placed, strict=True)}
     for crop in scene.crops:

@@ -19,6 +19,7 @@ from ..evaluation.bootstrap import MIN_PERSONS
 from ..evaluation.changes import Compared, Group, Measure, Quantity
 from ..evaluation.intervals import MIN_PHOTOS, Method, holm, intervals
 from ..evaluation.replicates import Replicated, between_replicates, over_replicates
+from ..runs.manifest import sees_photos
 from ..runs.names import run_names
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
@@ -108,15 +109,16 @@ def _described(manifest: dict[str, Any], what: str) -> str:
 
 
 def _pairs(measured: Sequence[Measured], groups: Sequence[Group], baseline: int) -> list[tuple[Group, Group]]:
-    """Each group that is compared, with its baseline."""
+    """Each group that is compared, with its baseline. Models that see whole photos go with any boxes."""
+    first = next(group for group in groups if baseline in group.runs)
 
     def boxes(group: Group) -> str:
-        return boxes_key(measured[group.runs[0]].manifest)
+        manifests = [measured[one.runs[0]].manifest for one in (group, first)]
+        return boxes_key(manifests[any(map(sees_photos, manifests))])
 
     def training(group: Group) -> str:
         return training_key(measured[group.runs[0]].manifest)
 
-    first = next(group for group in groups if baseline in group.runs)
     bases = {boxes(group): group for group in groups if training(group) == training(first)} | {boxes(first): first}
     pairs = [(g, bases[boxes(g)]) for g in groups if boxes(g) in bases and g not in bases.values()]
     if pairs:

@@ -17,7 +17,7 @@ from filelock import FileLock
 from ..data.matching import with_detections
 from ..data.persons import Dataset, DetectorFiles, Photo
 from ..data.photos import decode
-from ..estimators.pose_model import hash_of_config, load_config
+from ..estimators.config import hash_of_config, load_config
 from ..runs import durable
 from ..runs.identity import key_of, photos_sha256
 from ..system.download import sha256

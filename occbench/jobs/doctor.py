@@ -68,6 +68,7 @@ def _versions() -> Iterator[Check]:
         ("mmdet",),
         ("mmcv", "mmcv-lite"),
         ("mmengine",),
+        ("mmpretrain",),
         ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
         ("pycocotools",),
     ):
@@ -176,7 +177,7 @@ def _detectors() -> Check:
     """Whether MMDet builds the smallest of the named detectors, as ``--boxes detector:NAME`` needs it."""
     group, mend = "detectors", "only for --boxes detector:NAME: " + _reinstall()
     try:
-        from ..estimators.pose_model import load_config
+        from ..estimators.config import load_config
         from ..inference.detector import build_detector
 
         names = [detector.name for detector in list_detectors()]

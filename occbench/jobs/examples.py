@@ -81,8 +81,11 @@ def write_examples(
 
 
 def _oks(dataset: Dataset, cell: CellPredictions) -> np.ndarray:
-    """OKS of each box with the person it stands for, shape (N,); NaN where that has no labelled keypoint."""
-    similarity = own_similarity(dataset, cell.keypoints)
+    """OKS of each box with the person it stands for, shape (N,); NaN where that has no labelled keypoint.
+
+    Where an estimator of whole photos did not find a person, it is 0.
+    """
+    similarity = own_similarity(dataset, np.nan_to_num(cell.keypoints, nan=np.inf))  # nobody is infinitely far off
     count = np.isfinite(similarity).sum(1)
     total = np.nansum(similarity, axis=1)
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
@@ -166,13 +169,18 @@ def _entry(example: _Chosen, crop: Crop, clean: CellPredictions) -> dict[str, An
         "truth": [point if there else None for point, there in truth],
         "clean_keypoints": _points(crop.to_crop(clean.keypoints[i])),
         "attacked_keypoints": _points(crop.to_crop(example.keypoints)),
-        "clean_scores": np.round(clean.scores[i].astype(float), 4).tolist(),
-        "attacked_scores": np.round(example.scores.astype(float), 4).tolist(),
+        "clean_scores": _scores(clean.scores[i]),
+        "attacked_scores": _scores(example.scores),
     }
 
 
-def _points(points: np.ndarray) -> list[list[float]]:
-    return np.round(points.astype(float), 2).tolist()
+def _points(points: np.ndarray) -> list[list[float] | None]:
+    """Rounded; None for a person who was not found."""
+    return [point if np.isfinite(point).all() else None for point in np.round(points.astype(float), 2).tolist()]
+
+
+def _scores(scores: np.ndarray) -> list[float | None]:
+    return [score if np.isfinite(score) else None for score in np.round(scores.astype(float), 4).tolist()]
 
 
 def _png(image: np.ndarray) -> bytes:

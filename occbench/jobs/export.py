@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..inference.predictions import CellPredictions
-from ..inference.results import kept_persons, pose_scores
+from ..estimators.person_scores import pose_scores
+from ..inference.predictions import CellPredictions, FoundPersons
+from ..inference.results import kept_persons
 from ..reports.reading.drops import NO_DROP, drop_of, records
 from ..reports.tables.formats import to_latex
 from ..reports.tables.table import Column, Row, Table
@@ -28,10 +29,11 @@ FORMATS = ("coco", "csv", "parquet", "latex")
 def export(run: Path, form: str, out: Path) -> list[Path]:
     """Write a run in another format.
 
-    ``coco``: COCO keypoint results of every cell, scored and thinned out by OKS-NMS as they were evaluated, which
-    `occbench evaluate` and pycocotools read; for data that is scored by one pose per annotated person (PCKh, PCK, PDJ)
-    those of every person, with their ``annotation_id``. ``csv``: cells.csv and one predictions.csv with a row per cell
-    and box. ``parquet``: the same two, typed. ``latex``: the drop of AP by target and fill, with its interval
+    ``coco``: COCO keypoint results of every cell as they were evaluated (scored and thinned out by OKS-NMS; of models
+    that see whole photos everybody whom they found), which `occbench evaluate` and pycocotools read; for data that is
+    scored by one pose per annotated person (PCKh, PCK, PDJ) those of every person, with their ``annotation_id``.
+    ``csv``: cells.csv and one predictions.csv with a row per cell and box. ``parquet``: the same two,
+    typed. ``latex``: the drop of AP by target and fill, with its interval
     (booktabs).
 
     Args:
@@ -80,8 +82,11 @@ def _coco(run: Path, manifest: Manifest) -> Iterator[tuple[str, list[dict[str, A
     by_person = manifest.get("metric", "AP") != "AP"  # scored by one pose per annotated person
     whose = persons["annotation"].tolist()
     for cell in _cells(run, manifest):
+        if cell.found is not None and not by_person:
+            yield cell.slug, _as_found(cell.found)
+            continue
         scores = pose_scores(boxes, cell.scores)
-        kept = [i for i, person in enumerate(whose) if not pd.isna(person)]
+        kept = [i for i, person in enumerate(whose) if not pd.isna(person) and np.isfinite(cell.scores[i]).all()]
         if not by_person:
             kept = kept_persons(ids, images, cell.keypoints, scores, areas, sigmas)
         triples = np.concatenate([cell.keypoints, cell.scores[..., None]], axis=-1)
@@ -99,6 +104,20 @@ def _coco(run: Path, manifest: Manifest) -> Iterator[tuple[str, list[dict[str, A
                 for i in kept
             ],
         )
+
+
+def _as_found(found: FoundPersons) -> list[dict[str, Any]]:
+    """Everybody whom an estimator of whole photos found, with its own scores."""
+    triples = np.concatenate([found.keypoints, found.keypoint_scores[..., None]], axis=-1).reshape(len(found), -1)
+    return [
+        {
+            "image_id": int(image),
+            "category_id": 1,
+            "keypoints": [float(str(value)) for value in row],
+            "score": float(str(score)),
+        }
+        for image, row, score in zip(found.image, triples, found.scores, strict=True)
+    ]
 
 
 def _poses(run: Path, manifest: Manifest) -> pd.DataFrame:

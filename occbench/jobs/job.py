@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..attacks import Attack
 from ..data.persons import Dataset
-from ..estimators.pose_model import PoseModel
+from ..estimators.crops import CropPipeline
+from ..estimators.outside import Outside
+from ..estimators.protocol import CropEstimator, PhotoEstimator
+from ..estimators.reference import reference_crops, reference_size
 from ..inference.engine import Chunk, Settings, plan
+from ..inference.photo_engine import plan_photos
 from ..inference.scenes import People
 from ..runs import about
 from ..runs.folder import DEFAULTS
@@ -40,9 +44,10 @@ class Job:
         name: What reports call the run; None for what it was called before, if anything.
         redetect: Makes the detector of the boxes, where it is to see the attacked photos too (scope image).
         tune: ``quick`` or ``off``: whether a batch is timed before it is decided how the model runs on a GPU.
+        crop: Width and height of the reference crop, px, where the model sees whole photos; None for the data set's.
     """
 
-    model: PoseModel
+    model: CropEstimator | PhotoEstimator
     files: about.ModelFiles
     dataset: Dataset
     attacks: Sequence[Attack]
@@ -57,6 +62,34 @@ class Job:
     redetect: Callable[[], Finds] | None = None
     name: str | None = None
     tune: str = "quick"
+    crop: tuple[int, int] | None = None
+
+    @property
+    def by_crop(self) -> CropEstimator | None:
+        """The model, if it is given crops."""
+        return cast(CropEstimator, self.model) if self.model.sees == "crop" else None
+
+    @property
+    def by_photo(self) -> PhotoEstimator | None:
+        """The model, if it is given whole photos."""
+        return cast(PhotoEstimator, self.model) if self.model.sees == "photo" else None
+
+    @property
+    def outside(self) -> Outside | None:
+        """The model, if it runs elsewhere; it is given whole photos, all of a cell at once."""
+        return self.model if isinstance(self.model, Outside) else None
+
+    @cached_property
+    def crops(self) -> CropPipeline:
+        """What cuts the crops that an attack's sizes are said in: the model's own, or the reference crops."""
+        if self.by_crop is not None:
+            return self.by_crop.crops
+        return reference_crops(self.crop or reference_size(self.dataset.skeleton))
+
+    @property
+    def boxes(self) -> str:
+        """Whose boxes, for tables; ``photo`` where the model needs none."""
+        return about.boxes_name(self.dataset) if self.by_crop is not None else about.WHOLE_PHOTOS
 
     @cached_property
     def people(self) -> People | None:
@@ -65,7 +98,9 @@ class Job:
 
     @cached_property
     def chunks(self) -> list[Chunk]:
-        """The pieces in which the persons are computed."""
+        """The pieces in which the persons, or the photos, are computed."""
+        if self.by_photo is not None:
+            return plan_photos(self.dataset, self.settings)
         return plan(self.dataset.persons, self.settings)
 
     @cached_property
@@ -74,7 +109,7 @@ class Job:
         return {
             "model": self.files.name,
             "data": self.dataset.name,
-            "boxes": about.boxes_name(self.dataset),
+            "boxes": self.boxes,
             "scope": self.settings.scope,
             "redetect": self.redetect is not None,
             "protocol": self.scoring.protocol,
@@ -85,6 +120,7 @@ class Job:
             "precision": self.precision,
             "device": self.device.split(":")[0],
             "batch_size": self.settings.batch_size,
+            **({} if self.by_photo is None else {"crop": "x".join(map(str, self.crops.input_size))}),
         }
 
     @property
@@ -93,13 +129,15 @@ class Job:
         return {
             "model": self.files.name,
             "dataset": self.dataset.name,
-            "boxes": about.boxes_name(self.dataset),
+            "boxes": self.boxes,
             "protocol": self.scoring.protocol,
         }
 
     def identity(self) -> Identity:
         """What decides the predictions of every cell; the model must be ready."""
-        photos = {person.photo.id: person.photo for person in self.dataset.persons}.values()
+        photos = {person.photo.id: person.photo for person in self.dataset.persons}
+        if self.by_photo is not None:
+            photos = self.dataset.photos  # those without persons, too
         described = skeleton_sha256(self.dataset.skeleton)
         decisive = {
             name: value for name, value in self.choices.items() if name != "redetect"
@@ -115,7 +153,7 @@ class Job:
             "detections_sha256": None if self.dataset.detections is None else about.sha256(self.dataset.detections),
             "persons_sha256": persons_sha256(self.dataset),
             **({} if described is None else {"skeleton_sha256": described}),
-            "photos_sha256": photos_sha256(photos),
+            "photos_sha256": photos_sha256(photos.values()),
         }
 
     def content(self, context: Identity, attacks: Sequence[Attack]) -> Identity:

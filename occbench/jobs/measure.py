@@ -23,12 +23,13 @@ from ..data.findings import Finding, warnings_of
 from ..data.persons import Dataset
 from ..evaluation.cells import EVALUATION
 from ..inference.engine import run_cells
+from ..inference.photo_engine import run_photos
 from ..runs import about, durable
 from ..runs.folder import open_run
 from ..runs.identity import Identity, key_of
 from ..runs.manifest import is_run, read_manifest, write_manifest
 from ..runs.parquet import read_cell, read_identity
-from ..runs.store import DETECTIONS, REFERENCE, Found, Store, find_cells, in_order, tidy
+from ..runs.store import CALLS, DETECTIONS, REFERENCE, Found, Store, find_cells, in_order, tidy
 from ..system.distributed import Ranks
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
@@ -40,8 +41,9 @@ from ..tables.kept import score_cells
 from ..tables.rates import metric_name, require_measurable
 from ..tables.table import as_csv
 from .examples import write_examples
+from .folders import run_folders
 from .job import Job
-from .ready import probe, ready
+from .ready import ready, use
 from .redetect import Redetection
 
 
@@ -103,7 +105,7 @@ class Opened:
     def finished(self) -> FinishedRun:
         """The run, when all its cells are there."""
         job = self.job
-        size, again = job.model.crops.input_size, job.redetect is not None
+        size, again = job.crops.input_size, job.redetect is not None
         return FinishedRun(job.out, job.dataset, job.scoring, size, self.attacks, job.names, again)
 
 
@@ -142,7 +144,7 @@ def _check(job: Job) -> None:
             f"model {job.files.name!r} predicts {job.model.keypoints} keypoints, but {job.dataset.name!r} has "
             f"{len(skeleton.keypoints)}: choose a model of its keypoints"
         )
-    job.model.crops.require(skeleton)
+    job.model.require(skeleton)
     require_measurable(job.dataset)
 
 
@@ -205,7 +207,7 @@ def predict(run: Opened, ranks: Ranks, progress: Progress) -> Predicted:
     reference = None
     if job.precision != "fp32":
         reference = _reference(run)
-        job.model.use("torch", "fp32", probe(job), batch_size=job.settings.batch_size)
+        use(job, "torch", "fp32", progress)
         _compute(job, (), reference, ranks, progress)
     ranks.wait()
     if not ranks.first:
@@ -217,18 +219,28 @@ def predict(run: Opened, ranks: Ranks, progress: Progress) -> Predicted:
 
 def _compute(job: Job, attacks: Sequence[Attack], store: Store, ranks: Ranks, progress: Progress) -> None:
     settings = replace(job.settings, rank=ranks.rank, ranks=ranks.count)
-    total = sum(map(len, job.chunks[ranks.rank :: ranks.count])) * (1 + len(attacks))
-    with progress.stage("crops", total, f"{1 + len(attacks)} cells") as advance:
+    mine, cells = job.chunks[ranks.rank :: ranks.count], 1 + len(attacks)
+    if job.outside is not None:
+        if ranks.count > 1:
+            raise OccbenchError("what runs elsewhere is asked by one process: leave --launcher out")
+        data, calls = job.dataset, job.out / CALLS
+        with progress.stage("photos", len(data.photos) * cells, f"{cells} cells") as advance:
+            run_folders(job.outside, job.crops, data, attacks, settings, store, calls, advance)
+    elif job.by_photo is not None:
+        with progress.stage("photos", sum(len(c.images) for c in mine) * cells, f"{cells} cells") as advance:
+            run_photos(job.by_photo, job.crops, job.dataset, attacks, settings, store, advance)
+    elif job.by_crop is not None:
         data = job.dataset
-        run_cells(job.model, data.persons, attacks, data.skeleton, settings, store, advance, job.people)
+        with progress.stage("crops", sum(map(len, mine)) * cells, f"{cells} cells") as advance:
+            run_cells(job.by_crop, data.persons, attacks, data.skeleton, settings, store, advance, job.people)
 
 
 def _redetection(run: Opened) -> Redetection | None:
     """The detector on the attacked photos, where that is asked for."""
     job = run.job
-    if job.redetect is None or job.people is None:
+    if job.redetect is None or job.people is None or job.by_crop is None:
         return None
-    return Redetection(job.out, job.model, job.redetect, job.dataset, job.people, job.settings, run.context)
+    return Redetection(job.out, job.by_crop, job.redetect, job.dataset, job.people, job.settings, run.context)
 
 
 def _reference(run: Opened) -> Store:
@@ -339,7 +351,7 @@ def report(
     progress.say("examples")
     with durable.explained(job.out):
         cells = (scored.run.read(attack) for attack in scored.run.cells)
-        write_examples(job.out / "examples", job.dataset, cells, job.model.crops, job.settings)
+        write_examples(job.out / "examples", job.dataset, cells, job.crops, job.settings)
     manifest = _manifest(run, predicted, scored)
     manifest["wall_seconds"] = round(time.perf_counter() - started, 1)
     write_manifest(job.out, manifest)
@@ -368,7 +380,7 @@ def _manifest(run: Opened, predicted: Predicted, scored: Scored) -> dict[str, An
         "choices": job.choices,
         "identity": job.content(run.context, run.attacks),
         "name": _name(job),
-        **about.run(job.model, job.files, dataset, job.limit, job.out),
+        **about.run(job.model, job.files, dataset, job.limit, job.out, job.crops.input_size),
         "backend": {
             **predicted.backend,
             "clean_ap": clean_ap,

@@ -13,8 +13,8 @@ from ..data.persons import Dataset
 from ..evaluation.bootstrap import Resampled, Weights, prepare, resample
 from ..evaluation.cells import Key, cell_masks
 from ..inference.predictions import CellPredictions, to_crop
-from ..inference.results import to_detections
-from ..runs.manifest import Manifest, read_manifest
+from ..inference.results import cell_detections
+from ..runs.manifest import Manifest, crop_size, read_manifest
 from ..runs.parquet import read_cell
 from ..runs.source import dataset_of
 from ..runs.store import PREDICTIONS, read_geometry
@@ -103,7 +103,7 @@ class Measured:
         """
         data, cell = self.dataset, self.cell(slug)
         areas = self._geometry[:, 2] * self._geometry[:, 3]
-        found = to_detections(data, cell.keypoints, cell.scores, areas)
+        found = cell_detections(data, cell, areas)
         masks = cell_masks(len(data.truth), len(data.sigmas))
         chosen = {key: masks[key] for key in keys}
         return resample(prepare(data.truth, found, data.sigmas, self.manifest["protocol"], chosen), weights)
@@ -127,11 +127,11 @@ class Measured:
             towards those elsewhere. NaN where there are none.
         """
         data, cell = self.dataset, self.cell(slug)
-        width, height = self.manifest["model"]["input_size"]
         labelled = np.array([person.labelled[keypoint] for person in data.persons])
         counted = np.zeros(cell.scores.shape, dtype=bool)
         counted[:, keypoint] = cell.attacked & labelled
-        before, after = (to_crop(c.keypoints, self._geometry, (width, height)) for c in (self.cell("clean"), cell))
+        size = crop_size(self.manifest)
+        before, after = (to_crop(c.keypoints, self._geometry, size) for c in (self.cell("clean"), cell))
         near = nearer(before, after, cell.centres.astype(np.float64), counted)[:, keypoint]
         rows = np.searchsorted(data.truth.image_ids, [person.photo.id for person in data.persons])
         times = np.vstack([np.ones(len(data.truth.image_ids)), weights.draws])[:, rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..data.photos import decode
 from ..estimators.backends.tuning import Choice
 from ..estimators.crops import Crop
 from ..runs.manifest import is_run, read_manifest
@@ -13,9 +14,26 @@ PROBE = 8
 """Crops of the first persons, on which a backend is compared with torch before it is used."""
 
 
+PROBE_PHOTOS = 2
+"""Photos, likewise."""
+
+
 def probe(job: Job) -> list[Crop]:
     """The crops that backends are compared on."""
-    return list(job.model.crops.cut_all(job.dataset.persons[:PROBE]))
+    return list(job.crops.cut_all(job.dataset.persons[:PROBE]))
+
+
+def use(job: Job, backend: str, precision: str, progress: Progress, choice: Choice | None = None) -> None:
+    """Have the model of a run compute with a backend, which is compared on crops or photos of the run.
+
+    Raises:
+        OccbenchError: The backend cannot be used.
+    """
+    if job.by_crop is not None:
+        job.by_crop.use(backend, precision, probe(job), progress.say, choice, job.settings.batch_size)
+    if job.by_photo is not None:
+        photos = list(job.dataset.photos.values())[:PROBE_PHOTOS]
+        job.by_photo.use(backend, precision, [decode(photo) for photo in photos], progress.say)
 
 
 def ready(job: Job, progress: Progress, ranks: Ranks, overwrite: bool) -> None:
@@ -30,12 +48,12 @@ def ready(job: Job, progress: Progress, ranks: Ranks, overwrite: bool) -> None:
     Raises:
         OccbenchError: The backend cannot be used.
     """
-    crops, batch_size = probe(job), job.settings.batch_size
-    choice = None
-    if ranks.first:
+    choice, model = None, job.by_crop
+    if ranks.first and model is not None:
         choice = None if overwrite else _begun_with(job)
-        choice = choice or job.model.choose(job.backend, job.precision, crops, batch_size, job.tune, progress.say)
-    job.model.use(job.backend, job.precision, crops, progress.say, ranks.share(choice), batch_size)
+        how = (job.backend, job.precision, probe(job), job.settings.batch_size, job.tune, progress.say)
+        choice = choice or model.choose(*how)
+    use(job, job.backend, job.precision, progress, ranks.share(choice))
 
 
 def _begun_with(job: Job) -> Choice | None:

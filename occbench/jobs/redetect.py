@@ -19,7 +19,7 @@ import numpy as np
 
 from ..attacks import Attack, Skeleton, occlude_photo, place_in_photo
 from ..data.persons import Dataset, Photo
-from ..estimators.pose_model import PoseModel
+from ..estimators.protocol import CropEstimator
 from ..inference.engine import Settings, plan, run_cells
 from ..inference.scenes import People, cut_subjects
 from ..runs import durable
@@ -63,7 +63,7 @@ class Redetection:
     """
 
     out: Path
-    model: PoseModel
+    model: CropEstimator
     detector: Callable[[], Finds]
     dataset: Dataset
     people: People

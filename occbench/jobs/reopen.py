@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..attacks import Attack
-from ..runs.manifest import Manifest, read_manifest
+from ..runs.manifest import Manifest, crop_size, read_manifest
 from ..runs.parquet import read_identity
 from ..runs.source import dataset_of
 from ..runs.store import PREDICTIONS
@@ -26,13 +26,12 @@ def finished_run(run: Path, data: Path | None = None, images: Path | None = None
         OccbenchError: It is no finished run, or its annotations or detections cannot be found or are others.
     """
     manifest = read_manifest(run)
-    width, height = manifest["model"]["input_size"]
     attacks = [attack_of(run, cell["slug"]) for cell in manifest["cells"]]
     return FinishedRun(
         run,
         dataset_of(manifest, data, images, run),
         Scoring(manifest["protocol"], manifest["evaluator"], manifest["bootstrap"], manifest["seed"]),
-        (width, height),
+        crop_size(manifest),
         [attack for attack in attacks if attack is not None],
         _names(manifest),
         manifest.get("redetect") is not None,

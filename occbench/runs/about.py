@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from ..data.persons import Dataset, DetectorFiles
-from ..estimators.pose_model import PoseModel
+from ..estimators.protocol import CropEstimator, PhotoEstimator
 from ..evaluation.boxes import box_figures
 from ..inference.predictions import CellPredictions
 from ..system.download import sha256
 from ..weights.recipes import recipe_of
 from . import skeleton
 from .manifest import git_commit, versions
+from .place import WHOLE_PHOTOS
 from .source import relative_to
 
-__all__ = ["ModelFiles", "boxes_name", "cell", "run", "sha256"]
+__all__ = ["WHOLE_PHOTOS", "ModelFiles", "boxes_name", "cell", "run", "sha256"]
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,29 @@ def boxes_name(dataset: Dataset) -> str:
     return "gt" if dataset.jitter is None else f"jitter:{dataset.jitter:g}"
 
 
-def run(model: PoseModel, files: ModelFiles, dataset: Dataset, limit: int | None, out: Path) -> dict[str, Any]:
-    """Host, model, data, boxes, skeleton and versions of a run in the folder ``out``."""
+def run(
+    model: CropEstimator | PhotoEstimator,
+    files: ModelFiles,
+    dataset: Dataset,
+    limit: int | None,
+    out: Path,
+    crop: tuple[int, int],
+) -> dict[str, Any]:
+    """Host, model, data, boxes, skeleton and versions of a run in the folder ``out``.
+
+    Args:
+        model: The estimator.
+        files: Where it comes from.
+        dataset: Photos and persons.
+        limit: How many photos were asked for.
+        out: The folder.
+        crop: Width and height of the crops that an attack's sizes are said in, px.
+    """
     return {
         "host": platform.node(),
-        "model": _model(model, files),
+        "model": _model(model, files, crop),
         "data": _data(dataset, limit, out),
-        "boxes": _boxes(dataset, out),
+        "boxes": _boxes(dataset, out) | ({"source": WHOLE_PHOTOS} if model.sees == "photo" else {}),
         "skeleton": skeleton.noted(dataset),
         "versions": versions(),
         "git_commit": git_commit(),
@@ -77,7 +94,8 @@ def cell(predictions: CellPredictions) -> dict[str, Any]:
     return about
 
 
-def _model(model: PoseModel, files: ModelFiles) -> dict[str, Any]:
+def _model(model: CropEstimator | PhotoEstimator, files: ModelFiles, crop: tuple[int, int]) -> dict[str, Any]:
+    reference = {} if model.sees == "crop" else {"sees": model.sees, "crop": list(crop)}
     return {
         "name": files.name,
         "config": str(files.config),
@@ -86,11 +104,12 @@ def _model(model: PoseModel, files: ModelFiles) -> dict[str, Any]:
         "checkpoint": str(files.checkpoint),
         "weights_sha256": model.weights_sha256,
         "trusted": files.trusted,
-        "input_size": list(model.crops.input_size),
+        "input_size": list(model.input_size),
         "flip": model.flip,
         "scales": list(model.scales) or [1.0],
         "published": files.published,
         "augmentation": recipe_of(model.meta),
+        **reference,
     }
 
 

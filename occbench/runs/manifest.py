@@ -25,7 +25,10 @@ from .store import WORK
 
 NAME = "manifest.json"
 SCHEMA = 2
-PACKAGES = ("torch", "torchvision", "numpy", "mmpose", "mmdet", "mmcv", "mmcv-lite", "mmengine", "opencv-python")
+PACKAGES = (
+    *("torch", "torchvision", "numpy", "mmpose", "mmdet", "mmpretrain", "mmcv", "mmcv-lite", "mmengine"),
+    "opencv-python",
+)
 
 Manifest = dict[str, Any]
 
@@ -68,6 +71,18 @@ def read_manifest(folder: Path) -> Manifest:
     except ValidationError as error:
         raise first_fault(error, f"{path} is no manifest of a run") from error
     return content
+
+
+def crop_size(manifest: Manifest) -> tuple[int, int]:
+    """Width and height, px, of the crops that a run's attacks are said in: the model's own, or the reference crops."""
+    model = manifest["model"]
+    width, height = model.get("crop") or model["input_size"]
+    return width, height
+
+
+def sees_photos(manifest: Manifest) -> bool:
+    """Whether a run's model sees whole photos, and needs no boxes."""
+    return bool(manifest["model"].get("sees") == "photo")
 
 
 def _from_1(content: Manifest) -> Manifest:

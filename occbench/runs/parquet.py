@@ -16,17 +16,38 @@ import pyarrow.parquet as pq
 
 from ..attacks import Attack, Placement
 from ..data.persons import Dataset
-from ..inference.predictions import GEOMETRY, CellPredictions
+from ..inference.predictions import PHOTO_GEOMETRY, CellPredictions
 from ..system.errors import OccbenchError
+from . import photo_table
 from .durable import write
 
 _IDENTITY = b"occbench"
 
 
-def write_cell(path: Path, cell: CellPredictions, identity: Mapping[str, Any]) -> None:
-    """Write a cell, durably: one row per person, lists of K and 2K values, the identity in the file's metadata."""
+def write_cell(path: Path, cell: CellPredictions, identity: Mapping[str, Any], dataset: Dataset | None = None) -> None:
+    """Write a cell, durably: one row per person, lists of K and 2K values, the identity in the file's metadata.
+
+    Of an estimator that sees whole photos there is one row per photo (:mod:`.photo_table`).
+
+    Args:
+        path: Where.
+        cell: The cell.
+        identity: Of what decided it.
+        dataset: Whose photos and persons; needed where there is a row per photo.
+    """
+    note = {"identity": identity, "attack": None if cell.attack is None else asdict(cell.attack)}
+    columns = (
+        _columns(cell) if dataset is None or cell.found is None else photo_table.columns(cell, cell.found, dataset)
+    )
+    table = pa.table(columns).replace_schema_metadata({_IDENTITY: json.dumps(note, sort_keys=True)})
+    file = BytesIO()
+    pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+    write(path, file.getvalue())
+
+
+def _columns(cell: CellPredictions) -> dict[str, pa.Array]:
     n = len(cell)
-    columns = {
+    return {
         "keypoints": _lists(cell.keypoints.reshape(n, -1), pa.float32()),
         "scores": _lists(cell.scores, pa.float32()),
         "attacked": pa.array(cell.attacked),
@@ -34,11 +55,6 @@ def write_cell(path: Path, cell: CellPredictions, identity: Mapping[str, Any]) -
         "missing": pa.array(cell.missing, pa.int16()),
         "centres": _lists(cell.centres.reshape(n, -1), pa.float32()),
     }
-    note = {"identity": identity, "attack": None if cell.attack is None else asdict(cell.attack)}
-    table = pa.table(columns).replace_schema_metadata({_IDENTITY: json.dumps(note, sort_keys=True)})
-    file = BytesIO()
-    pq.write_table(table, file, compression="zstd", write_page_checksum=True)
-    write(path, file.getvalue())
 
 
 def _lists(values: np.ndarray, kind: pa.DataType) -> pa.Array:
@@ -73,6 +89,8 @@ def read_cell(path: Path) -> CellPredictions:
         table = pq.read_table(path, page_checksum_verification=True)
         if found is None:
             raise ValueError("it names no cell")
+        if photo_table.MARK in table.column_names:
+            return photo_table.cell(table, found[0])
         n = table.num_rows
         keypoints, covered = _matrix(table, "keypoints", np.float32), _matrix(table, "covered", bool)
         cell = CellPredictions(
@@ -108,7 +126,7 @@ def persons_table(dataset: Dataset, geometry: np.ndarray) -> pd.DataFrame:
 
     Args:
         dataset: Whose boxes.
-        geometry: Shape (N, 5), float32, columns ``GEOMETRY``.
+        geometry: Shape (N, 5) or (N, 7), float32, columns ``GEOMETRY`` or ``PHOTO_GEOMETRY``.
     """
     persons = dataset.persons
     table = pd.DataFrame(
@@ -123,7 +141,7 @@ def persons_table(dataset: Dataset, geometry: np.ndarray) -> pd.DataFrame:
     boxes = np.array([p.box for p in persons], np.float32).reshape(-1, 4)
     for i, name in enumerate(("x1", "y1", "x2", "y2")):
         table[name] = boxes[:, i]
-    for i, name in enumerate(GEOMETRY):
+    for i, name in enumerate(PHOTO_GEOMETRY[: geometry.shape[1]]):
         table[name] = geometry[:, i]
     table["area"] = table["scale_w"] * table["scale_h"]
     return table

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 from ..system.download import sha256
 
 RUNS = Path("runs")
+WHOLE_PHOTOS = "photo"
+"""In the place of boxes, where an estimator sees whole photos and needs none."""
 _DIGITS = 6
 """Of the hash that tells checkpoints of one name apart."""
 
@@ -21,7 +23,7 @@ def default_folder(model: str, checkpoint: str | None, data: str, boxes: str, sc
         model: Its name.
         checkpoint: File or address of weights other than the model's own; None for these.
         data: Name or file of the data set.
-        boxes: As on the command line: ``gt``, ``jitter:S``, a file, ``detector:NAME``.
+        boxes: As on the command line: ``gt``, ``jitter:S``, a file, ``detector:NAME``; or :data:`WHOLE_PHOTOS`.
         scope: ``person`` or ``image``.
     """
     kind, _, name = boxes.partition(":")

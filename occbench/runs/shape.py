@@ -21,6 +21,7 @@ class _Cell(_Entry):
 class _Model(_Entry):
     name: str
     input_size: tuple[int, int]
+    crop: tuple[int, int] | None = None
 
 
 class _Data(_Entry):

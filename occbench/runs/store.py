@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 from ..attacks import Attack, Skeleton
 from ..data.persons import Dataset
 from ..inference.engine import Chunk
-from ..inference.predictions import ARRAYS, GEOMETRY, CellPredictions, cell_slug
+from ..inference.predictions import ARRAYS, GEOMETRY, CellPredictions, FoundPersons, cell_slug
 from ..system.errors import OccbenchError
 from .durable import TEMPORARY, explained, write
 from .identity import Identity, cell_identity, changes, key_of
@@ -29,6 +29,9 @@ from .parquet import persons_table, read_cell, read_identity, read_table, write_
 PREDICTIONS = "predictions"
 PERSONS = "persons.parquet"
 DETECTIONS = "detections.json"
+CALLS = "calls"
+"""Folder of what became of each call of a program."""
+
 WORK = ".work"
 REFERENCE = "clean-fp32"
 """The clean cell in full precision, beside a run in reduced precision; it is no cell of the run."""
@@ -145,7 +148,7 @@ class Store:
         """See :class:`~occbench.inference.engine.Sink`."""
         if None not in self._finished:
             return self._read(None, chunk)[0]
-        return self._finished_clean()[0].rows(chunk.rows)
+        return self._finished_clean()[0].rows(chunk.rows, chunk.images)
 
     def geometry(self, chunk: Chunk) -> np.ndarray:
         """See :class:`~occbench.inference.engine.Sink`."""
@@ -164,9 +167,12 @@ class Store:
         Raises:
             OccbenchError: The model predicts NaN or infinity, or the disk is full.
         """
-        if not (np.isfinite(piece.keypoints).all() and np.isfinite(piece.scores).all()):
+        numbers = piece if piece.found is None else piece.found
+        if not (np.isfinite(numbers.keypoints).all() and np.isfinite(numbers.scores).all()):
             raise OccbenchError(f"the model predicts NaN or infinity in cell {piece.slug}: check the weights")
         arrays = {name: getattr(piece, name) for name in ARRAYS}
+        if piece.found is not None:
+            arrays |= {f"found_{field.name}": getattr(piece.found, field.name) for field in fields(FoundPersons)}
         if geometry is not None:
             arrays["geometry"] = geometry
         file = BytesIO()
@@ -179,7 +185,12 @@ class Store:
         path = self._piece(attack, chunk)
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                cell = CellPredictions(attack, **{name: arrays[name] for name in ARRAYS})
+                found = None
+                if "found_image" in arrays:
+                    found = FoundPersons(
+                        **{field.name: arrays[f"found_{field.name}"] for field in fields(FoundPersons)}
+                    )
+                cell = CellPredictions(attack, **{name: arrays[name] for name in ARRAYS}, found=found)
                 geometry = arrays["geometry"] if attack is None else np.empty((0, len(GEOMETRY)))
             if len(cell) != len(chunk):
                 raise ValueError("it has another length")
@@ -201,7 +212,7 @@ class Store:
             if attack is None and self._clean_name != REFERENCE:
                 geometry = np.concatenate([found for _, found in pieces])
                 write_table(self._out / PERSONS, persons_table(dataset, geometry))
-            write_cell(self.path(attack), cell, self.identity(attack))
+            write_cell(self.path(attack), cell, self.identity(attack), dataset)
         self._finished.add(attack)
 
     def read(self, attack: Attack | None) -> CellPredictions:
@@ -231,7 +242,7 @@ def tidy(out: Path, cells: Sequence[Attack | None], reference: bool = False) -> 
         path.unlink()
     names = {cell_slug(attack) for attack in cells} | ({REFERENCE} if reference else set())
     removed = []
-    for folder in (PREDICTIONS, "scores"):
+    for folder in (PREDICTIONS, "scores", CALLS):
         for path in sorted((out / folder).glob("*")):
             if path.stem not in names:
                 path.unlink()

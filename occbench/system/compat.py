@@ -1,9 +1,9 @@
 """The one place that makes MMPose importable beside any torch and NumPy, without a compiler.
 
 ``mmpose.models`` imports ``mmcv.ops`` and ``mmdet`` unconditionally, and ``mmcv-lite`` has no compiled operators.
-:func:`setup_mmpose` registers a stand-in for ``mmcv._ext`` where no compiled one is there: ``nms`` and
-``roi_align`` work (they are what top-down pose models and the common MMDet detectors need at inference), every
-other operator says what to install. With a full mmcv it stays out of the way.
+:func:`setup_mmpose` registers a stand-in for ``mmcv._ext`` where no compiled one is there: ``nms``,
+``roi_align``, deformable convolution and attention work (they are what pose models and the common MMDet detectors need
+at inference), every other operator says what to install. With a full mmcv it stays out of the way.
 
 ``mmpose.datasets`` and ``mmpose.evaluation`` import xtcocotools, in whose place there always is :mod:`.coco_tools`, and
 MMEngine looks for packages through ``pkg_resources``, which setuptools 82 no longer has: here through importlib.
@@ -89,9 +89,12 @@ def _load_torchvision() -> Any | None:
     """Import torchvision, also where its compiled operators do not fit torch (a CPU torch beside PyPI's torchvision).
 
     There, torchvision fails at import because it registers fake kernels for operators that never were defined; with
-    their schemas defined it imports and works, but for those operators.
+    their schemas defined it imports and works. Of its operators nms has a plain stand-in, which its detectors need; for
+    roi_align it has its own.
     """
     import torch
+
+    from .mmcv_ops import plain_nms
 
     try:
         return importlib.import_module("torchvision")
@@ -108,8 +111,12 @@ def _load_torchvision() -> Any | None:
         "qnms(Tensor dets, float scale, int zero_point, Tensor scores, float scores_scale, int scores_zero_point,"
         " float iou_threshold) -> Tensor"
     )
+    library.impl("nms", plain_nms, "CPU")
     _KEEP.append(library)  # a Library takes its definitions along when it is collected
-    return importlib.import_module("torchvision")
+    module = importlib.import_module("torchvision")
+    boxes: Any = importlib.import_module("torchvision.ops.boxes")
+    boxes._assert_has_ops = lambda: None  # nms asks it, and is there now
+    return module
 
 
 _KEEP: list[Any] = []
@@ -181,7 +188,7 @@ def _replace(package: str, theirs: Callable[..., Any], ours: Callable[..., Any])
 
 
 class _StandIn(ModuleType):
-    """``mmcv._ext`` in torch: knows every operator by name, runs two, and is clear about the others."""
+    """``mmcv._ext`` in torch: knows every operator by name, runs some, and is clear about the others."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
@@ -200,4 +207,6 @@ def _register_ops() -> None:
     module.__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", loader=None)
     module.nms = mmcv_ops.nms  # type: ignore[attr-defined]
     module.roi_align_forward = mmcv_ops.roi_align_forward  # type: ignore[attr-defined]
+    module.deform_conv_forward = mmcv_ops.deform_conv_forward  # type: ignore[attr-defined]
+    module.ms_deform_attn_forward = mmcv_ops.ms_deform_attn_forward  # type: ignore[attr-defined]
     sys.modules["mmcv._ext"] = module

@@ -1,4 +1,4 @@
-"""The two mmcv operators that pose models and common detectors need, in torch (see :mod:`occbench.system.compat`).
+"""The mmcv operators that pose models and common detectors need, in torch (see :mod:`occbench.system.compat`).
 
 torchvision's compiled operators are used where they load; the plain versions below equal them.
 """
@@ -33,6 +33,11 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
         import torchvision.ops
 
         return torchvision.ops.nms(boxes, scores, iou_threshold)
+    return plain_nms(boxes, scores, iou_threshold, offset)
+
+
+def plain_nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
+    """:func:`nms` in torch."""
     order = scores.argsort(descending=True, stable=True)
     b = boxes[order]
     area = (b[:, 2:] - b[:, :2] + offset).prod(1)
@@ -129,3 +134,98 @@ def _bilinear(feature: Tensor, ys: Tensor, xs: Tensor) -> Tensor:
     bottom = feature[:, y1][:, :, x0] * (1 - fx) + feature[:, y1][:, :, x1] * fx
     mixed = top * (1 - fy)[:, None] + bottom * fy[:, None]
     return mixed * (in_y[:, None] & in_x[None]).to(mixed)
+
+
+def deform_conv_forward(
+    features: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    kW: int,
+    kH: int,
+    dW: int,
+    dH: int,
+    padW: int,
+    padH: int,
+    dilationW: int,
+    dilationH: int,
+    group: int,
+    deformable_group: int,
+    im2col_step: int,
+) -> None:
+    """Deformable convolution (Dai et al. 2017), written into ``output`` as mmcv's operator does; DEKR needs it.
+
+    Args:
+        features: Shape (N, C, H, W).
+        weight: Shape (C_out, C / group, kH, kW).
+        offset: Shape (N, 2 * deformable_group * kH * kW, H_out, W_out): y, x of every kernel point in turn, px.
+        output: Shape (N, C_out, H_out, W_out); overwritten.
+        columns: Unused; so ``ones`` and ``im2col_step``.
+        kW: Width of the kernel; ``kH``: its height.
+        dW: Stride; ``dH``: likewise.
+        padW: Padding; ``padH``: likewise.
+        dilationW: Of the kernel; ``dilationH``: likewise.
+        group: Groups of channels that are convolved apart.
+        deformable_group: Groups of channels that are shifted alike.
+    """
+    stride, padding, dilation = (dH, dW), (padH, padW), (dilationH, dilationW)
+    if _compiled("deform_conv2d"):
+        import torchvision.ops
+
+        output.copy_(torchvision.ops.deform_conv2d(features, offset, weight, None, stride, padding, dilation))
+        return
+    output.copy_(_deformed(features, weight, offset, stride, padding, dilation, group, deformable_group))
+
+
+Pair = tuple[int, int]
+
+
+def _deformed(
+    features: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    deform_groups: int,
+) -> Tensor:
+    """Each kernel point's shifted picture by bilinear sampling (zero outside), then one matrix product."""
+    n, channels, height, width = features.shape
+    rows, columns = offset.shape[2:]
+    kernel_h, kernel_w = weight.shape[2:]
+    shifts = offset.view(n, deform_groups, kernel_h * kernel_w, 2, rows, columns)
+    base_y = torch.arange(rows, device=offset.device)[:, None] * stride[0] - padding[0]
+    base_x = torch.arange(columns, device=offset.device)[None] * stride[1] - padding[1]
+    parts = features.view(n * deform_groups, channels // deform_groups, height, width)
+    points = []
+    for k in range(kernel_h * kernel_w):
+        y = shifts[:, :, k, 0] + (base_y + k // kernel_w * dilation[0])
+        x = shifts[:, :, k, 1] + (base_x + k % kernel_w * dilation[1])
+        grid = torch.stack([2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], dim=-1)
+        grid = grid.view(n * deform_groups, rows, columns, 2).to(features)
+        seen = torch.nn.functional.grid_sample(parts, grid, align_corners=True)
+        points.append(seen.view(n, channels, rows * columns))
+    unfolded = torch.stack(points, dim=2).view(n, groups, -1, rows * columns)
+    kernels = weight.view(groups, weight.shape[0] // groups, -1)
+    return torch.einsum("gok,ngkp->ngop", kernels, unfolded).reshape(n, weight.shape[0], rows, columns)
+
+
+def ms_deform_attn_forward(
+    value: Tensor, shapes: Tensor, starts: Tensor, locations: Tensor, weights: Tensor, im2col_step: int
+) -> Tensor:
+    """Multi-scale deformable attention (Zhu et al. 2021) as mmcv has it for CPUs, on any device; ED-Pose needs it.
+
+    Args:
+        value: Shape (N, keys, heads, channels).
+        shapes: Shape (levels, 2): height and width of each level.
+        starts: Unused, like ``im2col_step``.
+        locations: Shape (N, queries, heads, levels, points, 2), in 0 to 1.
+        weights: Shape (N, queries, heads, levels, points).
+    """
+    from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
+
+    attended: Tensor = multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)
+    return attended

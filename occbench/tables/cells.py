@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,11 +15,19 @@ from ..inference.predictions import CellPredictions, to_crop
 from .attraction import attraction
 from .finished import FinishedRun
 from .rows import Row, size_of
-from .table import CELL, RUN, Column, PerCell, bounds, number, text
+from .table import CELL, RUN, WHOLE_PHOTOS, Column, PerCell, bounds, number, text
 from .told import told, verdict
 
 _VERDICT = verdict("drop", "the drops of its `family`")
 _AP = "empty where the data set has another metric"
+
+_FOUND: Mapping[str, Column] = {
+    "found": number("share of the persons whom a prediction was matched to; of a keypoint, of those who have it"),
+    **bounds("found", "`found`"),
+    "drop_found": number("`found` clean minus attacked, points: who is lost altogether"),
+    **bounds("drop_found", "`drop_found`, points, paired by photo"),
+    "p_found": number("two-sided p for no `drop_found`"),
+}
 
 
 class Cells(PerCell):
@@ -62,10 +72,15 @@ class Cells(PerCell):
         **bounds("drop_remaining", "`drop_remaining`, points, paired by photo"),
         "p_remaining": number("two-sided p for no `drop_remaining`"),
         "clear": _VERDICT["clear"],
+        **{name: replace(column, only=WHOLE_PHOTOS) for name, column in _FOUND.items()},
     }
 
     def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
         """See :class:`~.table.PerCell`."""
+        found: Iterable[Row] = itertools.repeat({}) if run.found is None else run.found.columns(cell)
+        return [row | columns for row, columns in zip(self._judged(run, cell), found, strict=False)]
+
+    def _judged(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
         if cell.attack is None:
             return run.judge.rows(None)
         skeleton, level = run.dataset.skeleton, cell.attack.level

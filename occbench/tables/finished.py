@@ -16,6 +16,7 @@ from ..inference.predictions import CellPredictions, cell_slug
 from ..runs.parquet import read_cell
 from ..runs.store import PREDICTIONS, read_geometry
 from ..system.errors import OccbenchError
+from .found import FoundScorer
 from .judge import Judge, judge
 from .keypoint_draws import Aps, Rates, figures_of
 from .scoring import Scoring
@@ -99,6 +100,13 @@ class FinishedRun:
     def judge(self) -> Judge:
         """Scores cells against the clean one."""
         return judge(self.dataset, self.scoring, self.areas, self.clean)
+
+    @cached_property
+    def found(self) -> FoundScorer | None:
+        """Counts who is found, where the estimator sees whole photos; else None."""
+        if self.clean.found is None:
+            return None
+        return FoundScorer(self.dataset, self.scoring, self.clean)
 
     @cached_property
     def figures(self) -> Aps | Rates:

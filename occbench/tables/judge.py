@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data.persons import Dataset
 from ..inference.predictions import CellPredictions
-from ..inference.results import to_detections
+from ..inference.results import cell_detections
 from .levels import LevelScorer
 from .rates import RatedCell, RateScorer, by_annotation
 from .rows import Row
@@ -64,7 +64,7 @@ class ApJudge:
     def _scored(self, cell: CellPredictions) -> ScoredCell:
         """A cell's predictions as detections: scored, thinned out (PROTOCOL section 5)."""
         data = self._dataset
-        found = to_detections(data, cell.keypoints, cell.scores, self._areas)
+        found = cell_detections(data, cell, self._areas)
         covered, attacked = (covered_by_truth(data, flags) for flags in (cell.covered, cell.attacked))
         return ScoredCell(cell.attack, found, covered, attacked)
 

@@ -15,7 +15,7 @@ from ..evaluation.rates import METRICS, RateTable, resample_rates
 from ..evaluation.standardised import Compared, compared_areas, compared_rates
 from ..evaluation.types import Detections, GroundTruth
 from ..inference.predictions import CellPredictions
-from ..inference.results import to_detections
+from ..inference.results import cell_detections
 from .rates import by_annotation
 from .scoring import Scoring
 
@@ -74,7 +74,7 @@ class Aps:
         return resample(prepare(data.truth, self._detections(cell), data.sigmas, protocol, masks), self._weights)
 
     def _detections(self, cell: CellPredictions) -> Detections:
-        return to_detections(self._dataset, cell.keypoints, cell.scores, self._areas)
+        return cell_detections(self._dataset, cell, self._areas)
 
 
 class Rates:

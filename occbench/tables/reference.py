@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .all import TABLES
-from .table import Table
+from .table import Column, Table
 
 _HEAD = """# The tables of a run
 
@@ -20,8 +20,12 @@ def reference() -> str:
 def _section(table: Table) -> str:
     lines = [f"## {table.file}", "", f"{_sentence(table.about)} Needs {table.needs}.", ""]
     lines += ["| column | kind | what |", "|---|---|---|"]
-    lines += [f"| `{name}` | {column.kind} | {_cell(column.meaning)} |" for name, column in table.columns.items()]
+    lines += [f"| `{name}` | {column.kind} | {_cell(_meaning(column))} |" for name, column in table.columns.items()]
     return "\n".join([*lines, ""])
+
+
+def _meaning(column: Column) -> str:
+    return column.meaning + (f" (only in runs of {column.only})" if column.only else "")
 
 
 def _sentence(text: str) -> str:

@@ -20,7 +20,7 @@ from ..evaluation.cells import Protocol
 from ..evaluation.intervals import intervals
 from ..evaluation.rates import METRICS, resample_rates
 from ..evaluation.signatures import changed_images
-from ..inference.results import to_detections
+from ..inference.results import cell_detections
 from .finished import FinishedRun
 from .rates import by_annotation, metric_name
 from .redetected import Cell, redetected
@@ -170,7 +170,7 @@ class Splitter:
     def _resampled(self, cell: Cell) -> Resampled:
         data, predictions = cell.dataset, cell.predictions
         if data.metric == "oks":
-            found = to_detections(data, predictions.keypoints, predictions.scores, cell.areas)
+            found = cell_detections(data, predictions, cell.areas)
             return resample(prepare(data.truth, found, data.sigmas, self._protocol), self._weights)
         poses, labelled = by_annotation(data, predictions.keypoints), data.truth.visibility > 0
         lengths, image = np.asarray(data.lengths), np.searchsorted(data.truth.image_ids, data.truth.image)

@@ -25,10 +25,12 @@ class Column:
     Attributes:
         meaning: One line, with its unit.
         kind: What its values are; a number that is not measurable is empty in the file.
+        only: Of which runs it is, where not of all; the others' files are without it.
     """
 
     meaning: str
     kind: Literal["text", "number"] = "number"
+    only: str = ""
 
 
 def text(meaning: str) -> Column:
@@ -41,10 +43,15 @@ def number(meaning: str) -> Column:
     return Column(meaning)
 
 
+WHOLE_PHOTOS = "models that see whole photos"
+"""For :attr:`Column.only`."""
+
 RUN: Mapping[str, Column] = {
     "model": text("the estimator"),
     "dataset": text("the data set"),
-    "boxes": text("whose boxes: `gt`, `jitter:S`, `detector:NAME`, or the name of a file of detections"),
+    "boxes": text(
+        "whose boxes: `gt`, `jitter:S`, `detector:NAME`, a file of detections; `photo`: the model needs none"
+    ),
     "protocol": text("`corrected` or `thesis`"),
 }
 """The columns that are the same in every row of a run."""
@@ -101,8 +108,12 @@ class Table(ABC):
         """
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
-        """Rows as a table of the columns but those that name the run; numbers are float64, NaN where not measurable."""
-        kept = {name: column for name, column in self.columns.items() if name not in RUN}
+        """Rows as a table of the columns but those that name the run; numbers are float64, NaN where not measurable.
+
+        A column that not every run has is there where a row has it.
+        """
+        there = {name for row in rows for name in row}
+        kept = {n: column for n, column in self.columns.items() if n not in RUN and (not column.only or n in there)}
         table = pd.DataFrame(rows, columns=list(kept))
         numbers = [name for name, column in kept.items() if column.kind == "number"]
         table[numbers] = table[numbers].astype(np.float64)
@@ -111,7 +122,8 @@ class Table(ABC):
     def of(self, run: FinishedRun) -> pd.DataFrame:
         """The whole table of a run."""
         named = {name: value for name, value in run.names.items() if name in self.columns}
-        return self.frame(self.rows(run)).assign(**named)[list(self.columns)]
+        found = self.frame(self.rows(run)).assign(**named)
+        return found[[name for name in self.columns if name in found]]
 
 
 class PerCell(Table):

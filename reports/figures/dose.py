@@ -28,7 +28,7 @@ def plot_mean_dose(dose: Dose) -> Figure:
         for threshold in THRESHOLDS:
             if axes.get_ylim()[0] < threshold < axes.get_ylim()[1]:
                 axes.axhline(threshold, color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
-        axes.set_xlabel("radius, crop px" if dose.level == "keypoint" else "margin around the part, crop px")
+        axes.set_xlabel("radius, px" if dose.level == "keypoint" else "margin around the part, px")
         axes.set_ylabel("mean drop, points")
         axes.legend(loc="upper left")
         if dose.torso > 0:
@@ -75,7 +75,7 @@ def plot_target_doses(dose: Dose) -> Figure:
             _finish(axes, dose.radii)
             axes.tick_params(labelsize=7.5, labelbottom=index >= len(targets) - _COLUMNS)
         figure.supylabel("drop, points", fontsize=8.5, x=0.004)
-        figure.supxlabel("radius, crop px" if dose.level == "keypoint" else "margin, crop px", fontsize=8.5, y=0.004)
+        figure.supxlabel("radius, px" if dose.level == "keypoint" else "margin, px", fontsize=8.5, y=0.004)
         handles = [axes_line for axes_line in grid[0, 0].get_lines() if not axes_line.get_label().startswith("_")]
         figure.legend(handles=handles, loc="upper left", ncols=len(handles), bbox_to_anchor=(0.05, 1.0))
     return figure

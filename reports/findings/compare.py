@@ -86,8 +86,10 @@ def recipe_label(run: Run) -> str:
 
 
 def boxes_label(run: Run) -> str:
-    """The boxes in a word or two: ``gt``, ``jitter 0.1``, the detector, or the detections' file without its ending."""
+    """The boxes in a word or two: ``gt``, ``jitter 0.1``, the detector, the detections' file without its ending."""
     boxes = run.manifest.boxes
+    if run.manifest.model.sees_photos:
+        return "none needed"
     if boxes.jitter is not None:
         return f"jitter {boxes.jitter:g}"
     if boxes.detector is not None:
@@ -103,7 +105,8 @@ def differences(runs: Sequence[Run]) -> list[str]:
     """In what the runs differ besides the model, so that a reader does not compare unlike with unlike."""
     aspects: dict[str, set[Any]] = {
         "data": {(r.manifest.data.name, r.manifest.data.n_persons) for r in runs},
-        "boxes": {(r.manifest.boxes.source, boxes_label(r)) for r in runs},
+        "what the model is given (a person's crop, or the whole photo)": {r.manifest.model.sees for r in runs},
+        "boxes": {(r.manifest.boxes.source, boxes_label(r)) for r in runs if not r.manifest.model.sees_photos},
         "scope": {r.manifest.scope for r in runs},
         "protocol": {r.manifest.protocol for r in runs},
         "flip test": {r.manifest.model.flip for r in runs},

@@ -103,7 +103,7 @@ def own_gain_sentence(fill: str, rows: Sequence[MatrixRow]) -> str | None:
     most = better[0].own_loss
     return (
         f"Under {fill}, {len(better)} of {counted(len(known), 'keypoint')} {'is' if len(better) == 1 else 'are'} found "
-        f"better when hidden than in the clean crop (the most: "
+        f"better when hidden than when seen (the most: "
         f"{spoken(better[0].target)}, by {_gained(most)}): a sign that the model reads the occluder as a marker."
     )
 
@@ -116,8 +116,8 @@ def marker_verdicts(effects: Sequence[MarkerEffect]) -> list[str]:
     unseen = [e for e in unclear if e not in gaining]
     said = [_marker_verdict(e) for e in effects if e.effect.clear]
     said += [
-        f"What the {e.fill} occluder hides is found {_lost(e.gain)} better than in the clean "
-        "crop, as if it were a marker; the difference to the same among decoys is too small to say."
+        f"What the {e.fill} occluder hides is found {_lost(e.gain)} better than when it "
+        "is seen, as if it were a marker; the difference to the same among decoys is too small to say."
         for e in gaining
     ]
     if unseen:
@@ -140,12 +140,12 @@ def _marker_verdict(effect: MarkerEffect) -> str:
     if gain.clear and gain.value > 0:
         return (
             f"This model reads the {effect.fill} occluder as a marker: what it hides is found "
-            f"{_lost(gain)} better than in the clean crop, so centred {effect.fill} drops say "
+            f"{_lost(gain)} better than when seen, so centred {effect.fill} drops say "
             "little about robustness."
         )
     return (
         f"The lone {effect.fill} occluder helps this model by {_lost(value)} over one among "
-        "decoys; nothing is found better than in the clean crop, so some of that may be what the decoys cost."
+        "decoys; nothing is found better than when seen, so some of that may be what the decoys cost."
     )
 
 
@@ -156,7 +156,7 @@ def marker_evidence(effect: MarkerEffect, level: str) -> str:
     return (
         f"{effect.fill.capitalize()}, mean over {counted(effect.n, level)}: marker effect against "
         f"{counted(decoys_in(effect.placement), 'decoy')} {_lost(value)}, clear and positive for "
-        f"{effect.n_clear}; gain over the clean crop {_lost(gain)}.{_attraction(effect)}"
+        f"{effect.n_clear}; gain over nothing hidden {_lost(gain)}.{_attraction(effect)}"
     )
 
 
@@ -215,8 +215,8 @@ def confidence_sentences(found: LevelConfidence) -> list[str]:
         before = ""
         if found.clean is not None:
             before = (
-                f", from {number(found.clean.mean_score, 2)} and {number(found.clean.mean_similarity, 2)} on clean "
-                "crops"
+                f", from {number(found.clean.mean_score, 2)} and {number(found.clean.mean_similarity, 2)} "
+                "without occlusion"
             )
         word = "more" if claim >= 0 else "less"
         said.append(

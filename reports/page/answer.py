@@ -91,8 +91,7 @@ def _clean_tile(run: Run) -> Tile:
     row = clean_row(run)
     assert row is not None  # load_run refuses a run without it
     ap = clean_figures(run)[0].measured
-    boxes = "ground-truth boxes" if run.manifest.boxes.source == "gt" else f"boxes: {run.manifest.boxes.source}"
-    text = f"{row['n']:.0f} persons, {boxes}"
+    text = f"{row['n']:.0f} persons, {_seen_through(run, float(row['found']))}"
     if run.manifest.scope == "image":
         text += "; attacks hide everybody in the photo"
     interval = brackets(float(row["ap_lo"]), float(row["ap_hi"]), 4)
@@ -104,6 +103,14 @@ def _clean_tile(run: Run) -> Tile:
     if run.metric != "AP":
         more = tuple((name, "", number(e.value, 4), "") for name, e in clean_groups(run, run.metric).items())
     return Tile(f"Clean {run.metric}", number(ap, 4), "" if math.isnan(ap) else f"{ap:.10g}", text, more)
+
+
+def _seen_through(run: Run, found: float) -> str:
+    """What the model is given: somebody's boxes, or whole photos."""
+    if run.manifest.model.sees_photos:
+        return f"{number(100 * found, 1)} % of them found in the whole photo"
+    source = run.manifest.boxes.source
+    return "ground-truth boxes" if source == "gt" else f"boxes: {source}"
 
 
 def _level_tile(part: Slice, means: list[MeanDrop], metric: str) -> Tile:
@@ -133,7 +140,13 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
         data += f" (limited to {m.data.limit})"
     if m.data.skipped_images:
         data += f"; unreadable images skipped: {len(m.data.skipped_images)}"
-    facts += [("Data", data), ("Boxes", _boxes_fact(run)), ("Scope", _SCOPES[m.scope]), ("Protocol", m.protocol)]
+    given = ("Boxes", _boxes_fact(run))
+    if m.model.sees_photos:
+        given = ("Sees", "whole photos: it finds the people itself")
+    facts += [("Data", data), given, ("Scope", _SCOPES[m.scope]), ("Protocol", m.protocol)]
+    if m.model.crop is not None:
+        width, height = m.model.crop
+        facts.append(("Sizes", f"in px of {width} × {height} around each annotated person (PROTOCOL section 9)"))
     if m.model.flip is not None:
         facts.append(("Flip test", "on" if m.model.flip else "off"))
     if m.bootstrap is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from occbench.evaluation.changes import Compared
 from occbench.system.errors import OccbenchError, unknown_name
@@ -108,7 +109,12 @@ def _page(
         written |= plots.written
         chapters.append(Chapter(anchor, label, first_screen(run), tuple(sections)))
     title = comparison_title(labels, compared) if len(runs) > 1 else f"{labels[0]} under occlusion"
-    return Page(title, _lead(runs), tuple(chapters), "short" if short else "runs"), written
+    return Page(title, _lead(runs), tuple(chapters), "short" if short else "runs", _sees(runs)), written
+
+
+def _sees(runs: Sequence[Run]) -> Literal["crop", "photo", "both"]:
+    photos = {run.manifest.model.sees_photos for run in runs}
+    return "both" if len(photos) > 1 else "photo" if True in photos else "crop"
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:

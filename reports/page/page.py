@@ -133,6 +133,8 @@ class Page:
     chapters: tuple[Chapter, ...]
     kind: Literal["runs", "short", "results"] = "runs"
     """Whole runs, a comparison in short, or somebody's results."""
+    sees: Literal["crop", "photo", "both"] = "crop"
+    """What the models of the runs are given."""
 
     def tables(self) -> Iterator[TableBlock]:
         """Every table, in the order of the page."""

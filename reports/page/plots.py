@@ -65,7 +65,7 @@ class PlotFolder:
 def _pair(gallery: Gallery, one: Shown, clean: bytes, attacked: bytes) -> Pair:
     alt = f"{gallery.target}, person {one.person}"
     pictures = (
-        _picture("clean", clean, one.clean.shape, f"{alt}: the crop without occlusion, truth and prediction drawn"),
+        _picture("clean", clean, one.clean.shape, f"{alt}: without occlusion, truth and prediction drawn"),
         _picture(one.fill, attacked, one.attacked.shape, f"{alt}: under {one.fill}, truth and both predictions drawn"),
     )
     return Pair(one.kind, one.caption, pictures)

@@ -28,6 +28,8 @@ from ..reading.load import LEVELS, Run
 from ..reading.names import listed, number, short_name
 from ..reading.published import comparable_losses
 from ..reading.slices import Slice, clean_row, main_slice
+from ..tables.found import READING as READING_FOUND
+from ..tables.found import found_sentence, found_table
 from ..tables.natural import READING, correlation_sentences, has_natural, natural_table
 from ..tables.split import READING as READING_SPLIT
 from ..tables.split import has_split, split_sentence, split_table
@@ -64,6 +66,7 @@ def run_sections(run: Run, anchor: str, plots: PlotFolder) -> Iterator[Section]:
     parts = [part for level in LEVELS if (part := main_slice(run, level))]
     made = (
         ("overall", "Overall drop", _overall(run, parts, plots)),
+        ("found", "Who is not found any more", _found(run, parts, plots)),
         ("matrix", "Who suffers: hidden × affected", _matrices(run, parts, plots)),
         ("affected", "Most affected keypoints", _affected(run, parts, plots)),
         ("dose", "Size of the occluder", _doses(run, plots)),
@@ -125,6 +128,15 @@ def _most(rows: list[TargetRow]) -> str:
 def _uncontrolled(run: Run, part: Slice) -> Iterator[Block]:
     if part.level == "keypoint" and not has_controls(run, "keypoint"):
         yield Prose(UNCONTROLLED, "note uncontrolled")
+
+
+def _found(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block]:
+    if not run.manifest.model.sees_photos:
+        return
+    yield Prose(READING_FOUND)
+    yield Prose(found_sentence(run, parts), "reading")
+    for part in parts:
+        yield table_block(found_table(part), plots)
 
 
 def _matrices(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block]:
@@ -293,7 +305,7 @@ def _examples(run: Run, plots: PlotFolder) -> Iterator[Block]:
     yield Prose(
         Markup(
             'Who lost most, the median and who gained most, by the change of OKS. <span class="line '
-            'clean"></span>prediction on the clean crop, <span class="line attacked"></span>under the attack, <span '
+            'clean"></span>prediction without occlusion, <span class="line attacked"></span>under the attack, <span '
             'class="ring"></span>labelled truth '
             "(larger where hidden). Only labelled keypoints are drawn. These are single cases, not evidence."
         )
@@ -317,7 +329,8 @@ def _clean(run: Run, plots: PlotFolder) -> Iterator[Block]:
     row = clean_row(run)
     assert row is not None  # load_run refuses a run without it
     if run.metric == "AP":
-        yield table_block(clean_table(clean_figures(run), float(row["n"])), plots)
+        other = "data" if run.manifest.model.sees_photos else "data or boxes"
+        yield table_block(clean_table(clean_figures(run), float(row["n"]), other), plots)
     groups = groups_table(run)
     if groups is not None:
         yield table_block(groups, plots)

@@ -131,7 +131,7 @@ _HIDDEN = {
     "keypoint": "one keypoint at a time, by a disc of r = {}",
     "part": "one part at a time, by its rectangle with a margin of {}",
 }
-_FILLS = {"blackout": "black", "meanout": "in the crop's mean colour", "blur": "blurred"}
+_FILLS = {"blackout": "black", "meanout": "in the mean colour", "blur": "blurred"}
 _SCOPES = {"person": "the person in the crop", "image": "everybody in the photo"}
 
 
@@ -155,7 +155,7 @@ def comparison_notes(runs: Sequence[Run]) -> list[str]:
     """What a reader must keep in mind when comparing ``runs``."""
     found = differences(runs)
     said = [f"These runs also differ in: {', '.join(found)}. Compare their drops with that in mind."] if found else []
-    sizes = dict.fromkeys(run.manifest.model.input_size for run in runs if run.manifest.model.input_size)
+    sizes = dict.fromkeys(run.manifest.model.measure for run in runs if run.manifest.model.measure)
     in_px = any(math.isnan(p.share) for level in LEVELS for run in runs if (p := main_slice(run, level)) is not None)
     if len(sizes) > 1 and in_px:
         listing = listed(f"{width} × {height}" for width, height in sizes)
@@ -293,6 +293,7 @@ def _training(
 
 def _boxes(runs: Sequence[Run], plots: PlotFolder) -> Iterator[Block]:
     """Figs 10, 13 and 14 of the thesis: the same model over several sources of boxes."""
+    runs = [run for run in runs if not run.manifest.model.sees_photos]
     boxes = list(dict.fromkeys(boxes_label(run) for run in runs))
     if len(boxes) < 2:
         return

@@ -27,6 +27,7 @@ _NUMBERS = ["radius", "n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop"]
 _NUMBERS += ["ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"]
 _OPTIONAL = ["drop_lo", "drop_hi", "drop_se", "p", "p_adjusted", "ap_lo", "ap_hi", "attraction", "attraction_decoys"]
 _OPTIONAL += ["drop_remaining_lo", "drop_remaining_hi", "p_remaining", "photos", "radius_share"]
+_OPTIONAL += ["found", "found_lo", "found_hi", "drop_found", "drop_found_lo", "drop_found_hi", "p_found"]
 _VALUES = {"ap": "value", "ap_lo": "value_lo", "ap_hi": "value_hi"}
 
 
@@ -275,5 +276,5 @@ def _read_examples(path: Path) -> tuple[tuple[Example, ...], tuple[str, ...]]:
         return (), ("examples/examples.json is damaged, so no pictures are shown.",)
     found = tuple(e for e in entries if all((file.parent / Path(n).name).is_file() for n in (e.clean, e.attacked)))
     lost = len(entries) - len(found)
-    notes = (f"{lost} of {len(entries)} examples are not shown: their crops are missing.",) if lost else ()
+    notes = (f"{lost} of {len(entries)} examples are not shown: their pictures are missing.",) if lost else ()
     return found, notes

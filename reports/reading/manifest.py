@@ -39,6 +39,18 @@ class Model(_Entry):
     scales: tuple[float, ...] = (1.0,)
     published: dict[str, float] = Field(default_factory=dict)
     augmentation: Recipe | None = None
+    sees: Literal["crop", "photo"] = "crop"
+    crop: tuple[int, int] | None = None
+
+    @property
+    def sees_photos(self) -> bool:
+        """Whether it is given whole photos and finds the people itself."""
+        return self.sees == "photo"
+
+    @property
+    def measure(self) -> tuple[int, int] | None:
+        """Width and height of the crops whose px sizes are said in."""
+        return self.crop or self.input_size
 
 
 class Finding(_Entry):
@@ -142,7 +154,8 @@ class Manifest(_Entry):
 
 
 class Example(_Entry):
-    """One person under one attack. Coordinates in crop px, one ``[x, y]`` per keypoint of the skeleton."""
+    """One person under one attack. Coordinates in crop px, one ``[x, y]`` per keypoint of the skeleton; None where
+    there is none: not labelled, or of a person who was not found."""
 
     slug: str
     level: str
@@ -155,8 +168,8 @@ class Example(_Entry):
     clean: str
     attacked: str
     truth: list[tuple[float, float] | None]
-    clean_keypoints: list[tuple[float, float]]
-    attacked_keypoints: list[tuple[float, float]]
+    clean_keypoints: list[tuple[float, float] | None]
+    attacked_keypoints: list[tuple[float, float] | None]
     kind: str = "example"
     oks_clean: float | None = None
     oks_attacked: float | None = None

@@ -14,7 +14,7 @@ MINUS = "−"
 _SIDES = {"left_": "L ", "right_": "R "}
 _VERBS = {
     "blackout": "Blacking out {}",
-    "meanout": "Painting {} in the crop's mean colour",
+    "meanout": "Painting {} over in the mean colour",
     "blur": "Blurring {}",
 }
 

@@ -31,14 +31,14 @@ def _fills(fills: Sequence[str], group: str = "") -> list[Column]:
     return [Column(_key(fill), fill, "points", fill, group) for fill in fills]
 
 
-def clean_table(figures: Sequence[CleanFigure], n: float) -> Table:
-    """COCO's ten figures of the clean cell, beside the published ones where there are any."""
+def clean_table(figures: Sequence[CleanFigure], n: float, other: str = "data or boxes") -> Table:
+    """COCO's ten figures of the clean cell, beside the published ones (of ``other`` data) where there are any."""
     published = any(not math.isnan(f.published) for f in figures)
     rows = [Row(("measured", *(f.measured for f in figures)))]
     said = f"COCO's ten figures without occlusion, n = {n:.0f} persons."
     if published:
-        rows.append(Row(("published", *(f.published for f in figures)), note="on other data or boxes"))
-        said += " The published figures were measured on other data or boxes and stand here for orientation only."
+        rows.append(Row(("published", *(f.published for f in figures)), note=f"on other {other}"))
+        said += f" The published figures were measured on other {other} and stand here for orientation only."
     columns = [Column("figures", ""), *(Column(f.column, f.name, "ap") for f in figures)]
     return Table("clean", said, tuple(columns), tuple(rows))
 
@@ -113,7 +113,7 @@ def mean_dose_table(dose: Dose) -> Table:
             values.append(curve.drops[curve.radii.index(radius)] if radius in curve.radii else NO_DROP)
         rows.append(Row(tuple(values), {"radius": f"{dose.radii[place]:g}"}))
     size = "radius" if dose.level == "keypoint" else "margin"
-    columns = [Column("radius", f"{size}, crop px", "px")]
+    columns = [Column("radius", f"{size}, px", "px")]
     if dose.torso > 0:
         columns.append(Column("torsos", "in torso lengths", "plain"))
     caption = f"Mean drop over the {dose.level}s by {size}, points."
@@ -126,7 +126,7 @@ def dose_table(dose: Dose) -> Table:
         Column("target", f"hidden {dose.level}"),
         Column("fill", "fill"),
         Column("area", "area", "points"),
-        *(Column(f"critical_{t:g}", f"{t:g}", "px", group="first exceeds (points) at, crop px") for t in THRESHOLDS),
+        *(Column(f"critical_{t:g}", f"{t:g}", "px", group="first exceeds (points) at, px") for t in THRESHOLDS),
     ]
     rows = []
     for curve in (*dose.means, *dose.curves):

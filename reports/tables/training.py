@@ -44,7 +44,7 @@ def training_tables(
             rows.append(Row((*_about(run, label), *(figures[name] for name in COLUMNS), *change), {"run": label}))
         if changes:
             columns.append(Column("change", "change of AP", "points"))
-        caption = "AP × 100 on clean crops, in the layout of Tables I and III of the thesis."
+        caption = "AP × 100 without occlusion, in the layout of Tables I and III of the thesis."
         found.append(_table("training_ap", caption, columns, rows, comparable_table([run for run, _ in by_ap])))
     by_joint = [(r, label, joints) for r, label in zip(runs, labels, strict=True) if (joints := clean_groups(r, PCKH))]
     if by_joint:
@@ -54,7 +54,7 @@ def training_tables(
             figures = {name: 100 * joints[name].value if name in joints else math.nan for name in JOINTS}
             rows.append(Row((*_about(run, label), *figures.values()), {"run": label}))
         compared = any(on_mpii(run) and is_hrnet_w32(run, (256, 256)) for run, _, _ in by_joint)
-        caption = f"{PCKH} × 100 on clean crops, in the layout of Table II of the thesis."
+        caption = f"{PCKH} × 100 without occlusion, in the layout of Table II of the thesis."
         found.append(_table("training_pckh", caption, columns, rows, ("Table II", TABLE_2) if compared else None))
     return found
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from occbench.runs import check_out
-from occbench.weights import zoo
 
 from .conftest import Occbench, People, Refusal
 
@@ -19,7 +18,17 @@ BAD_NAMES = {
     "model": ([*KIND, *DATA, "--model", "hrnet-mimi"], "unknown model 'hrnet-mimi'", "hrnet-mini"),
     "no model": ([*KIND, *DATA, "--model", "zzzz"], "unknown model 'zzzz'", "occbench ls models"),
     "config": ([*KIND, *DATA, "--model", "no/such.py"], "no config file 'no/such.py'", "occbench ls models"),
-    "bottom-up": ([*KIND, *DATA, "--model", "ae-hrnet"], "'ae-hrnet' cannot be attacked", "bottom-up"),
+    **{
+        f"{word} of whole photos": ([*KIND, *DATA, "--model", "ae-hrnet", *option], word, "sees whole photos")
+        for word, option in {
+            "--boxes": ("--boxes", "jitter:0.1"),
+            "--scope": ("--scope", "person"),
+            "--protocol": ("--protocol", "thesis"),
+            "--scales": ("--scales", "0.9,1"),
+        }.items()
+    },
+    "--crop of crops": ([*KIND, *DATA, *MODEL, "--crop", "96x128"], "--crop is for models that see whole photos"),
+    "--crop, no size": ([*KIND, *DATA, "--model", "ae-hrnet", "--crop", "big"], "--crop must be width x height"),
     "MPII": ([*KIND, *DATA, "--model", "mpii-hrnet"], "predicts the keypoints of MPII", "COCO"),
     "kind": ([*MODEL, *DATA, "--kind", "part-blakout"], "unknown kind 'part-blakout'", "part-blackout"),
     "kind fill": ([*MODEL, *DATA, "--kind", "blur"], "unknown kind 'blur'", "part-blur"),
@@ -121,12 +130,6 @@ def test_a_place_that_is_free_is_free(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for place in ("new", "empty", "new/er"):
         check_out(tmp_path / place, overwrite=False)
-
-
-def test_every_model_of_the_zoo_is_known_or_refused(refuses: Refusal) -> None:
-    for model in zoo.list_models():
-        if model.unattackable:
-            refuses(["attack", "--model", model.name, *KIND, *DATA], f"{model.name!r} cannot be attacked")
 
 
 def test_sample_refuses_a_folder_that_is_taken(refuses: Refusal, places: Path) -> None:

@@ -21,7 +21,7 @@ def model_of(folder: Path, dataset: str, keypoints: int) -> tuple[Path, Path]:
     """A few convolutions with random weights for another data set's keypoints."""
     import torch
 
-    from occbench.estimators.pose_model import read_config
+    from occbench.estimators.config import read_config
     from occbench.system.compat import setup_mmpose
 
     config_file = folder / f"{dataset}.py"
@@ -197,7 +197,7 @@ def test_mpii_hrnet_on_real_photos(
     """MMPose's own MPII HRNet with random weights on the real photos; head boxes made from the head joints."""
     import torch
 
-    from occbench.estimators.pose_model import read_config
+    from occbench.estimators.config import read_config
     from occbench.system.compat import setup_mmpose
     from occbench.weights.zoo import find_model
 

@@ -14,8 +14,8 @@ from occbench.attacks import COCO, Attack
 from occbench.data.coco import read_coco
 from occbench.data.matching import box_iou, with_detections
 from occbench.data.persons import Dataset, Person
+from occbench.estimators.config import read_config
 from occbench.estimators.crops import Crop, CropPipeline
-from occbench.estimators.pose_model import read_config
 from occbench.inference.engine import attack_crop
 from occbench.weights.zoo import find_model
 

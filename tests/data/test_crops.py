@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from occbench.attacks import COCO, CROWDPOSE, MPII
+from occbench.estimators.config import read_config
 from occbench.estimators.crops import CropPipeline
-from occbench.estimators.pose_model import read_config
 from occbench.system.errors import OccbenchError
 
 from ..command_line import CONFIG

@@ -45,8 +45,8 @@ def test_real_persons_are_mmposes(real: Real) -> None:
 @pytest.mark.real
 def test_real_crops_are_mmposes(real: Real) -> None:
     """Byte by byte and in the order of the file, through the test pipeline of MMPose's own MPII config."""
+    from occbench.estimators.config import read_config
     from occbench.estimators.crops import CropPipeline
-    from occbench.estimators.pose_model import read_config
     from occbench.system.compat import setup_mmpose
     from occbench.weights.zoo import find_model
 

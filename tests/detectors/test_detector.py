@@ -12,7 +12,7 @@ import torch
 from occbench.data.coco import read_coco
 from occbench.data.matching import match_boxes
 from occbench.data.photos import decode
-from occbench.estimators.pose_model import load_config
+from occbench.estimators.config import load_config
 from occbench.inference.detector import Detector, build_detector
 from occbench.system.compat import setup_mmpose
 from occbench.system.errors import OccbenchError

@@ -144,7 +144,7 @@ def test_models_without_heatmaps_are_refused(name: str, tmp_path: Path) -> None:
     from mmpose.models import build_pose_estimator
 
     chosen = find_model(name)
-    from occbench.estimators.pose_model import read_config
+    from occbench.estimators.config import read_config
 
     config = read_config(chosen.config_path)
     config.model.get("backbone", {}).pop("init_cfg", None)

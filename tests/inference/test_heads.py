@@ -11,7 +11,8 @@ import pytest
 from occbench.attacks import COCO, Attack
 from occbench.data.coco import read_coco
 from occbench.data.synthetic import generate
-from occbench.estimators.pose_model import PoseModel, read_config
+from occbench.estimators.config import read_config
+from occbench.estimators.pose_model import PoseModel
 from occbench.inference.engine import predict_cells
 from occbench.system.compat import setup_mmpose
 from occbench.weights.zoo import find_model

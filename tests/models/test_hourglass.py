@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from occbench.estimators.pose_model import read_config
+from occbench.estimators.config import read_config
 from occbench.models import HalfSquaredError, Placement, PyramidResidualModule, ResidualUnit, StackedHourglass
 from occbench.models.variance import response_variances
 from occbench.system.errors import OccbenchError

@@ -138,7 +138,7 @@ def test_missing_crops_are_left_out_with_a_note(tmp_path: Path) -> None:
     (run / "examples" / "keypoint-blackout_nose_r6_centred-worst.png").unlink()
     read = load_run(run)
     assert len(read.examples) == 3 * 4 - 1
-    assert read.notes == ("1 of 12 examples are not shown: their crops are missing.",)
+    assert read.notes == ("1 of 12 examples are not shown: their pictures are missing.",)
 
 
 @pytest.mark.parametrize("content", ["{", "3", json.dumps([{"slug": "x"}])])

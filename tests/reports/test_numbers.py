@@ -66,7 +66,7 @@ def test_number(value: float, text: str) -> None:
 def test_words() -> None:
     assert brackets(-1.04, math.nan) == ""
     assert brackets(-1.04, 2) == "[−1.0, 2.0]"
-    assert hiding("meanout", "left_ankle") == "Painting the left ankle in the crop's mean colour"
+    assert hiding("meanout", "left_ankle") == "Painting the left ankle over in the mean colour"
     assert hiding("{0}", "x") == "Hiding the x (0)"
     assert spoken("left_ankle") == "the left ankle"
     assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]

@@ -186,7 +186,7 @@ def test_verdicts_of_several_fills() -> None:
 def test_marker_evidence() -> None:
     assert marker_evidence(effect(sure(8), sure(7), 1.25), "keypoint") == (
         "Blackout, mean over 17 keypoints: marker effect against 6 decoys 8.0 points [7.5, 8.5], clear and "
-        "positive for 15; gain over the clean crop 7.0 points [6.5, 7.5]. Among the decoys, predictions move 1.2 px "
+        "positive for 15; gain over nothing hidden 7.0 points [6.5, 7.5]. Among the decoys, predictions move 1.2 px "
         "towards the true occluder and 0.1 px towards a decoy."
     )
     assert "move 4.0 px away from the true" in marker_evidence(effect(Drop(8.0), Drop(7.0), -4), "keypoint")
@@ -215,6 +215,6 @@ def test_confidence_sentences() -> None:
     found = LevelConfidence("keypoint", made(0.8, 0.78, 5000), {"blur": made(0.7, 0.4, 321)}, {}, {})
     assert confidence_sentences(found) == [
         "Hidden by blur, keypoints have a mean score of 0.70 at a mean similarity to the truth of 0.40, from 0.80 and "
-        "0.78 on clean crops: the model claims 0.30 more than it delivers (n = 321). Calibration error 0.123 "
+        "0.78 without occlusion: the model claims 0.30 more than it delivers (n = 321). Calibration error 0.123 "
         "[0.100, 0.150], mean over cells."
     ]

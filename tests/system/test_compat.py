@@ -155,3 +155,86 @@ def test_without_mmpose_every_command_says_how_to_install_it(tmp_path: Path) -> 
     assert json.loads(done.stdout) == [[2, "", f"occbench: {WITHOUT_MMPOSE}\n"]] * len(COMMANDS)
     assert INSTALL_MMPOSE in WITHOUT_MMPOSE
     assert not (tmp_path / "out").exists()
+
+
+def plain_deform_conv(
+    features: np.ndarray, weight: np.ndarray, offset: np.ndarray, stride: int, padding: int, dilation: int, groups: int
+) -> np.ndarray:
+    """Deformable convolution from its definition, of one picture (C, H, W), point by point."""
+    outputs, _, kernel, _ = weight.shape
+    _, rows, columns = offset.shape
+    per_group = len(offset) // (2 * kernel * kernel)  # groups of channels that are shifted alike
+
+    def at(channel: np.ndarray, y: float, x: float) -> float:
+        total = 0.0
+        for row in (int(np.floor(y)), int(np.floor(y)) + 1):
+            for column in (int(np.floor(x)), int(np.floor(x)) + 1):
+                if 0 <= row < channel.shape[0] and 0 <= column < channel.shape[1]:
+                    total += channel[row, column] * (1 - abs(y - row)) * (1 - abs(x - column))
+        return total
+
+    out = np.zeros((outputs, rows, columns))
+    for o, i, j in np.ndindex(*out.shape):
+        first = o // (outputs // groups) * weight.shape[1]
+        for c in range(weight.shape[1]):
+            shift = (first + c) // (len(features) // per_group)
+            for a, b in np.ndindex(kernel, kernel):
+                place = 2 * (shift * kernel * kernel + a * kernel + b)
+                y = i * stride - padding + a * dilation + offset[place, i, j]
+                x = j * stride - padding + b * dilation + offset[place + 1, i, j]
+                out[o, i, j] += weight[o, c, a, b] * at(features[first + c], y, x)
+    return out
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation", "groups", "deform_groups"), [(1, 1, 1, 1, 1), (2, 0, 1, 2, 2), (1, 2, 2, 4, 1)]
+)
+def test_deformable_convolution_is_as_defined(
+    compiled: bool,
+    stride: int,
+    padding: int,
+    dilation: int,
+    groups: int,
+    deform_groups: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if compiled and not _mmcv_ops._compiled("deform_conv2d"):
+        pytest.skip("torchvision's compiled operators do not load here")
+    monkeypatch.setattr(_mmcv_ops, "_compiled", lambda name: compiled)
+    rng = np.random.default_rng(0)
+    features, weight = rng.normal(size=(4, 6, 7)), rng.normal(size=(4, 4 // groups, 3, 3))
+    rows, columns = ((side + 2 * padding - 2 * dilation - 1) // stride + 1 for side in (6, 7))
+    offset = rng.normal(0, 2, (deform_groups * 18, rows, columns))
+    output = torch.empty(1, 4, rows, columns, dtype=torch.float64)
+    nothing = torch.empty(0)
+    sizes = {"kW": 3, "kH": 3, "dW": stride, "dH": stride, "padW": padding, "padH": padding}
+    _mmcv_ops.deform_conv_forward(
+        *(torch.from_numpy(array[None] if array.ndim == 3 else array) for array in (features, weight, offset)),
+        output,
+        nothing,
+        nothing,
+        **sizes,
+        dilationW=dilation,
+        dilationH=dilation,
+        group=groups,
+        deformable_group=deform_groups,
+        im2col_step=1,
+    )
+    expected = plain_deform_conv(features, weight, offset, stride, padding, dilation, groups)
+    np.testing.assert_allclose(output[0].numpy(), expected, atol=1e-10)
+
+
+@stand_in
+def test_deformable_operators_are_there() -> None:
+    setup_mmpose()
+    from mmcv.ops import DeformConv2d
+    from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction, multi_scale_deformable_attn_pytorch
+
+    layer = DeformConv2d(4, 2, 3, padding=1)
+    plain = torch.nn.functional.conv2d(features := torch.randn(1, 4, 5, 5), layer.weight, padding=1)
+    torch.testing.assert_close(layer(features, torch.zeros(1, 18, 5, 5)), plain)
+    value, shapes = torch.randn(1, 6, 2, 3), torch.tensor([[2, 3]])
+    places, weights = torch.rand(1, 4, 2, 1, 5, 2), torch.rand(1, 4, 2, 1, 5)
+    found = MultiScaleDeformableAttnFunction.apply(value, shapes, torch.tensor([0]), places, weights, 1)
+    torch.testing.assert_close(found, multi_scale_deformable_attn_pytorch(value, shapes, places, weights))

@@ -8,8 +8,8 @@ import numpy as np
 import yaml  # type: ignore[import-untyped]
 
 from occbench.data.custom import read_description
+from occbench.estimators.config import read_config
 from occbench.estimators.crops import CropPipeline
-from occbench.estimators.pose_model import read_config
 from occbench.training.config import find_config
 from occbench.training.data import TrainingData
 from occbench.training.described import write_config

@@ -39,7 +39,7 @@ WEIGHTS = Path(__file__).parents[2] / "occbench" / "assets" / "hrnet-mini.pth"
 def test_train_validate_export_and_start_from_weights(people: TrainingData, tmp_path: Path) -> None:
     import torch
 
-    from occbench.estimators.pose_model import read_config
+    from occbench.estimators.config import read_config
     from occbench.weights.checkpoints import load_into, load_state_dict
 
     setup_mmpose()
@@ -96,7 +96,7 @@ def test_training_learns_and_leaves_frozen_stages_alone(people: TrainingData, tm
 def test_init_imagenet_is_what_the_config_names(people: TrainingData, tmp_path: Path) -> None:
     import torch
 
-    from occbench.estimators.pose_model import read_config
+    from occbench.estimators.config import read_config
 
     setup_mmpose()
     from mmpose.models import build_pose_estimator

@@ -1,0 +1,138 @@
+"""Narrow bottom-up and one-stage networks of MMPose's own configs, with given random weights that find people.
+
+Their scores are spread by hand and their normalisation is fitted to the photos, so that each photo has a handful of
+persons, all of them nonsense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from occbench.data.persons import Photo
+from occbench.data.photos import decode
+from occbench.estimators.config import load_config
+from occbench.estimators.photo_model import PhotoModel
+from occbench.system.compat import setup_mmpose
+from occbench.weights.zoo import find_model
+
+SIDE = 64
+"""Of the input, px."""
+
+
+@dataclass(frozen=True)
+class SmallModel:
+    """Files of a model.
+
+    Attributes:
+        config: An MMPose config.
+        weights: Its checkpoint.
+    """
+
+    config: Path
+    weights: Path
+
+    def load(self) -> PhotoModel:
+        """The estimator."""
+        return PhotoModel(self.config, self.weights)
+
+
+def narrow_ae(config: Any) -> None:
+    """Associative embedding on a narrow HRNet."""
+    for stage in ("stage1", "stage2", "stage3", "stage4"):
+        about = config.model.backbone.extra[stage]
+        branches = len(about.num_channels)
+        widths = tuple(8 * 2**i for i in range(branches))
+        about.update(num_modules=1, num_blocks=(1,) * branches, num_channels=widths)
+    config.model.head.in_channels = 8
+    config.model.head.decoder.update(
+        input_size=(SIDE, SIDE), heatmap_size=(SIDE, SIDE), decode_topk=4, decode_max_instances=4, decode_tag_thr=0.5
+    )
+
+
+def narrow_rtmo(config: Any) -> None:
+    """RTMO-s, an eighth as wide."""
+    model = config.model
+    model.backbone.widen_factor = 0.125
+    model.neck.update(in_channels=[32, 64, 128], widen_factor=0.125, hidden_dim=64)
+    model.neck.encoder_cfg.self_attn_cfg.update(embed_dims=64, num_heads=4)
+    model.neck.encoder_cfg.ffn_cfg.update(embed_dims=64, feedforward_channels=64)
+    model.neck.projector.update(in_channels=[64, 64], out_channels=64)
+    model.head.head_module_cfg.update(in_channels=64, cls_feat_channels=64, pose_vec_channels=64)
+    model.head.dcc_cfg.in_channels = 64
+    model.test_cfg.update(input_size=(SIDE, SIDE), score_thr=0.7, nms_thr=0.3)
+
+
+def spread_ae(net: Any) -> None:
+    """Heatmaps with peaks over the threshold, and tags apart."""
+    import torch
+
+    torch.nn.init.normal_(net.head.final_layer.weight, std=0.5)
+
+
+def spread_rtmo(net: Any) -> None:
+    """Scores from 0 to 1, boxes of some tens of px."""
+    import torch
+
+    module = net.head.head_module
+    for layers, std, bias in ((module.out_cls, 2.0, 0.0), (module.out_bbox, 0.3, 1.0), (module.out_kpt_vis, 1.0, 0.0)):
+        for layer in layers:
+            torch.nn.init.normal_(layer.weight, std=std / layer.weight[0].numel() ** 0.5)
+            torch.nn.init.constant_(layer.bias, bias)
+
+
+KINDS: dict[str, tuple[str, Callable[[Any], None], Callable[[Any], None]]] = {
+    "ae": ("ae-hrnet", narrow_ae, spread_ae),
+    "rtmo": ("rtmo-s_8xb32-600e_coco-640x640", narrow_rtmo, spread_rtmo),
+}
+
+
+def make_small(kind: str, photos: Sequence[Photo], folder: Path, seed: int = 0) -> SmallModel:
+    """Write a config and weights.
+
+    Args:
+        kind: Of :data:`KINDS`.
+        photos: That its normalisation is fitted to.
+        folder: Where to.
+        seed: Of the weights.
+    """
+    setup_mmpose()
+    import torch
+    from mmpose.models import build_pose_estimator
+
+    name, narrow, spread = KINDS[kind]
+    config = load_config(find_model(name).config_path)
+    config.model.backbone.pop("init_cfg", None)
+    for step in config.test_dataloader.dataset.pipeline:
+        if step["type"] == "BottomupResize":
+            step["input_size"] = (SIDE, SIDE)
+    narrow(config)
+    files = SmallModel(folder / f"{kind}-small.py", folder / f"{kind}-small.pth")
+    config.dump(files.config)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = build_pose_estimator(config.model)
+        spread(net)
+        torch.save(net.state_dict(), files.weights)
+        model = files.load()
+        _fit_normalisation(model._model, [model.prepare(decode(photo)).content for photo in photos])
+    torch.save(model._model.state_dict(), files.weights)
+    return files
+
+
+def _fit_normalisation(net: Any, inputs: Sequence[Any]) -> None:
+    """Set the running means and variances to those of the photos."""
+    import torch
+
+    norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum, norm.training = None, True
+    with torch.no_grad():
+        for image, sample in inputs:
+            batch = net.data_preprocessor({"inputs": [image], "data_samples": [sample]}, False)["inputs"]
+            net.head(net.extract_feat(batch))
+    for norm in norms:
+        norm.training = False
