@@ -54,8 +54,7 @@ def test_paired_effects_take_the_place_of_differences(tmp_path: Path) -> None:
     (folder / "controls.csv").write_text("\n".join([beside, *lines]) + "\n")
     run = load_run(folder)
     (row,) = control_rows(run, "keypoint")
-    effect = row.marker_effect["decoys:6"]
-    assert (effect.value, effect.low, effect.high) == (5, 4, 6)
+    assert row.marker_effect["decoys:6"] == Drop(5, 4, 6)
     assert (row.placebo_loss, row.corrected_loss["decoys:6"]) == (Drop(1, 0.5, 1.5), Drop(-2, -3, -1))
     (effect,) = marker_effects(run, [row])
     assert (effect.effect, effect.gain, effect.n_clear) == (Drop(5, 4, 6), Drop(3, 2, 4), 1)
