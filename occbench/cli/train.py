@@ -149,16 +149,17 @@ def train(
     progress.say("reading annotations and photos")
     people = training_data(data, images, skip_unreadable, strict)
     held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable, strict)
-    if os.environ.get("RANK", "0") == "0":
-        for line in (
-            *warnings_of(people.findings, "--data"),
-            *warnings_of(held_out.findings if held_out else (), "--val"),
-        ):
+    warnings = (*warnings_of(people.findings, "--data"), *warnings_of(held_out.findings if held_out else (), "--val"))
+
+    def warn() -> None:
+        for line in warnings:
             progress.note(line)
+
     if dry_run:
         from ..training.plan import make_plan
 
         plan = make_plan(config, people, held_out, settings, workers, verbose)
+        warn()
         print("\n".join(plan.lines()))
         return
     out = out or _default_out(config.stem, str(augmentation), seed)
@@ -173,6 +174,7 @@ def train(
         launcher=launcher,
         progress=progress,
         verbose=verbose,
+        begin=warn,
     )
     if os.environ.get("RANK", "0") == "0":
         print(weights)
