@@ -126,6 +126,7 @@ def attack(
     from ..data.default import default_set, require
     from ..data.known import BY_NAME
     from ..estimators.make import Options, what_it_sees
+    from ..estimators.onnx import check_backend
     from ..estimators.reference import parse_size
     from ..estimators.scales import parse_scales
     from ..system.distributed import LAUNCHERS, joined
@@ -135,8 +136,10 @@ def attack(
     check_kinds(kinds)
     chosen = find_model(model, spec)
     backend = backend or ("onnxruntime" if chosen.source == "onnx" else "torch")
-    if chosen.source == "onnx" and checkpoint is not None:
-        raise OccbenchError("an ONNX file has its weights in it: leave --checkpoint out")
+    if chosen.source == "onnx":
+        check_backend(backend, precision)
+        if checkpoint is not None:
+            raise OccbenchError("an ONNX file has its weights in it: leave --checkpoint out")
     if not chosen.has_weights and checkpoint is not None:
         raise OccbenchError("what runs elsewhere has its own weights: leave --checkpoint out")
     if time_limit is not None and chosen.source != "command":
