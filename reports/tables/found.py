@@ -26,10 +26,9 @@ def found_sentence(run: Run, parts: Sequence[Slice]) -> str:
     said = f"Without occlusion {number(100 * float(row['found']), 1)} % of {row['n']:.0f} persons are found."
     for part in parts:
         drops = [drop for by_fill in _drops(part).values() for drop in by_fill.values()]
-        known = [drop for drop in drops if drop.has_interval]
-        if known:
-            clear = sum(drop.clear and drop.value > 0 for drop in known)
-            said += f" Under {clear} of {counted(len(known), f'{part.level} attack')} it is clearly fewer."
+        if run.has_intervals:
+            clear = sum(drop.clear and drop.value > 0 for drop in drops)
+            said += f" Under {clear} of {counted(len(drops), f'{part.level} attack')} it is clearly fewer."
     return said
 
 
