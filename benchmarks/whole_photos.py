@@ -8,6 +8,8 @@ reference crops, matching, and writing.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import resource
 import statistics
 import time
@@ -61,7 +63,8 @@ def random_photo_weights(config_file: Path, photos: Sequence[Photo], folder: Pat
     config.model.backbone.init_cfg = None
     torch.manual_seed(0)
     net = build_pose_estimator(config.model)
-    net.init_weights()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        net.init_weights()  # says a line about every weight
     path = folder / "random.pth"
     torch.save(net.state_dict(), path)
     model = PhotoModel(config_file, path)
