@@ -67,6 +67,6 @@ def _drops(part: Slice) -> dict[str, dict[str, Drop]]:
     corrected = holm(part.overall["p_found"].to_numpy(dtype=float)).tolist()
     found: dict[str, dict[str, Drop]] = {}
     for row, p in zip(rows, corrected, strict=True):
-        ends = (float(row[f"drop_found{end}"]) for end in ("", "_lo", "_hi"))
-        found.setdefault(row["target"], {})[row["fill"]] = Drop(*ends, p)
+        value, low, high = (float(row[f"drop_found{end}"]) for end in ("", "_lo", "_hi"))
+        found.setdefault(row["target"], {})[row["fill"]] = Drop(value, low, high, p)
     return found
