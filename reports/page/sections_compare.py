@@ -104,8 +104,9 @@ def _facts(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compar
     )
     facts.append(("Data", "; ".join(data)))
     facts.append(("Boxes", listed(dict.fromkeys(_boxes_words(run) for run in runs))))
+    whose = "" if any(run.manifest.model.sees_photos for run in runs) else " of the network's input"
     hidden = dict.fromkeys(
-        _HIDDEN[level].format(f"{part.radius:g}", "" if run.manifest.model.sees_photos else " of the network's input")
+        _HIDDEN[level].format(f"{part.radius:g}", whose)
         for level in LEVELS
         for run in runs
         if (part := main_slice(run, level)) is not None
