@@ -11,6 +11,7 @@ from .attack import (
     PROTOCOLS,
     Attack,
     Placement,
+    Radius,
     expand_kinds,
     make_suite,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Attack",
     "Occluders",
     "Placement",
+    "Radius",
     "Skeleton",
     "Subject",
     "expand_kinds",

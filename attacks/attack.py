@@ -73,8 +73,45 @@ def _unknown_placement(text: str) -> ValueError:
 
 
 CENTRED = Placement()
+
+
+@dataclass(frozen=True)
+class Radius:
+    """A radius that goes with the crop: models of other input sizes are then hidden the same share of a person.
+
+    Attributes:
+        share: Of the crop's width.
+
+    Raises:
+        ValueError: It is no share.
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"a radius is at most the crop's width (1w), but got {self.share:g}w")
+
+    def __str__(self) -> str:
+        return _digits(self.share) + "w"
+
+    @classmethod
+    def parse(cls, text: str) -> float | Radius:
+        """Read ``6`` (crop px) or ``0.03w`` (of the crop's width).
+
+        Raises:
+            ValueError: It is neither.
+        """
+        return cls(float(text[:-1])) if text.endswith("w") else float(text)
+
+
+def _digits(number: float) -> str:
+    # repr, not :g, which drops digits: two radii never share a name, and so never a cell's file.
+    return repr(float(number)).removesuffix(".0")
+
+
 _NAME = re.compile(
-    r"(?P<level>[a-z]+)-(?P<fill>[a-z]+):(?P<target>[^@+]+)(@(?P<radius>\d+(\.\d+)?(e[+-]?\d+)?))?(\+(?P<placement>[a-z]+(:\d+)?))?"
+    r"(?P<level>[a-z]+)-(?P<fill>[a-z]+):(?P<target>[^@+]+)(@(?P<radius>\d+(\.\d+)?(e[+-]?\d+)?w?))?(\+(?P<placement>[a-z]+(:\d+)?))?"
 )
 
 
@@ -88,6 +125,7 @@ class Attack:
         target: Name of the keypoint or part.
         radius: Crop px: the disc's radius, or how far a part's rectangle reaches beyond its keypoints.
         placement: Where the occluders stand.
+        share: What the radius is of the crop's width, where it was given so; its name has that in place of the px.
     """
 
     level: str
@@ -95,6 +133,7 @@ class Attack:
     target: str
     radius: float = DEFAULT_RADIUS
     placement: Placement = CENTRED
+    share: float | None = None
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS or self.fill not in FILLS:
@@ -105,17 +144,21 @@ class Attack:
     @property
     def name(self) -> str:
         """Its textual name, e.g. ``part-blackout:left_arm`` or ``keypoint-blur:nose@9+decoys:6``."""
-        # repr, not :g, which drops digits: two radii never share a name, and so never a cell's file.
-        size = "" if self.radius == DEFAULT_RADIUS else "@" + repr(float(self.radius)).removesuffix(".0")
+        size = "" if self.radius == DEFAULT_RADIUS else "@" + _digits(self.radius)
+        size = size if self.share is None else f"@{Radius(self.share)}"
         where = "" if self.placement == CENTRED else f"+{self.placement}"
         return f"{self.level}-{self.fill}:{self.target}{size}{where}"
 
     @classmethod
-    def parse(cls, name: str) -> Attack:
+    def parse(cls, name: str, width: float | None = None) -> Attack:
         """Read a textual name, as :attr:`name` gives it.
 
+        Args:
+            name: The name.
+            width: Of the crop, px, for a radius that goes with it.
+
         Raises:
-            ValueError: It is none.
+            ValueError: It is none, or its radius goes with a crop whose width is not known.
         """
         match = _NAME.fullmatch(name)
         if match is None:
@@ -124,13 +167,31 @@ class Attack:
                 f"keypoint-blur:nose@9+decoys:6, but got {name!r}"
             )
         placement = CENTRED if match["placement"] is None else Placement.parse(match["placement"])
-        radius = DEFAULT_RADIUS if match["radius"] is None else float(match["radius"])
-        return cls(match["level"], match["fill"], match["target"], radius, placement)
+        radius = DEFAULT_RADIUS if match["radius"] is None else Radius.parse(match["radius"])
+        pixels, share = in_pixels(radius, width)
+        return cls(match["level"], match["fill"], match["target"], pixels, placement, share)
 
     @property
     def slug(self) -> str:
         """Its name as a file name."""
         return self.name.replace(":", "_").replace("@", "_r").replace("+", "_")
+
+
+def in_pixels(radius: float | Radius, width: float | None) -> tuple[float, float | None]:
+    """A radius in crop px, and the share of the crop's width where it was given so.
+
+    Args:
+        radius: Crop px, or what goes with the crop.
+        width: Of the crop, px.
+
+    Raises:
+        ValueError: It goes with a crop whose width is not known.
+    """
+    if not isinstance(radius, Radius):
+        return float(radius), None
+    if width is None:
+        raise ValueError(f"a radius of {radius} goes with the crop, whose width is not known here: give it in px")
+    return radius.share * width, radius.share
 
 
 def expand_kinds(kinds: Iterable[str]) -> list[str]:
@@ -142,8 +203,9 @@ def make_suite(
     skeleton: Skeleton,
     kinds: Sequence[str],
     targets: Sequence[str] = (),
-    radii: Sequence[float] = (DEFAULT_RADIUS,),
+    radii: Sequence[float | Radius] = (DEFAULT_RADIUS,),
     placements: Sequence[Placement] = (CENTRED,),
+    width: float | None = None,
 ) -> list[Attack]:
     """Every attack that the arguments ask for, one per cell, in a fixed order.
 
@@ -151,13 +213,19 @@ def make_suite(
         skeleton: Whose targets can be attacked.
         kinds: Members of :data:`KINDS` or :data:`GROUPS`.
         targets: Names to attack; empty for every target of each kind's level. A name stands for the level that has it.
-        radii: Sizes in crop px.
+        radii: Sizes, in crop px or of the crop's width.
         placements: Where the occluders stand.
+        width: Of the crop, px, for radii that go with it.
 
     Raises:
-        ValueError: A kind is unknown, or a target belongs to none of the kinds' levels.
+        ValueError: A kind is unknown, a target belongs to none of the kinds' levels, or a radius goes with a crop whose
+            width is not known.
     """
     suite = []
+    sizes: dict[float, float | None] = {}
+    for radius in radii:
+        pixels, share = in_pixels(radius, width)
+        sizes.setdefault(pixels, share)
     expanded = expand_kinds(kinds)
     for kind in expanded:
         if kind not in KINDS:
@@ -170,5 +238,5 @@ def make_suite(
         level, _, fill = kind.partition("-")
         for target in skeleton.targets(level):
             if not targets or target in targets:
-                suite += [Attack(level, fill, target, r, p) for r in dict.fromkeys(radii) for p in placements]
+                suite += [Attack(level, fill, target, r, p, share) for r, share in sizes.items() for p in placements]
     return list(dict.fromkeys(suite))

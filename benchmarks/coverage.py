@@ -23,19 +23,21 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from occbench.evaluation import average_precision, bootstrap, resampling
 from occbench.evaluation.bootstrap import Prepared, Weights
-from occbench.evaluation.intervals import distinguishable
+from occbench.evaluation.intervals import Method, distinguishable
 from occbench.evaluation.matching import Matches
 from occbench.evaluation.types import Detections, Figures, GroundTruth
 
 SIGMAS = np.array([0.026, 0.079, 0.062, 0.107, 0.087, 0.089])
 KEYS = {"AP, all keypoints": None, "the hidden keypoint": 0, "another keypoint": 1, "a rarely labelled one": 2}
 RARE = 2
-METHODS = ("percentile", "bca")
+METHODS: tuple[Method, ...] = get_args(Method)
+MIDWAY, PERCENTILE, BCA = METHODS
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def compared(parts: list[Matches], draws: int, rng: np.random.Generator) -> dict
     """By method the comparison of a pair of cells."""
     weights = Weights.draw(parts[0].persons_by_image.shape[1], draws, rng=rng)
     pair = [bootstrap.resample(Prepared(figures(part), part), weights) for part in parts]
-    return {method: bootstrap.compare(pair[0], pair[1], method=method) for method in METHODS}  # type: ignore[arg-type]
+    return {method: bootstrap.compare(pair[0], pair[1], method=method) for method in METHODS}
 
 
 def coverage(out: Path, images: int, scenario: Scenario, repetitions: int, draws: int, seed: int) -> list[dict]:
@@ -197,8 +199,9 @@ def null(out: Path, changed: int, repetitions: int, draws: int, seed: int) -> li
         hit[rng.choice(np.unique(truth.image), changed, replace=False)] = True
         swapped = hit & (rng.random(100) < 0.5)
         both = [mixed(clean, attacked, swapped), mixed(clean, attacked, hit & ~swapped)]
-        rows = [[c.photos, c.drop, c.drop_lo, c.drop_hi, c.p] for c in compared(both, draws, rng)["percentile"]]
-        line = {"changed": changed, "draws": draws, "seed": seed, "repetition": repetition, "rows": rows}
+        found_by = compared(both, draws, rng)
+        rows = {m: [[c.photos, c.drop, c.drop_lo, c.drop_hi, c.p] for c in r] for m, r in found_by.items()}
+        line = {"changed": changed, "draws": draws, "seed": seed, "repetition": repetition, **rows}
         found[repetition] = record(out, line)
     return [found[r] for r in range(repetitions)]
 
@@ -218,35 +221,33 @@ def record(out: Path, line: dict) -> dict:
 
 def print_coverage(images: int, scenario: Scenario, lines: list[dict]) -> None:
     for q, name in enumerate(KEYS):
-        inside, width, below, above = {}, {}, 0.0, 0.0
         true = lines[0]["true"][q]
+        n, drop, _, _, se, p = np.array([line[MIDWAY][q] for line in lines], dtype=np.float64).T
+        known = np.isfinite(se)
+        covered, widths = [], []
         for method in METHODS:
-            n, drop, lo, hi, se, p = np.array([line[method][q] for line in lines], dtype=np.float64).T
-            known = np.isfinite(lo)
-            inside[method] = np.mean((lo <= true) & (true <= hi), where=known)
-            width[method] = np.mean(hi - lo, where=known)
-            if method == "percentile":
-                below, above = np.mean(true < lo, where=known), np.mean(true > hi, where=known)
+            lo, hi = np.array([line[method][q] for line in lines], dtype=np.float64).T[2:4]
+            below, above = (100 * np.mean(missed, where=known) for missed in (true < lo, true > hi))
+            covered.append(f"{100 - below - above:.1f} ({below:.1f} / {above:.1f})")
+            widths.append(np.mean(hi - lo, where=known))
         print(
-            f"| {images} | {len(lines)} | {scenario.name} | {name} | {n.mean():.0f} | {true:.2f} | {drop.mean():.2f} "
-            f"| {100 * inside['percentile']:.1f} % | {100 * below:.1f} / {100 * above:.1f} % "
-            f"| {100 * inside['bca']:.1f} % | {width['percentile']:.2f} / {width['bca']:.2f} "
-            f"| {np.mean(se, where=known):.2f} / {drop.std(ddof=1):.2f} "
-            f"| {100 * np.mean(p < 0.05, where=known):.1f} % |",
+            f"| {images} | {known.sum()} | {scenario.name} | {name} | {n.mean():.0f} | {true:.2f} | {drop.mean():.2f} "
+            f"| {' | '.join(covered)} | {widths[0]:.2f} | {np.mean(se, where=known):.2f} / {drop.std(ddof=1):.2f} "
+            f"| {100 * np.mean(p < 0.05, where=known):.1f} |",
             flush=True,
         )
 
 
 def print_null(changed: int, lines: list[dict]) -> None:
-    rows = np.array([line["rows"] for line in lines], dtype=np.float64).reshape(-1, 5)
-    photos, _, lo, hi, p = rows.T
+    rows = {m: np.array([line[m] for line in lines], dtype=np.float64).reshape(-1, 5) for m in (MIDWAY, PERCENTILE)}
+    photos, _, lo, hi, p = rows[MIDWAY].T
     known = np.isfinite(lo)
-    excludes = (lo > 0) | (hi < 0)
     said = "-"
     if known.any():
-        both = [excludes, p < 0.05, distinguishable(lo, hi, p)]
-        said = " | ".join(f"{100 * np.mean(what, where=known):.1f} %" for what in both)
-    print(f"| {changed} | {len(rows)} | {photos.mean():.1f} | {known.sum()} | {said} |", flush=True)
+        alone = rows[PERCENTILE].T
+        told = [(lo > 0) | (hi < 0), p < 0.05, distinguishable(lo, hi, p), (alone[2] > 0) | (alone[3] < 0)]
+        said = " | ".join(f"{100 * np.mean(what, where=known):.1f} %" for what in told)
+    print(f"| {changed} | {len(photos)} | {photos.mean():.1f} | {known.sum()} | {said} |", flush=True)
 
 
 def main() -> None:
@@ -254,21 +255,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the file of repetitions, new or to go on with")
     parser.add_argument("--null", action="store_true", help="the exact null instead of coverage")
     parser.add_argument("--images", type=int, nargs="+", default=[60, 500, 2346])
-    parser.add_argument("--changed", type=int, nargs="+", default=[3, 5, 6, 7, 8, 9, 12, 20, 50])
+    parser.add_argument("--changed", type=int, nargs="+", default=[3, 5, 6, 7, 8, 9, 12, 15, 20, 30])
     parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     start = time.perf_counter()
     if args.null:
-        print("| images changed | drops | of them changed | with an interval | it excludes 0 | p < 0.05 | both |")
-        print("|" + "---|" * 7)
+        print(
+            "| images changed | drops | photos changed, mean | with an interval | it excludes 0 | p < 0.05 | both "
+            "| the percentile interval would |"
+        )
+        print("|" + "---|" * 8)
         for changed in args.changed:
             print_null(changed, null(args.out, changed, args.repetitions, args.draws, args.seed))
     else:
         print(
-            "| images | repetitions | scenario | of | persons | true drop | mean drop | covers | truth below / above "
-            "| BCa covers | mean width / BCa's | mean s.e. / true s.e. | p < 0.05 |"
+            "| images | repetitions | scenario | of | persons | true drop | mean | covers, % (truth below / above) "
+            "| percentile alone | BCa | mean width | mean s.e. / true s.e. | p < 0.05, % |"
         )
         print("|" + "---|" * 13)
         for images in args.images:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from ..system.errors import OccbenchError, unknown_name
 
 if TYPE_CHECKING:
-    from ..attacks import Attack, Placement, Skeleton
+    from ..attacks import Attack, Placement, Radius, Skeleton
     from ..data.persons import Dataset
     from ..inference.detector import Detector
     from .run import Run
@@ -29,6 +29,8 @@ def attack(
     radii: Sequence[float | str] = (),
     placements: Sequence[str] = (),
     checkpoint: str | None = None,
+    spec: str | None = None,
+    time_limit: float | None = None,
     images: str | PathLike[str] | None = None,
     boxes: str = "gt",
     detector_checkpoint: str | None = None,
@@ -42,7 +44,7 @@ def attack(
     limit: int | None = None,
     batch_size: int | None = None,
     device: str = "auto",
-    backend: str = "torch",
+    backend: str | None = None,
     precision: str = "fp32",
     tune: str = "quick",
     workers: int | None = None,
@@ -66,15 +68,19 @@ def attack(
     A run that is there already goes on: what it has is not computed again. One of other content is refused.
 
     Args:
-        model: A name of ``occbench ls models``, or an MMPose config.
+        model: A name of ``occbench ls models``, an MMPose config, an ONNX file, or a program of your own that writes
+            COCO results: ``command:PROGRAM {photos} {annotations} {out}``.
         data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml); None for the one that the
             model is measured on: coco-val2017, mpii.
         kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
         out: The run folder; None: ``runs/MODEL[@CHECKPOINT]-DATA-BOXES``.
         targets: Keypoints or parts to hide; none for every one, a cell each.
-        radii: Crop px: the disc's radius, or a part's margin; none for 6.
+        radii: Crop px: the disc's radius, or a part's margin; ``"0.03w"`` is of the crop's width; none for 6.
         placements: ``centred``, ``jittered``, ``decoys:N``, ``placebo`` (PROTOCOL section 8); none for centred.
         checkpoint: Weights: a file or an address; None for the model's own.
+        spec: Of an ONNX file, how it is used: a YAML file, or ``rtmpose``, ``vitpose``, ``hrnet``, ``simplebaseline``,
+            ``yolo-pose`` or ``movenet``; None where the file alone tells it.
+        time_limit: Of a program: seconds that it has for a cell; None for a day.
         images: The image folder of an annotation file.
         boxes: ``gt``, ``jitter:S``, a COCO detections file, ``detector:NAME`` or ``detector:CONFIG.py``; models that
             see whole photos need none.
@@ -91,7 +97,7 @@ def attack(
         limit: Only the first photos with people.
         batch_size: Crops inferred at a time; None for 16, on a GPU 128. Of whole photos 1, on a GPU 8.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
-        backend: ``torch``, ``openvino`` or ``onnxruntime``.
+        backend: ``torch``, ``openvino`` or ``onnxruntime``; None for torch, and for ONNX Runtime of an ONNX file.
         precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
         tune: On a GPU: ``quick`` times a batch in several ways, once; ``off`` goes by a rule.
         workers: Threads that cut and attack crops; None for 1, on a GPU 8.
@@ -126,8 +132,17 @@ def attack(
     from ..weights.zoo import find_model
 
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
-    _check_kinds(kinds)
-    chosen = find_model(model)
+    check_kinds(kinds)
+    chosen = find_model(model, spec)
+    backend = backend or ("onnxruntime" if chosen.source == "onnx" else "torch")
+    if chosen.source == "onnx" and checkpoint is not None:
+        raise OccbenchError("an ONNX file has its weights in it: leave --checkpoint out")
+    if not chosen.has_weights and checkpoint is not None:
+        raise OccbenchError("what runs elsewhere has its own weights: leave --checkpoint out")
+    if time_limit is not None and chosen.source != "command":
+        raise OccbenchError(f"--time-limit is for a program (--model command:...), but --model is {model!r}")
+    if chosen.missing:
+        raise OccbenchError(f"model {chosen.name!r} cannot be built: {chosen.missing}")
     data = data or default_set(chosen.name, chosen.dataset)
     if not str(data).endswith((".yaml", ".yml")):  # these bring targets of their own
         _check_targets(targets)
@@ -180,11 +195,13 @@ def attack(
         if not dataset.persons:
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
     chosen.require_keypoints_of(dataset.skeleton)
-    suite = _suite(dataset.skeleton, kinds, targets, sizes, places)
+    suite = partial(_suite, dataset.skeleton, kinds, targets, sizes, places)
+    suite(1.0)  # whether there is such a suite is said before a model is loaded
     dataset = check_photos(dataset, skip_unreadable, every=photos or detector is not None)
     dataset = replace(dataset, findings=(*dataset.findings, *on_nobody(dataset)))
 
     from ..estimators.make import make_estimator
+    from ..estimators.onnx.graph import has_cuda
     from ..estimators.pose_model import pick_device
     from ..inference.engine import Settings
     from ..jobs.detections import Finder, with_detector
@@ -201,8 +218,10 @@ def attack(
         for line in warnings_of(dataset.findings) if ranks.first else ():
             shown.note(line)
         shown.say(f"loading {chosen.name}")
-        weights = resolve(checkpoint, chosen)
+        weights = resolve(checkpoint, chosen) if chosen.has_weights else chosen.config_path
         place = pick_device(device, ranks.local)
+        if chosen.source == "onnx" and device == "auto" and not has_cuda():
+            place = "cpu"
         if detector is not None:
             finder = Finder(
                 detector, detector_checkpoint, place, trust_checkpoint, trust_config, min_score=detector_score
@@ -210,11 +229,16 @@ def attack(
             dataset = with_detector(dataset, finder, shown)
         on_gpu = place.startswith("cuda")
         files = ModelFiles(chosen.name, chosen.config_path, weights, dict(chosen.published), trust_checkpoint)
+        options = Options(
+            *(place, flip, trust_checkpoint, trust_config, pyramid),
+            note=shown.note if ranks.first else shown.say,
+            time_limit=time_limit,
+        )
         job = Job(
-            make_estimator(chosen, weights, Options(place, flip, trust_checkpoint, trust_config, pyramid)),
+            make_estimator(chosen, weights, options),
             files,
             dataset,
-            suite,
+            suite(1.0),
             folder,
             Scoring(protocol, evaluator, bootstrap, seed),  # type: ignore[arg-type]  # checked above
             Settings(
@@ -234,6 +258,8 @@ def attack(
             tune,
             reference,
         )
+
+        job = replace(job, attacks=suite(job.crops.input_size[0]))
 
         def report(made: Path) -> Path:
             return build_report([made], progress=shown.say)
@@ -261,14 +287,17 @@ def _check_photo_options(model: str, boxes: str, scope: str | None, protocol: st
         raise OccbenchError(f"--scales averages the heatmaps of one person's crop, but {why}: leave it out")
 
 
-def _radius(given: float | str) -> float:
-    try:
-        radius = float(given)
-    except ValueError:
-        radius = math.nan
-    if not 0 < radius <= 1000:
-        raise OccbenchError(f"--radius must be a positive number of crop px (up to 1000), but is {given}")
-    return radius
+def _radius(given: float | str) -> float | Radius:
+    from ..attacks import Radius
+
+    with contextlib.suppress(ValueError):
+        radius = Radius.parse(str(given).strip())
+        if isinstance(radius, Radius) or 0 < radius <= 1000:
+            return radius
+    raise OccbenchError(
+        "--radius must be a positive number of crop px (up to 1000) or a share of the crop's width as 0.03w, but is "
+        f"{given}"
+    )
 
 
 def _placement(text: str) -> Placement:
@@ -309,7 +338,28 @@ def _seeing_again(dataset: Dataset, device: str, trust: bool, trust_config: bool
     return Detector(files.config, files.checkpoint, device, trust, trust_config)
 
 
-def _check_kinds(kinds: Sequence[str]) -> None:
+def asked_attacks(
+    skeleton: Skeleton,
+    kinds: Sequence[str],
+    targets: Sequence[str],
+    radii: Sequence[float | str],
+    placements: Sequence[str],
+) -> list[Attack]:
+    """The attacks that options ask for; arguments as of :func:`attack`.
+
+    Raises:
+        OccbenchError: An option has a value that it cannot have.
+    """
+    check_kinds(kinds)
+    return _suite(skeleton, kinds, targets, [_radius(r) for r in radii], [_placement(text) for text in placements])
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Refuse kinds that there are not.
+
+    Raises:
+        OccbenchError: One of them is none.
+    """
     from ..attacks import GROUPS, KINDS
 
     if not kinds:
@@ -333,8 +383,9 @@ def _suite(
     skeleton: Skeleton,
     kinds: Sequence[str],
     targets: Sequence[str],
-    radii: Sequence[float],
+    radii: Sequence[float | Radius],
     placements: Sequence[Placement],
+    width: float | None = None,
 ) -> list[Attack]:
     from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS, make_suite
 
@@ -343,6 +394,6 @@ def _suite(
         if target not in known:
             raise unknown_name("target", target, known)
     try:
-        return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED])
+        return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED], width)
     except ValueError as error:
         raise OccbenchError(str(error)) from error

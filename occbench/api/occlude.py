@@ -51,7 +51,7 @@ def occlude(
         raise unknown_name("protocol", protocol, PROTOCOLS)
     body = SKELETONS[skeleton]
     try:
-        wanted = Attack.parse(attack) if isinstance(attack, str) else attack
+        wanted = Attack.parse(attack, image.shape[1]) if isinstance(attack, str) else attack
     except ValueError as error:
         raise OccbenchError(str(error)) from error
     if wanted.target not in body.targets(wanted.level):

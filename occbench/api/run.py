@@ -135,7 +135,8 @@ class Run:
         from ..runs.parquet import read_cell
         from ..runs.store import PREDICTIONS
 
-        wanted = _parsed(attack) if isinstance(attack, str) else attack
+        width = self.manifest["model"]["input_size"][0]
+        wanted = _parsed(attack, width) if isinstance(attack, str) else attack
         if wanted is not None and wanted.slug not in [cell["slug"] for cell in self.manifest["cells"]]:
             raise unknown_name("attack", wanted.name, self.attacks)
         return read_cell(self.folder / PREDICTIONS / f"{cell_slug(wanted)}.parquet")
@@ -241,9 +242,9 @@ class Run:
         return found
 
 
-def _parsed(name: str) -> Attack:
+def _parsed(name: str, width: float) -> Attack:
     try:
-        return Attack.parse(name)
+        return Attack.parse(name, width)
     except ValueError as error:
         raise OccbenchError(str(error)) from error
 

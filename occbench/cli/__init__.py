@@ -25,6 +25,7 @@ from . import (
     report,
     sample,
     setup,
+    suite,
     train,
     verify,
     view,
@@ -65,6 +66,7 @@ app.command()(legible(view.view))
 app.command()(legible(verify.verify))
 app.command()(legible(export.export))
 app.command()(legible(evaluate.evaluate))
+app.command()(legible(suite.suite))
 app.command()(legible(check.check))
 app.command()(legible(train.train))
 app.command("preview-aug")(legible(preview.preview))

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .lists import values
+
 if TYPE_CHECKING:
     from ..api.run import Run
 
 
 def attack(
-    model: Annotated[str, typer.Option("--model", help="A name of `occbench ls models`, or an MMPose config.py.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A name of `occbench ls models`, an MMPose config.py, or a FILE.onnx.")
+    ],
     kind: Annotated[
         list[str], typer.Option("--kind", help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all.")
     ],
@@ -32,12 +36,22 @@ def attack(
     checkpoint: Annotated[
         str | None, typer.Option("--checkpoint", help="Weights: a file or an address; by default the model's own.")
     ] = None,
+    spec: Annotated[
+        str | None,
+        typer.Option("--spec", help="Of a FILE.onnx: a SPEC.yaml, or rtmpose, vitpose, hrnet, yolo-pose, movenet."),
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", min=0.1, help="Of a command: seconds for one cell. [a day]")
+    ] = None,
     target: Annotated[
         list[str] | None, typer.Option("--target", help="Keypoint or part to hide; by default every one, a cell each.")
     ] = None,
     radius: Annotated[
         list[str] | None,
-        typer.Option("--radius", help="Crop px: the disc's radius, or a part's margin; several make a sweep. [6]"),
+        typer.Option(
+            "--radius",
+            help="Crop px: the disc's radius, or a part's margin; 0.03w: of its width; several make a sweep. [6]",
+        ),
     ] = None,
     placement: Annotated[
         list[str] | None,
@@ -92,7 +106,10 @@ def attack(
         typer.Option("--batch-size", min=1, help="Crops inferred at a time. [16; on a GPU 128; photos 1; 8]"),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")] = "auto",
-    backend: Annotated[str, typer.Option("--backend", help="torch, openvino or onnxruntime.")] = "torch",
+    backend: Annotated[
+        str | None,
+        typer.Option("--backend", help="torch, openvino or onnxruntime. [torch; for ONNX files onnxruntime]"),
+    ] = None,
     precision: Annotated[
         str, typer.Option("--precision", help="fp32, tf32, bf16 or fp16; reduced ones are compared with fp32.")
     ] = "fp32",
@@ -153,12 +170,14 @@ def attack(
     made = run(
         model,
         data,
-        _values(kind),
+        values(kind),
         out,
-        targets=_values(target),
-        radii=_values(radius),
-        placements=_values(placement),
+        targets=values(target),
+        radii=values(radius),
+        placements=values(placement),
         checkpoint=checkpoint,
+        spec=spec,
+        time_limit=time_limit,
         images=images,
         boxes=boxes,
         detector_checkpoint=detector_checkpoint,
@@ -178,7 +197,7 @@ def attack(
         workers=workers,
         launcher=launcher,
         flip=flip,
-        scales=_values(scales),
+        scales=values(scales),
         seed=seed,
         bootstrap=bootstrap,
         evaluator=evaluator,
@@ -192,15 +211,11 @@ def attack(
         command=["occbench", *sys.argv[1:]],
     )
     if made is not None:
-        _print_summary(made, as_json)
+        print_summary(made, as_json)
 
 
-def _values(given: list[str] | None) -> list[str]:
-    """The values of an option that can be repeated, each of them possibly a list with commas."""
-    return [value.strip() for text in given or [] for value in text.split(",") if value.strip()]
-
-
-def _print_summary(run: Run, as_json: bool) -> None:
+def print_summary(run: Run, as_json: bool) -> None:
+    """Say what came out."""
     from ..tables.floor import nothing_to_lose
 
     out, page, manifest, table = run.folder, run.folder / "report.html", run.manifest, run.cells
@@ -225,11 +240,34 @@ def _print_summary(run: Run, as_json: bool) -> None:
     for record in worst.to_dict("records"):
         row = {str(column): value for column, value in record.items()}
         print(f"  {_name(row):<44} {metric} {row['value']:.4f}   drop {row['drop']:5.1f} points{_interval(row)}")
+    for line in _calibration(run):
+        print(line)
     if manifest["data"]["synthetic"]:
         print(
             "The people of this sample are synthetic, drawn by the program: its figures say nothing about real photos."
         )
     print(f"report: {page}")
+
+
+def _calibration(run: Run) -> list[str]:
+    """How far scores are from what they stand for: without an attack, and of the keypoints that attacks hide."""
+    if "confidence" not in run.tables:
+        return []
+    table = run.tables["confidence"]
+    whole = table[table["score_lo"].isna()]
+    attacked = whole["level"] != "clean"
+    groups = {"clean": whole[~attacked], "hidden, mean over cells": whole[attacked & (whole["keypoints"] == "hidden")]}
+    said = []
+    for name, rows in groups.items():
+        if len(rows):
+            error, low, high, score, right, ceiling = (
+                float(rows[column].mean(skipna=False))
+                for column in ("error", "error_lo", "error_hi", "score", "similarity", "ceiling")
+            )
+            ends = "" if math.isnan(low) else f" [{low:.3f}, {high:.3f}]"
+            at = f"mean score {score:.2f} at similarity {right:.2f}, of at most {ceiling:.2f}"
+            said.append(f"  calibration error, {name}: {error:.3f}{ends} ({at})")
+    return said
 
 
 def _found(share: float) -> str:
@@ -238,9 +276,12 @@ def _found(share: float) -> str:
 
 
 def _name(row: dict[str, Any]) -> str:
-    return f"{row['level']}-{row['fill']}:{row['target']} r={row['radius']:g} {row['placement']}"
+    from ..tables.rows import size_of
+
+    return f"{row['level']}-{row['fill']}:{row['target']} r={size_of(row)} {row['placement']}"
 
 
 def _interval(row: dict[str, Any]) -> str:
     low, high = row["drop_lo"], row["drop_hi"]
-    return "" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]"
+    unclear = "" if row["clear"] else " (cannot be told from zero)"
+    return "" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]{unclear}"

@@ -146,12 +146,17 @@ def _less(change: Measure) -> str:
     word, sign = ("less", 1) if change.value >= 0 else ("more", -1)
     low, high = sorted((sign * change.low, sign * change.high))
     ends = "" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]"
-    return f"loses {abs(change.value):.1f} points {word}{ends}"
+    return f"loses {abs(change.value):.1f} points {word}{ends}{_unclear(change)}"
 
 
 def _said(change: Measure) -> str:
     """``+0.4 points [-0.2, +1.1]``."""
-    return f"{change.value:+.1f} points{_ends(change)}"
+    return f"{change.value:+.1f} points{_ends(change)}{_unclear(change)}"
+
+
+def _unclear(change: Measure) -> str:
+    """What is said of an interval that leaves 0 in, or whose corrected p does not bear it out."""
+    return "" if change.clear or math.isnan(change.low) else " (cannot be told from zero)"
 
 
 def _ends(change: Measure, sign: int = 1) -> str:
@@ -174,7 +179,7 @@ def _summary(
         own, base = ({m.key: m.value for m in side}[change.key] for side in (one.own, one.base))
         found |= plain(baseline=base, value=own, better_by=change.value, low=change.low, high=change.high, p=change.p)
         found |= plain(p_adjusted=change.p_adjusted, se_photos=change.se_photos, se_seeds=change.se_seeds)
-        return {**found, "clear": change.clear}
+        return {**found, "photos": change.photos, "clear": change.clear}
 
     return {
         "compared": [

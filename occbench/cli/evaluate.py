@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
 
 def evaluate(
     data: Annotated[
-        str, typer.Option("--data", help="A name of `occbench ls datasets`, or an annotation file: .json, .mat, .yaml.")
-    ],
+        str | None,
+        typer.Option("--data", help="A name of `occbench ls datasets`, or an annotation file: .json, .mat, .yaml."),
+    ] = None,
     results: Annotated[
         list[Path] | None, typer.Argument(help="COCO keypoint RESULTS.json, of any framework; several are compared.")
     ] = None,
     predictions: Annotated[Path | None, typer.Option("--predictions", help="The same, as an option.")] = None,
+    suite: Annotated[
+        Path | None,
+        typer.Option("--suite", help="Of `occbench suite`: a run of the results in --predictions DIR, CELL.json each."),
+    ] = None,
     clean: Annotated[
         Path | None, typer.Option("--clean", help="Results without the attack: drops and intervals against them.")
     ] = None,
@@ -61,8 +67,14 @@ def evaluate(
     Several files are set beside each other: drops are against --clean, else against the first file. Where the metric
     is not AP, each result says whose pose it is (annotation_id), unless its photo has one person. Examples:
     `occbench evaluate mine.json --data person_keypoints_val2017.json`,
-    `occbench evaluate attacked.json --clean clean.json --data person_keypoints_val2017.json --out scores`.
+    `occbench evaluate attacked.json --clean clean.json --data person_keypoints_val2017.json --out scores`,
+    `occbench evaluate --suite OUT --predictions RESULTS`.
     """
+    if suite is not None:
+        _evaluate_suite(suite, predictions, out, bootstrap, seed, evaluator, as_json)
+        return
+    if data is None:
+        raise OccbenchError("--data names the annotations of the results: give it")
     from ..api.evaluate import scored
 
     files = [*([predictions] if predictions is not None else []), *(results or [])]
@@ -82,6 +94,21 @@ def evaluate(
         print("\n" + _text(scores.groups, ["level", "metric", "group", "n"], "value"))
     if written is not None:
         print(f"{'table' if written.suffix == '.csv' else 'report'}: {written}")
+
+
+def _evaluate_suite(
+    suite: Path, results: Path | None, out: Path | None, bootstrap: int, seed: int, evaluator: str, as_json: bool
+) -> None:
+    from ..api.suite import evaluate_suite
+    from .attack import print_summary
+
+    if results is None:
+        raise OccbenchError("--suite needs the results of its cells: --predictions DIR, a CELL.json for each")
+    run = evaluate_suite(
+        suite, results, out, bootstrap=bootstrap, seed=seed, evaluator=evaluator, command=["occbench", *sys.argv[1:]]
+    )
+    assert run is not None  # one process
+    print_summary(run, as_json)
 
 
 def _coverage(dataset: Dataset, scores: Scores) -> list[str]:

@@ -47,7 +47,8 @@ def models() -> list[Row]:
     rows: list[Row] = []
     for model in list_models():
         try:
-            published, (weights, where), note = dict(model.published), _weights(model.checkpoint), model.note
+            published, (weights, where) = dict(model.published), _weights(model.checkpoint)
+            note = "; ".join(filter(None, (model.note, model.missing)))
         except OccbenchError as error:  # MMPose is not installed
             published, (weights, where), note = {}, ("unknown", ""), str(error)
         rows.append(

@@ -27,7 +27,7 @@ ATTACK: Panels = {
     "Attack": ("kind", "target", "radius", "placement", "scope", "redetect", "protocol"),
     "Run": ("out", "name", "overwrite", "take_over", "quiet", "as_json"),
     "Statistics": ("seed", "bootstrap", "evaluator"),
-    "Advanced": ("batch_size", "device", "backend", "precision", "tune", "workers", "launcher"),
+    "Advanced": ("time_limit", "batch_size", "device", "backend", "precision", "tune", "workers", "launcher"),
 }
 """Of ``occbench attack``; what is in none stands under "Options"."""
 

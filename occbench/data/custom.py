@@ -26,9 +26,7 @@ from ..system.errors import OccbenchError, quoted, unknown_name
 from .coco import read_coco
 from .jsonfile import first_fault, read_json
 from .persons import Dataset
-
-MAX_BYTES = 2**20
-"""Of the YAML file."""
+from .yamlfile import read_yaml
 
 
 def _in_one_word(name: Any) -> Any:
@@ -93,7 +91,7 @@ def read_description(path: Path) -> CustomSet:
     """
     what = f"data set description {quoted(str(path))}"
     try:
-        given = _Description.model_validate(_read_yaml(path, what))
+        given = _Description.model_validate(read_yaml(path, what, "name, annotations, keypoints and sigmas"))
     except ValidationError as error:
         raise first_fault(error, what) from error
     pairs = _sides(given.keypoints) if given.flip_pairs is None else [(a, b) for a, b in given.flip_pairs]
@@ -217,23 +215,3 @@ def _require_known(what: str, names: Iterable[str], known: list[str]) -> None:
     for name in names:
         if name not in known:
             raise OccbenchError(f"{what}: {unknown_name('keypoint', name, known)}")
-
-
-def _read_yaml(path: Path, what: str) -> Any:
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise OccbenchError(f"{what} has more than the {MAX_BYTES:,} bytes that are read")
-        content = yaml.safe_load(data.decode("utf-8"))
-    except FileNotFoundError:
-        raise OccbenchError(f"{what} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise OccbenchError(f"{what} cannot be read: {error}") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise OccbenchError(f"{what} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise OccbenchError(f"{what} must be a mapping with name, annotations, keypoints and sigmas")
-    return content

@@ -40,6 +40,7 @@ class Results:
         what: The file, for messages.
         image: Shape (D,), int64: image ids of the annotations.
         keypoints: Shape (D, K, 2), float64, image px.
+        keypoint_scores: Shape (D, K), float64: the third number of each keypoint.
         scores: Shape (D,), float64.
         annotation: Whose pose each is, where it says so.
         findings: What was found out about the file.
@@ -48,6 +49,7 @@ class Results:
     what: str
     image: np.ndarray
     keypoints: np.ndarray
+    keypoint_scores: np.ndarray
     scores: np.ndarray
     annotation: Sequence[int | None]
     findings: tuple[Finding, ...]
@@ -60,7 +62,8 @@ class Results:
         """The results but for some photos."""
         keep = ~np.isin(self.image, list(images))
         left = [number for number, kept in zip(self.annotation, keep, strict=True) if kept]
-        return Results(self.what, self.image[keep], self.keypoints[keep], self.scores[keep], left, self.findings)
+        image, points, scores = self.image[keep], self.keypoints[keep], self.scores[keep]
+        return Results(self.what, image, points, self.keypoint_scores[keep], scores, left, self.findings)
 
 
 def read_results(path: Path, dataset: Dataset) -> Results:
@@ -112,7 +115,8 @@ def read_results(path: Path, dataset: Dataset) -> Results:
             f"{what}: {len(unknown)} of {len(results)} persons are in images that the annotations do not have "
             f"(the first is {quoted(unknown[0])})"
         )
-    points = np.array([r.keypoints for r in results], dtype=np.float64).reshape(-1, k, 3)[..., :2].clip(-_FAR, _FAR)
+    triples = np.array([r.keypoints for r in results], dtype=np.float64).reshape(-1, k, 3)
+    points = triples[..., :2].clip(-_FAR, _FAR)
     image = np.array([r.image_id for r in results], dtype=np.int64)
     scores = np.array([r.score for r in results], dtype=np.float64)
     others = Counter(r.category_id for r in given if r.category_id not in persons)
@@ -127,7 +131,7 @@ def read_results(path: Path, dataset: Dataset) -> Results:
         *found("results-empty", "{n} result[ has|s have] no keypoints", empty),
         *look(image, points, scores, dataset),
     )
-    return Results(what, image, points, scores, [r.annotation_id for r in results], findings)
+    return Results(what, image, points, triples[..., 2], scores, [r.annotation_id for r in results], findings)
 
 
 def _tidy(entry: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..system.errors import OccbenchError
+from ..system.openmmlab import without
 from ..weights.checkpoints import load_checkpoint, load_into
 from .config import first_line
 
@@ -32,6 +34,9 @@ def build(
     import torch
     from mmpose.models import build_pose_estimator
 
+    for package in _packages(config.model):
+        if importlib.util.find_spec(package) is None:
+            raise OccbenchError(f"the model of {str(config_file)!r} cannot be built: {without(package)}")
     # MMPose would fetch the backbone's ImageNet weights, which the checkpoint replaces anyway.
     config.model.get("backbone", {}).pop("init_cfg", None)
     try:
@@ -44,3 +49,16 @@ def build(
         return model.to(torch.device(device)).eval(), meta
     except (RuntimeError, AssertionError) as error:
         raise OccbenchError(f"device {device!r} cannot be used: {first_line(error)}") from error
+
+
+def _packages(part: Any) -> Iterator[str]:
+    """The packages of OpenMMLab that the parts of a model are from, where the config names them."""
+    if isinstance(part, Mapping):
+        kind, scope = part.get("type"), part.get("_scope_")
+        named = kind.partition(".")[0] if isinstance(kind, str) and "." in kind else ""
+        yield from (name for name in (named, scope) if isinstance(name, str) and name.startswith("mm"))
+        part = part.values()
+    elif not isinstance(part, (list, tuple)):
+        return
+    for inner in part:
+        yield from _packages(inner)

@@ -17,6 +17,9 @@ from ..system.compat import setup_mmpose
 from ..system.errors import OccbenchError
 from .metainfo import Described, tested_dataset
 
+AFFINES = ("TopdownAffine", "StretchedAffine")
+"""What cuts a crop out of a photo: MMPose's, and :mod:`.stretched`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Crop:
@@ -63,16 +66,19 @@ class CropPipeline:
         setup_mmpose()
         from mmpose.registry import TRANSFORMS
 
+        from . import stretched  # noqa: F401  # registers it
+
         dataset = tested_dataset(config)
         self._described = Described(config, dataset)
         steps = list(dataset["pipeline"])
         types = [str(step.get("type", "?")).rsplit(".", 1)[-1] for step in steps]
-        if types.count("TopdownAffine") != 1 or types[-1] != "PackPoseInputs":
+        affines = [i for i, kind in enumerate(types) if kind in AFFINES]
+        if len(affines) != 1 or types[-1] != "PackPoseInputs":
             raise OccbenchError(
                 f"this config is not top-down: its test pipeline is {' > '.join(types) or 'empty'}, "
                 "but needs one TopdownAffine and PackPoseInputs at its end"
             )
-        self._affine = types.index("TopdownAffine")
+        self._affine = affines[0]
         try:
             transforms = [TRANSFORMS.build(step) for step in steps]
         except (KeyError, TypeError, ValueError, AssertionError) as error:

@@ -34,6 +34,7 @@ from .heatmaps import (
     search_udp_combined,
     table_of,
 )
+from .kept import keep, mirror_of_all
 
 if TYPE_CHECKING:
     import torch
@@ -168,12 +169,21 @@ def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Seq
     Returns:
         None where the head, its codec or an option is none of those: MMPose itself must decode.
     """
+    if not set(test_cfg) <= OPTIONS:
+        return None
+    kept = test_cfg.get("output_keypoint_indices")
+    if kept is None:
+        return _decoder_of(head, test_cfg, flip_indices)
+    channels: Any = getattr(head, "out_channels", None) or getattr(head, "num_joints", 0)
+    decoder = _decoder_of(head, test_cfg, mirror_of_all(flip_indices, kept, channels))
+    return None if decoder is None else replace(decoder, refine=keep(decoder.refine, kept))
+
+
+def _decoder_of(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequence[int]) -> _Decoder | None:
     setup_mmpose()
     from mmpose.codecs import MSRAHeatmap, RegressionLabel, SimCCLabel, UDPHeatmap
     from mmpose.models.heads import CPMHead, HeatmapHead, RegressionHead, RLEHead, RTMCCHead, SimCCHead, ViPNASHead
 
-    if not set(test_cfg) <= OPTIONS or test_cfg.get("output_keypoint_indices") is not None:
-        return None
     mirror = tuple(int(i) for i in flip_indices) if test_cfg.get("flip_test", False) else None
     codec: Any = getattr(head, "decoder", None)
     head_type, codec_type = type(head), type(codec)
@@ -184,6 +194,15 @@ def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Seq
     if head_type in (RegressionHead, RLEHead) and codec_type is RegressionLabel:
         return _regression_decoder(codec, head.num_joints, test_cfg, mirror)
     return None
+
+
+def decoder_of(codec: Any, test_cfg: Mapping[str, Any], flip_indices: Sequence[int]) -> Decoder | None:
+    """The decoder of outputs that no head of MMPose made; ``codec`` is MSRAHeatmap, UDPHeatmap or SimCCLabel."""
+    mirror = tuple(flip_indices) if test_cfg.get("flip_test", False) else None
+    if type(codec).__name__ == "SimCCLabel":
+        return _simcc_decoder(codec, len(flip_indices), mirror)
+    reading = _reading(codec, type(codec).__name__ == "MSRAHeatmap")
+    return _heatmap_decoder(reading, len(flip_indices), test_cfg, mirror)
 
 
 def _is_kernel(size: Any) -> bool:
@@ -225,7 +244,7 @@ def _reading(codec: Any, msra: bool) -> _Reading:
 
 def _heatmap_decoder(
     reading: _Reading, channels: int, test_cfg: Mapping[str, Any], mirror: Mirror | None
-) -> Decoder | None:
+) -> _Decoder | None:
     codec, combined = reading.codec, reading.fields == 3
     mode = "udp_combined" if combined else "heatmap"
     if mirror is not None and (
@@ -281,7 +300,7 @@ def _index(mirror: Mirror, device: torch.device) -> torch.Tensor:
 # SimCC
 
 
-def _simcc_decoder(codec: Any, channels: int, mirror: Mirror | None) -> Decoder | None:
+def _simcc_decoder(codec: Any, channels: int, mirror: Mirror | None) -> _Decoder | None:
     if codec.decode_visibility or len(codec.sigma) != 2 or (mirror is not None and len(mirror) != channels):
         return None
     sizes = tuple(_simcc_kernel(sigma) for sigma in codec.sigma) if codec.use_dark else ()
@@ -345,7 +364,7 @@ def _simcc_step(maxima: np.ndarray, highest: np.ndarray, near: np.ndarray) -> np
 # Regression
 
 
-def _regression_decoder(codec: Any, joints: int, test_cfg: Mapping[str, Any], mirror: Mirror | None) -> Decoder | None:
+def _regression_decoder(codec: Any, joints: int, test_cfg: Mapping[str, Any], mirror: Mirror | None) -> _Decoder | None:
     refine = partial(_refine_coordinates, codec)
     if mirror is None:
         return _Decoder(lambda raw: _activated(raw[0]), refine, None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..system.errors import OccbenchError
 from ..weights.trust import check_config
 from ..weights.zoo import ZooModel
-from .protocol import CropEstimator, PhotoEstimator, Sees
+from .protocol import CropEstimator, PhotoEstimator, Say, Sees
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Options:
         trust: Unpickle the weights even where that can run code.
         trust_config: Let a config run code from elsewhere.
         scales: Of an image pyramid; empty for scale 1 alone.
+        note: Told what had to be guessed.
+        time_limit: Seconds that a program has for a cell; None for a day.
     """
 
     device: str = "cpu"
@@ -30,6 +32,8 @@ class Options:
     trust: bool = False
     trust_config: bool = False
     scales: tuple[float, ...] = ()
+    note: Say = lambda line: None
+    time_limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,5 +102,57 @@ def _mmpose(model: ZooModel, weights: Path, options: Options) -> CropEstimator |
     return PoseModel(model.config_path, weights, *how)
 
 
-MAKERS: Mapping[str, Maker] = {"mmpose": Maker(_mmpose_sees, _mmpose)}
+def _onnx_sees(model: ZooModel, options: Options) -> Sees:
+    from .onnx.crop_model import OnnxFile
+    from .onnx.specification import read_specification
+
+    given = read_specification(model.specification)
+    output = given.output or OnnxFile(model.config_path, given).specification.output
+    return "photo" if output == "persons" else "crop"
+
+
+def _onnx(model: ZooModel, weights: Path, options: Options) -> CropEstimator | PhotoEstimator:
+    from .onnx.crop_model import OnnxCrops
+    from .onnx.photo_model import OnnxPhotos
+    from .onnx.specification import read_specification
+
+    if options.scales:
+        raise OccbenchError("--scales averages heatmaps of MMPose's models, not of an ONNX file: leave it out")
+    kind = OnnxPhotos if what_it_sees(model, options) == "photo" else OnnxCrops
+    made = kind(weights, read_specification(model.specification), options.device, options.flip)
+    if made.guessed:
+        options.note(f"guessed of {weights.name}: {made.guesses}")
+    return made
+
+
+def _torchvision(model: ZooModel, weights: Path, options: Options) -> PhotoEstimator:
+    from .keypoint_rcnn import KeypointRCNN
+
+    return KeypointRCNN(weights, options.device, options.flip, options.trust, options.scales)
+
+
+def _outside(model: ZooModel, weights: Path, options: Options) -> PhotoEstimator:
+    from .outside import TIME_LIMIT, Given, Program
+
+    if options.flip is not None or options.scales:
+        raise OccbenchError("what runs elsewhere has neither --flip nor --scales: leave them out")
+    made: Program | Given
+    if model.source == "command":
+        made = Program(model.config, TIME_LIMIT if options.time_limit is None else options.time_limit)
+    else:
+        made = Given(Path(model.config))
+    return cast(PhotoEstimator, made)  # but for predict, in place of which it answers for whole cells
+
+
+def _photo(model: ZooModel, options: Options) -> Sees:
+    return "photo"
+
+
+MAKERS: Mapping[str, Maker] = {
+    "mmpose": Maker(_mmpose_sees, _mmpose),
+    "onnx": Maker(_onnx_sees, _onnx),
+    "torchvision": Maker(_photo, _torchvision),
+    "command": Maker(_photo, _outside),
+    "results": Maker(_photo, _outside),
+}
 """By :attr:`~occbench.weights.zoo.ZooModel.source`."""

@@ -219,6 +219,9 @@ class PoseModel:
     @property
     def keypoints(self) -> int | None:
         """How many keypoints the config says it predicts; None where the head does not say."""
+        kept = (self.config.model.get("test_cfg") or {}).get("output_keypoint_indices")
+        if kept is not None:
+            return len(kept)
         head = self.config.model.get("head", {})
         count = head.get("out_channels") or head.get("num_joints")
         return count if isinstance(count, int) else None

@@ -54,11 +54,12 @@ def match_masks(
         owner = np.full(len(pairs.kept), -1)
         if silent.any():
             owner = owners_by_oks(some, pairs) if found.owner is None else found.owner[pairs.kept]
-        out = left_out(pairs.image, pairs.rank, owner, ignored & silent[:, None])
+        gone = ignored & silent[:, None]
+        out = left_out(pairs.image, pairs.rank, owner, gone)
         never = np.all(out, axis=0)
         if never.any():
             pairs, owner, out = pairs.of(~never), owner[~never], out[:, ~never]
-        parts.append(match(some, pairs, found, counts, ignored, out, np.append(rows, -1)[owner]))
+        parts.append(match(some, pairs, found, counts, ignored, gone, out, np.append(rows, -1)[owner]))
     return Matches.join(parts)
 
 

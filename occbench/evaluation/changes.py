@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-ALPHA = 0.05
+from .intervals import distinguishable
 
 Quantity = Literal["ap", "drop"]
 
@@ -22,6 +22,8 @@ class Measure:
         fill: Of the attacks; empty without.
         target: What is hidden; empty for the mean over ``n`` attacks.
         n: How many attacks it is the mean over; 1 without any.
+        photos: Photos that speak; of a change, those in which the models' figures are not made of the same. Below 6
+            there is no interval. -1: not asked.
         value: The figure.
         low: Lower end of its interval; ``high``: upper end.
         p: Two-sided p of "it is 0", uncorrected.
@@ -41,6 +43,7 @@ class Measure:
     p_adjusted: float = math.nan
     se_photos: float = math.nan
     se_seeds: float = math.nan
+    photos: int = -1
 
     @property
     def name(self) -> str:
@@ -61,7 +64,7 @@ class Measure:
     @property
     def clear(self) -> bool:
         """Whether it can be told from zero: by its interval and by its corrected p."""
-        return (self.low > 0 or self.high < 0) and not self.p_adjusted >= ALPHA
+        return bool(distinguishable(self.low, self.high, self.p_adjusted))
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,21 @@
-"""Confidence intervals and p-values from bootstrap draws: percentile, BCa, and Holm's correction for many tests."""
+"""Confidence intervals and p-values from bootstrap draws, and Holm's correction for many tests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
-Method = Literal["bca", "percentile"]
+Method = Literal["midway", "percentile", "bca"]
 
 MIN_PHOTOS = 6
 """With fewer photos changed there is no interval: a few that happen to change the same way would exclude 0."""
 ALPHA = 0.05
+LEAST_P = 1e-6
+"""The tails are those of Student's t, which nobody knows further out: this stands for itself and for any smaller p."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +26,7 @@ class Intervals:
         value: The estimates.
         lo: Lower ends; ``hi``: upper ends.
         se: Standard errors.
-        p: Two-sided p-values of "the quantity is 0", uncorrected.
+        p: Two-sided p-values of "the quantity is 0", uncorrected, see `p_of_zero`.
     """
 
     value: np.ndarray
@@ -44,8 +47,10 @@ def intervals(
 ) -> Intervals:
     """Intervals from bootstrap draws.
 
-    The percentile interval is the default: for AP, BCa's correction of bias overcorrects and covers less, the more so
-    the fewer the persons (docs/coverage.md).
+    For a figure the percentile interval is the default, for a difference what lies midway between it and Student's
+    t, value -+ t x standard error. Where a few photos carry a difference and happen to change the same way, no draw
+    goes beyond 0, and the percentile interval alone excludes 0 too often; t alone knows nothing of skewness. BCa's
+    correction of bias overcorrects for AP and covers less, the more so the fewer the persons (docs/coverage.md).
 
     Args:
         value: Shape (M,): the estimates from the data themselves.
@@ -55,15 +60,15 @@ def intervals(
             plugged in for its population, too small by (m - 1) / m, and its tails are the normal's; with m known both
             are put right, by wider quantiles (Hesterberg's expanded percentile interval, 2015) and Student's t for p.
         level: Coverage aimed at.
-        method: "bca" (Efron 1987: corrects for bias and skewness) or "percentile".
+        method: "percentile", "midway", or "bca" (Efron 1987: corrects for bias and skewness).
         changed: Shape (M,), int, for differences of paired cells: images that are not the same in both. They alone
             speak, so Student's t is that of their number, and below `MIN_PHOTOS` of them there is no interval.
 
     Raises:
         ValueError: An unknown method, or BCa without a jackknife.
     """
-    if method not in ("bca", "percentile"):
-        raise ValueError(f"method must be 'bca' or 'percentile', not {method!r}")
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
     if method == "bca" and leave_out is None:
         raise ValueError("BCa needs the jackknife's estimates (leave_out)")
     lo, hi, se = (np.full(len(value), np.nan) for _ in range(3))
@@ -81,25 +86,37 @@ def intervals(
         levels = stats.norm.cdf(z[m])
         if method == "bca" and leave_out is not None:
             levels = _bca_levels(estimate, drawn, leave_out[:, m], z[m])
-        lo[m], hi[m] = np.quantile(drawn, levels)
-        se[m] = drawn.std(ddof=1) * widening[m]
-    return Intervals(value, lo, hi, se, p_of_zero(value, se, freedom))
+        ends, spread = np.quantile(drawn, levels), drawn.std(ddof=1)
+        lo[m], hi[m] = (ends + estimate + z[m] * spread) / 2 if method == "midway" else ends
+        se[m] = spread * widening[m]
+    return Intervals(value, lo, hi, se, p_of_zero(value, se, freedom, changed))
 
 
-def p_of_zero(value: np.ndarray, se: np.ndarray, freedom: np.ndarray | float = np.inf) -> np.ndarray:
+def p_of_zero(
+    value: np.ndarray, se: np.ndarray, freedom: np.ndarray | float = np.inf, changed: np.ndarray | None = None
+) -> np.ndarray:
     """Two-sided p of "the quantity is 0", by Student's t with the bootstrap's standard error.
 
     Counting draws beyond 0 instead could not give less than 2 / (B + 1), which no correction over the thousand tests
-    of a report would leave significant.
+    of a report would leave significant. It is a bound where it is as small as can be: `LEAST_P`, and 2 / 2**m where m
+    images changed, for so often all of them change the same way by chance.
+
+    Args:
+        value: Shape (M,); ``se``: shape (M,); ``freedom``: of Student's t, shape (M,) or one number.
+        changed: Shape (M,), int: images that changed; None where that is not asked.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stats.t.sf(np.abs(value) / se, freedom)
+        p = np.maximum(2 * stats.t.sf(np.abs(value) / se, freedom), LEAST_P)
+    if changed is not None:
+        p = np.maximum(p, np.minimum(2.0 ** (1 - np.minimum(changed, 1000.0)), 1.0))
     # No spread and no difference: the two cells are the same, and nothing speaks against 0.
     return np.where((se == 0) & (value == 0), 1.0, np.where(np.isfinite(se), p, np.nan))
 
 
-def distinguishable(lo: np.ndarray, hi: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """The one rule of what can be told from chance: the interval leaves 0 out and p, where corrected, is below 0.05.
+def distinguishable(lo: ArrayLike, hi: ArrayLike, p: ArrayLike) -> np.ndarray:
+    """The one rule of what can be told from chance: the interval leaves 0 out and p, corrected, is below 0.05.
+
+    Tables, console, reports and comparisons go by it.
 
     Args:
         lo: Lower ends of the 95 % intervals, any shape; ``hi``: upper ends; ``p``: p-values. NaN: not told from chance.

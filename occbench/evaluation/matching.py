@@ -80,6 +80,7 @@ def match(
     detections: Detections,
     counts: np.ndarray,
     ignored: np.ndarray,
+    gone: np.ndarray,
     out: np.ndarray,
     owner: np.ndarray,
 ) -> Matches:
@@ -91,10 +92,13 @@ def match(
         detections: Predicted persons.
         counts: Shape (M, G, K), bool: labelled and inside the mask.
         ignored: Shape (M, G), bool: crowd, or no keypoint by which to judge.
+        gone: Shape (M, G), bool: those of them who take nothing that is somebody's. COCO lets a prediction fall to an
+            ignored person by the distance of all its keypoints from their box, so a miss of one person would count or
+            not by keypoints outside of the mask.
         out: Shape (M, D), bool: which of ``pairs.kept`` do not compete, see `occbench.evaluation.owners.left_out`.
         owner: Shape (D,), int: whom each of them belongs to, as the result is to say it.
     """
-    candidates = _candidates(pairs, counts, out)
+    candidates = _candidates(pairs, counts, out, gone, owner >= 0)
     outside = np.stack([(truth.area < low) | (truth.area > high) for low, high in AREAS])  # (A, G)
     hidden = ignored[:, None, :] | outside[None]  # (M, A, G)
     persons = np.count_nonzero(~hidden, axis=2)
@@ -132,12 +136,16 @@ class _Candidates:
     reach: np.ndarray  # (E,) uint32, bits of the thresholds that the OKS reaches
 
 
-def _candidates(pairs: Similarity, counts: np.ndarray, out: np.ndarray) -> _Candidates:
+def _candidates(
+    pairs: Similarity, counts: np.ndarray, out: np.ndarray, gone: np.ndarray, owned: np.ndarray
+) -> _Candidates:
     masks, columns, values = [], [], []
     limits = np.minimum(THRESHOLDS, 1 - 1e-10)
+    somebodys = owned[pairs.detection]
     for m, inside in enumerate(counts):
         similar = oks(pairs, inside)
-        chosen = np.flatnonzero((similar >= limits[0]) & ~out[m, pairs.detection])
+        barred = out[m, pairs.detection] | (somebodys & gone[m, pairs.person])
+        chosen = np.flatnonzero((similar >= limits[0]) & ~barred)
         masks.append(np.full(len(chosen), m))
         columns.append(chosen)
         values.append(similar[chosen])

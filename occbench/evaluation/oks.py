@@ -79,7 +79,7 @@ def similarity(
     detection = np.repeat(np.arange(len(kept)), partners)
     person = persons[np.repeat(first[image], partners) + _count_up(partners)]
 
-    spread = np.asarray((sigmas * 2) ** 2, dtype=np.float64)
+    spread = _spread(sigmas)
     found = detections.keypoints[kept]
     area = truth.area[person]
     terms = _terms(found[detection] - truth.keypoints[person], spread, area)
@@ -113,6 +113,27 @@ def oks(pairs: Similarity, counts: np.ndarray) -> np.ndarray:
             rows = np.flatnonzero(number == n)
             result[rows] = pairs.terms[rows][counts[rows]].reshape(len(rows), n).sum(axis=1) / n
     return result
+
+
+def annotators_similarity(sigmas: np.ndarray) -> np.ndarray:
+    """Mean exp(-e) of predictions that lie where annotators mean: no score can be above it and calibrated.
+
+    COCO's sigmas are the spread of its annotators, sigma^2 the mean of their squared distance by the area, and OKS
+    measures by twice that. Of normal errors the mean of exp(-e) is then 1 / (1 + sigma^2 / (2 (2 sigma)^2)) = 8 / 9.
+
+    Args:
+        sigmas: Shape (K,).
+
+    Returns:
+        Shape (K,), float64.
+    """
+    sigmas = np.asarray(sigmas, dtype=np.float64)
+    return 1 / (1 + sigmas**2 / (2 * _spread(sigmas)))
+
+
+def _spread(sigmas: np.ndarray) -> np.ndarray:
+    """The squared scale that OKS measures distances in, by the area."""
+    return np.asarray((sigmas * 2) ** 2, dtype=np.float64)
 
 
 def _terms(difference: np.ndarray, spread: np.ndarray, area: np.ndarray) -> np.ndarray:
@@ -149,4 +170,4 @@ def keypoint_similarity(found: np.ndarray, truth: np.ndarray, sigmas: np.ndarray
     Returns:
         Shape (N, K), float64.
     """
-    return _terms(found.astype(np.float64) - truth, np.asarray((sigmas * 2) ** 2, dtype=np.float64), area)
+    return _terms(found.astype(np.float64) - truth, _spread(sigmas), area)

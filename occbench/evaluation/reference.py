@@ -113,9 +113,11 @@ def judge(
     """pycocotools' own evaluator, loaded but not yet run. Arguments as for `evaluate`."""
     check(truth, detections, sigmas)
     visibility, num_keypoints = labels(truth, counted, unlabelled)
+    somebodys = np.zeros(len(detections), dtype=bool)
     if counted is not None and unlabelled == "ignore":
         owner = owners(truth, detections, sigmas)
-        detections = detections.some(~np.append(truth.crowd | (num_keypoints == 0), False)[owner])
+        present = ~np.append(truth.crowd | (num_keypoints == 0), False)[owner]
+        detections, somebodys = detections.some(present), owner[present] >= 0
     images = [{"id": int(i)} for i in truth.image_ids]
     # pycocotools takes an annotation with id 0 for "not matched", so persons are numbered from 1 here.
     persons = [
@@ -139,13 +141,28 @@ def judge(
             "keypoints": np.column_stack([xy, np.ones(len(xy))]).ravel().tolist(),
             "score": float(detections.scores[i]),
             "area": float(np.prod(xy.max(axis=0) - xy.min(axis=0))),  # as COCO.loadRes has it
+            "somebodys": bool(somebodys[i]),
         }
         for i, xy in enumerate(detections.keypoints)
     ]
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluator = COCOeval(as_coco(images, persons), as_coco(images, results), "keypoints")
+        evaluator = _Judge(as_coco(images, persons), as_coco(images, results), "keypoints")
     evaluator.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
     return evaluator
+
+
+class _Judge(COCOeval):
+    """pycocotools', in which a person who is ignored takes no prediction that is said to be somebody's."""
+
+    def computeOks(self, imgId: int, catId: int) -> Any:
+        similar = super().computeOks(imgId, catId)
+        if len(similar):
+            persons, found = self._gts[imgId, catId], self._dts[imgId, catId]
+            best_first = np.argsort([-d["score"] for d in found], kind="stable")[: len(similar)]
+            somebodys = np.array([found[i]["somebodys"] for i in best_first])
+            ignored = np.array([bool(g["ignore"]) for g in persons])
+            similar[np.ix_(somebodys, ignored)] = 0
+        return similar
 
 
 def _run(

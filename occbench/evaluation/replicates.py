@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
+from .intervals import LEAST_P
+
 
 @dataclass(frozen=True)
 class Replicated:
@@ -46,7 +48,8 @@ def over_replicates(values: np.ndarray, draws: np.ndarray, images: int, level: f
     Args:
         values: Shape (S,): the quantity in the data, by replicate.
         draws: Shape (B, S): in every bootstrap draw of the photos; the same draws for every replicate.
-        images: Photos that were drawn from.
+        images: Photos that speak: of those drawn from, the ones with persons that count, and for a difference the ones
+            that are not the same on both sides.
         level: Coverage aimed at.
 
     Raises:
@@ -73,7 +76,7 @@ def between_replicates(
     Args:
         values: Shape (S,); ``draws``: shape (B, S).
         base_values: Shape (R,); ``base_draws``: shape (B, R), the same draws of the photos.
-        images: Photos that were drawn from.
+        images: Photos that speak, likewise.
         level: Coverage aimed at.
 
     Raises:
@@ -115,14 +118,10 @@ def _replicated(
     return Replicated(value, value - reach, value + reach, _p(value, se, half), se, by_photos**0.5, seeds, count)
 
 
-_SMALLEST = 1e-12
-"""Of a tail; smaller ones say nothing more."""
-
-
 def _p(value: float, se: float, half: Callable[[float], float]) -> float:
-    """Twice the tail at which the half-width is the distance to 0."""
+    """Twice the tail at which the half-width is the distance to 0; not below `LEAST_P`."""
     if se == 0:
-        return 1.0 if value == 0 else 0.0
-    if half(_SMALLEST) <= abs(value):
-        return 2 * _SMALLEST
-    return 2 * float(optimize.brentq(lambda tail: half(tail) - abs(value), _SMALLEST, 0.5, xtol=1e-13))
+        return 1.0 if value == 0 else LEAST_P
+    if half(LEAST_P / 2) <= abs(value):
+        return LEAST_P
+    return 2 * float(optimize.brentq(lambda tail: half(tail) - abs(value), LEAST_P / 2, 0.5, xtol=1e-13))

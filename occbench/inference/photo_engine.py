@@ -8,9 +8,10 @@ attack's sizes mean and whether the attack changed anything about that person.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from .engine import BATCHES_PER_CHUNK, PHOTO_PIXELS, Advance, Chunk, Memory, Set
 from .pool import Pool
 from .predictions import PHOTO_GEOMETRY, CellPredictions, FoundPersons
 from .scenes import People, Scene, paint, seen_in, subjects_of
+
+Prepare: TypeAlias = Callable[[np.ndarray], PhotoInput]
+"""Makes of a photo, (H, W, 3), uint8, BGR, what its estimator wants."""
 
 LEAST_PHOTOS = 8
 """Photos of a chunk, where the batches are so small that four of them would be less."""
@@ -85,34 +89,34 @@ def run_photos(
             work.append((chunk, missing))
     people, skeleton = dataset.people(), dataset.skeleton
 
-    def look(item: tuple[Chunk, list[Attack]]) -> _View:
-        return _view(reference, dataset, item[0], people)
+    def look(item: tuple[Chunk, list[Attack]]) -> View:
+        return view_of(reference, dataset, item[0], people)
 
-    def pieces(pool: Pool) -> Iterator[tuple[_Piece, _View]]:
+    def pieces(pool: Pool) -> Iterator[tuple[Piece, View]]:
         for (chunk, missing), view in zip(work, pool.ahead(look, work, depth=1), strict=True):
             clean: CellPredictions | None = None
             if not sink.has(None, chunk):
-                piece = _clean_piece(view, skeleton, model)
+                piece = clean_piece(view, skeleton, model.prepare)
                 yield piece, view
                 clean = piece.cell  # filled by now
 
-            def hide(attack: Attack, view: _View = view) -> _Piece:
-                return _hide(view, attack, skeleton, settings.seed, reference, model)
+            def painted(attack: Attack, view: View = view) -> Piece:
+                return hide(view, attack, skeleton, settings.seed, reference, model.prepare)
 
-            for piece in pool.ahead(hide, missing, depth=settings.workers + 1):
+            for piece in pool.ahead(painted, missing, depth=settings.workers + 1):
                 if clean is None:
                     clean = sink.clean(chunk)
                 yield replace(piece, clean=clean), view
 
     with Pool(settings.workers) as pool:
         for piece, view in pieces(pool):
-            piece.fill(_found(model, piece, view, settings.batch_size))
+            piece.fill(everybody(_predicted(model, piece.inputs, settings.batch_size), piece, view))
             sink.put(view.chunk, piece.cell, piece.geometry)
             advance(len(view.chunk.images))
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class View:
     """The photos of a chunk, decoded.
 
     Attributes:
@@ -131,7 +135,7 @@ class _View:
 
 
 @dataclass(eq=False)
-class _Piece:
+class Piece:
     """A chunk of a cell, ready to be inferred.
 
     Attributes:
@@ -152,7 +156,7 @@ class _Piece:
         self.cell = replace(self.cell, keypoints=keypoints, scores=scores, found=found)
 
 
-def _view(reference: CropPipeline, dataset: Dataset, chunk: Chunk, people: People) -> _View:
+def view_of(reference: CropPipeline, dataset: Dataset, chunk: Chunk, people: People) -> View:
     persons = dataset.persons[chunk.rows]
     by_photo: dict[int, list[Person]] = {
         image: list(group) for image, group in groupby(persons, key=lambda person: person.photo.id)
@@ -162,7 +166,7 @@ def _view(reference: CropPipeline, dataset: Dataset, chunk: Chunk, people: Peopl
         for image in chunk.images
     ]
     row = {int(p.annotation): i for i, p in enumerate(persons) if p.annotation is not None}
-    return _View(chunk, scenes, _truth_of(dataset.truth, chunk.images), row, dataset.sigmas)
+    return View(chunk, scenes, _truth_of(dataset.truth, chunk.images), row, dataset.sigmas)
 
 
 def _scene(reference: CropPipeline, photo: Photo, persons: Sequence[Person], people: Sequence[Person]) -> Scene:
@@ -180,28 +184,26 @@ def _truth_of(truth: GroundTruth, images: Sequence[int]) -> GroundTruth:
     return GroundTruth(image_ids=np.unique(images).astype(np.int64), **arrays)
 
 
-def _clean_piece(view: _View, skeleton: Skeleton, model: PhotoEstimator) -> _Piece:
+def clean_piece(view: View, skeleton: Skeleton, prepare: Prepare) -> Piece:
     cell = CellPredictions.empty(None, len(view.row), len(skeleton.keypoints))
-    inputs = {i: model.prepare(scene.picture) for i, scene in enumerate(view.scenes)}
+    inputs = {i: prepare(scene.picture) for i, scene in enumerate(view.scenes)}
     rows = []
     for i, scene in enumerate(view.scenes):
         for crop in scene.crops:
             px = float(crop.scale[0]) / crop.image.shape[1]
             rows.append((*crop.center, *crop.scale, torso(crop, skeleton), px, px * inputs[i].scale))
     geometry = np.array(rows, dtype=np.float32).reshape(len(rows), len(PHOTO_GEOMETRY))
-    return _Piece(cell, inputs, geometry)
+    return Piece(cell, inputs, geometry)
 
 
-def _hide(
-    view: _View, attack: Attack, skeleton: Skeleton, seed: int, reference: CropPipeline, model: PhotoEstimator
-) -> _Piece:
+def hide(view: View, attack: Attack, skeleton: Skeleton, seed: int, reference: CropPipeline, prepare: Prepare) -> Piece:
     cell = CellPredictions.empty(attack, len(view.row), len(skeleton.keypoints))
     inputs: dict[int, PhotoInput] = {}
     at = 0
     for i, scene in enumerate(view.scenes):
         painted = paint(scene, attack, skeleton, seed)
         if painted.picture is not scene.picture and not np.array_equal(painted.picture, scene.picture):
-            inputs[i] = model.prepare(painted.picture)
+            inputs[i] = prepare(painted.picture)
         for crop, seen in zip(scene.crops, seen_in(scene, painted, reference), strict=True):
             cell.missing[at] = seen.missing
             if not np.array_equal(seen.image, crop.image):
@@ -210,12 +212,17 @@ def _hide(
                 first = 1 - seen.true  # the first place is the target's
                 cell.centres[at, first : first + len(seen.centres)] = seen.centres
             at += 1
-    return _Piece(cell, inputs)
+    return Piece(cell, inputs)
 
 
-def _found(model: PhotoEstimator, piece: _Piece, view: _View, batch_size: int) -> FoundPersons:
-    """Everybody in the photos of a chunk: found in those that are inferred, known of the others."""
-    poses = _predicted(model, piece.inputs, batch_size)
+def everybody(poses: Mapping[int, PhotoPoses], piece: Piece, view: View) -> FoundPersons:
+    """Everybody in the photos of a chunk: found in those that are inferred, known of the others.
+
+    Args:
+        poses: By place in the chunk, of the photos that were inferred.
+        piece: What they were inferred for.
+        view: The chunk.
+    """
     known = None if piece.clean is None else piece.clean.found
     k = piece.cell.scores.shape[1]
     parts = []
@@ -251,7 +258,7 @@ def _predicted(model: PhotoEstimator, inputs: dict[int, PhotoInput], batch_size:
     return found
 
 
-def _matched(found: FoundPersons, view: _View) -> np.ndarray:
+def _matched(found: FoundPersons, view: View) -> np.ndarray:
     """The row of the person that each was matched to, shape (D,), int32; -1 for nobody, or one without a row."""
     finite = np.isfinite(found.keypoints).all((1, 2)) & np.isfinite(found.scores)
     if not len(found) or not finite.all():  # the sink refuses what is not finite

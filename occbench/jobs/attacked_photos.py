@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-import cv2
 import numpy as np
 
-from ..attacks import SKELETONS, Attack, Occluders, Subject, occlude_photo, place_in_photo
-from ..data.custom import EXPORTED, plain
+from ..attacks import Attack, Occluders, Subject, occlude_photo, place_in_photo
 from ..data.persons import Dataset, Photo
 from ..data.photos import check_photos
 from ..estimators.config import read_config
 from ..estimators.crops import CropPipeline
+from ..estimators.onnx.cropping import pipeline_of
+from ..estimators.onnx.specification import parsed
 from ..estimators.reference import reference_crops
 from ..inference.predictions import cell_slug
 from ..inference.scenes import cut_scenes, cut_subjects
-from ..runs import durable
 from ..runs.identity import persons_sha256, photos_sha256
 from ..runs.manifest import Manifest, crop_size, read_manifest, sees_photos
 from ..runs.source import dataset_of
@@ -31,10 +27,8 @@ from ..runs.store import read_geometry
 from ..system.errors import OccbenchError
 from ..weights.trust import check_config
 from ..weights.zoo import find_model
+from .photo_files import Extra, coco_of, new_folder, photo_name, write_png
 from .reopen import attack_of
-
-Extra = dict[str, Any]
-"""What an attack adds to an annotation: ``hidden`` and ``regions``."""
 
 
 def export_attacked(
@@ -80,35 +74,12 @@ def export_attacked(
             f"{str(run)!r} is of scope person, which hides people in their crops and leaves the photos alone: attacked "
             "photos are those of a run with --scope image"
         )
-    _check_free(out)
     dataset = _dataset(run, manifest, data, images)
     pipeline = _pipeline(manifest, model, trust_config)
     attacks = [attack_of(run, cell["slug"]) for cell in manifest["cells"]]
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(dir=out.parent, prefix=durable.TEMPORARY))
-        try:
-            _write(place, _Photos(run, dataset, pipeline, manifest["seed"]), attacks, advance)
-            place.chmod(0o777 & ~durable.umask())
-            if out.is_dir():
-                out.rmdir()
-            place.rename(out)
-            durable.sync_folder(out.parent)
-        except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise OccbenchError(f"--attacked-images {str(out)!r} cannot be written: {error.strerror or error}") from error
+    with new_folder(out, "--attacked-images") as folder:
+        write_cells(folder, _Photos(run, dataset, pipeline, manifest["seed"]), attacks, advance)
     return [out / cell_slug(attack) for attack in attacks]
-
-
-def _check_free(out: Path) -> None:
-    try:
-        free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-    except OSError as error:
-        raise OccbenchError(f"--attacked-images {str(out)!r} cannot be written: {error.strerror or error}") from error
-    if not free:
-        raise OccbenchError(f"--attacked-images {str(out)!r} is there already; give a new or an empty folder")
 
 
 def _dataset(run: Path, manifest: Manifest, data: Path | None, images: Path | None) -> Dataset:
@@ -133,6 +104,9 @@ def _pipeline(manifest: Manifest, model: str | None, trust_config: bool) -> Crop
     if sees_photos(manifest):
         return reference_crops(crop_size(manifest))
     name = manifest["model"]["name"]
+    described = manifest["backend"].get("specification")  # of an ONNX file
+    if described is not None:
+        return pipeline_of(parsed(described, f"the specification of run {name!r}"))
     if model is None:
         try:
             path = find_model(name).config_path
@@ -189,7 +163,36 @@ class _Photos:
         return scene.picture, scene.subjects
 
 
-def _write(place: Path, photos: _Photos, attacks: Sequence[Attack | None], advance: Callable[[int, int], None]) -> None:
+class Opener(Protocol):
+    """Photos that are to be written."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """Whose they are."""
+
+    @property
+    def seed(self) -> int:
+        """Of random placements."""
+
+    @property
+    def used(self) -> Sequence[Photo]:
+        """Which."""
+
+    def open(self, photo: Photo) -> tuple[np.ndarray, tuple[Subject, ...]]:
+        """A photo, (H, W, 3) uint8 BGR, and whom an attack hides in it."""
+
+
+def write_cells(
+    place: Path, photos: Opener, attacks: Sequence[Attack | None], advance: Callable[[int, int], None]
+) -> None:
+    """Write the photos under every attack; see :func:`export_attacked`.
+
+    Args:
+        place: A folder.
+        photos: Which.
+        attacks: None among them stands for the photos as they are.
+        advance: Called with the number of photos that are done, and of how many.
+    """
     data = photos.dataset
     used = photos.used
     extras: dict[Attack | None, dict[int, Extra]] = {attack: {} for attack in attacks}
@@ -203,27 +206,16 @@ def _write(place: Path, photos: _Photos, attacks: Sequence[Attack | None], advan
         for attack in attacks:
             cell = place / cell_slug(attack)
             if attack is None:
-                _png(cell / "images" / _name(photo), picture)
+                write_png(cell / "images" / photo_name(photo), picture)
                 continue
             found = place_in_photo(size, subjects, attack, data.skeleton, photos.seed)
-            _png(cell / "images" / _name(photo), occlude_photo(picture, subjects, found, attack))
-            _png(cell / "masks" / _name(photo), _mask(size, found))
+            write_png(cell / "images" / photo_name(photo), occlude_photo(picture, subjects, found, attack))
+            write_png(cell / "masks" / photo_name(photo), _mask(size, found))
             extras[attack] |= _extras(subjects, found, attack)
         advance(done + 1, len(used))
     for attack in attacks:
-        content = _coco(data, used, sizes, attack, extras[attack])
+        content = coco_of(data, used, sizes, attack, extras[attack])
         (place / cell_slug(attack) / "annotations.json").write_text(json.dumps(content, allow_nan=False))
-
-
-def _name(photo: Photo) -> str:
-    return f"{photo.id:012d}.png"
-
-
-def _png(path: Path, image: np.ndarray) -> None:
-    ok, content = cv2.imencode(".png", image)
-    if not ok:
-        raise RuntimeError(f"OpenCV could not encode a picture of shape {image.shape}")
-    path.write_bytes(content.tobytes())
 
 
 def _mask(size: tuple[int, int], found: Sequence[Occluders]) -> np.ndarray:
@@ -256,42 +248,3 @@ def _regions(subject: Subject, occluders: Occluders, attack: Attack) -> Iterator
         if attack.level == "keypoint":
             found["radius"] = attack.radius * subject.scale
         yield found
-
-
-def _coco(
-    data: Dataset,
-    used: Sequence[Photo],
-    sizes: dict[int, tuple[int, int]],
-    attack: Attack | None,
-    extras: dict[int, Extra],
-) -> dict[str, Any]:
-    """The truth of the exported photos in COCO's format."""
-    truth, skeleton = data.truth, data.skeleton
-    nothing = {"hidden": [0] * len(skeleton.keypoints), "regions": []}
-    annotations = []
-    for g in np.flatnonzero(np.isin(truth.image, [photo.id for photo in used])).tolist():
-        triples = np.column_stack([truth.keypoints[g], truth.visibility[g]])
-        record = {
-            "id": int(truth.ids[g]),
-            "image_id": int(truth.image[g]),
-            "category_id": 1,
-            "bbox": truth.bbox[g].tolist(),
-            "area": float(truth.area[g]),
-            "iscrowd": int(truth.crowd[g]),
-            "num_keypoints": int(truth.num_keypoints[g]),
-            "keypoints": [int(v) if i % 3 == 2 else v for i, v in enumerate(triples.ravel().tolist())],
-        }
-        annotations.append(record | (extras.get(record["id"], nothing) if attack is not None else {}))
-    links = [[skeleton.keypoints.index(a) + 1, skeleton.keypoints.index(b) + 1] for a, b in skeleton.edges]
-    about = None if attack is None else asdict(attack) | {"name": attack.name, "placement": str(attack.placement)}
-    info = {"description": f"{data.name}, {cell_slug(attack)}, scope image", "attack": about}
-    if skeleton not in SKELETONS.values():
-        info[EXPORTED] = plain(skeleton)
-    return {
-        "info": info,
-        "images": [
-            {"id": p.id, "file_name": _name(p), "width": sizes[p.id][1], "height": sizes[p.id][0]} for p in used
-        ],
-        "annotations": annotations,
-        "categories": [{"id": 1, "name": "person", "keypoints": list(skeleton.keypoints), "skeleton": links}],
-    }

@@ -17,7 +17,7 @@ import numpy as np
 from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS
 from ..evaluation.bootstrap import MIN_PERSONS
 from ..evaluation.changes import Compared, Group, Measure, Quantity
-from ..evaluation.intervals import holm, intervals
+from ..evaluation.intervals import MIN_PHOTOS, Method, holm, intervals
 from ..evaluation.replicates import Replicated, between_replicates, over_replicates
 from ..runs.manifest import sees_photos
 from ..runs.names import run_names
@@ -25,14 +25,11 @@ from ..system.errors import OccbenchError
 from ..system.progress import Progress
 from ..tables.all import read_table
 from ..tables.floor import nothing_to_lose
-from .paired import Measured
+from .paired import Measured, Overall
 from .recipes import boxes_key, group_runs, seed_of, training_key
 
-Track: TypeAlias = np.ndarray
-"""Shape (1 + B,): a figure in the data, then in every draw of the photos; AP points."""
-
-Tracks: TypeAlias = dict[tuple[int, str], np.ndarray]
-"""AP over all keypoints by run and slug: two tracks, the exact one and the printed one."""
+Tracks: TypeAlias = dict[tuple[int, str], Overall]
+"""AP over all keypoints by run and slug."""
 
 
 def compare_runs(
@@ -208,22 +205,54 @@ def _images(run: Measured) -> int | None:
 
 def _filled(one: Compared, cells: Cells, tracks: Tracks, images: int | None) -> Compared:
     """What a group and its baseline come to, and their differences."""
-    own, base, changes = [], [], []
+    own: list[Measure] = []
+    base: list[Measure] = []
+    changes: list[Measure] = []
+    mine, theirs = one.group.runs, one.baseline.runs
     for (quantity, level, fill, target), sign, slugs in _questions(cells):
-
-        def figures(runs: Sequence[int], quantity: Quantity = quantity, slugs: Sequence[str] = slugs) -> np.ndarray:
-            both = [(tracks[place, "clean"], np.mean([tracks[place, s] for s in slugs], axis=0)) for place in runs]
-            return np.stack([aps if quantity == "ap" else clean - aps for clean, aps in both], axis=1)
-
-        (mine, printed), (theirs, theirs_printed) = figures(one.group.runs), figures(one.baseline.runs)
         about = Measure(quantity, level, fill, target, len(slugs), np.nan)
-        own.append(_over(about, printed if quantity == "ap" else mine, images))
-        base.append(_over(about, theirs_printed if quantity == "ap" else theirs, images))
+        for runs, side in ((mine, own), (theirs, base)):
+            if quantity == "ap":
+                printed = np.stack([_mean([tracks[run, slug].printed for slug in slugs]) for run in runs])
+                side.append(_over(about, printed, images))
+            else:
+                changed = np.any([_attacked(tracks, run, slugs) for run in runs], axis=0)
+                side.append(_over(about, _exact(tracks, runs, quantity, slugs), images, changed))
+        differ = np.any([_differ(tracks, [*mine, *theirs], slug) for slug in slugs], axis=0)
+        if quantity == "drop":
+            differ |= _differ(tracks, [*mine, *theirs], "clean")
+            differ &= np.any([_attacked(tracks, run, slugs) for run in (*mine, *theirs)], axis=0)
+        sides = [sign * _exact(tracks, runs, quantity, slugs) for runs in (mine, theirs)]
         if one.pairs:
-            changes.append(_over(about, sign * (mine - theirs), images))
+            changes.append(_over(about, sides[0] - sides[1], images, differ))
         else:
-            changes.append(_between(about, sign * mine, sign * theirs, images))
+            changes.append(_between(about, sides[0], sides[1], images, differ))
     return replace(one, own=tuple(own), base=tuple(base), changes=tuple(changes))
+
+
+def _exact(tracks: Tracks, runs: Sequence[int], quantity: Quantity, slugs: Sequence[str]) -> np.ndarray:
+    """The mean exact AP, or drop of it, under some attacks, by run. Shape: (S, 1 + B)."""
+    aps = np.stack([_mean([tracks[run, slug].exact for slug in slugs]) for run in runs])
+    return aps if quantity == "ap" else np.stack([tracks[run, "clean"].exact for run in runs]) - aps
+
+
+def _mean(tracks: Sequence[np.ndarray]) -> np.ndarray:
+    mean: np.ndarray = np.mean(tracks, axis=0)
+    return mean
+
+
+def _attacked(tracks: Tracks, run: int, slugs: Sequence[str]) -> np.ndarray:
+    """The photos in which some attack changed anything that a run's AP is made of. Shape: (I,), bool."""
+    clean = tracks[run, "clean"].signature
+    changed: np.ndarray = np.any([tracks[run, slug].signature != clean for slug in slugs], axis=0)
+    return changed
+
+
+def _differ(tracks: Tracks, runs: Sequence[int], slug: str) -> np.ndarray:
+    """The photos in which the runs' APs of a cell are not made of the same. Shape: (I,), bool."""
+    first = tracks[runs[0], slug].signature
+    differ: np.ndarray = np.any([tracks[run, slug].signature != first for run in runs[1:]], axis=0)
+    return differ
 
 
 def _questions(cells: Cells) -> list[tuple[tuple[Quantity, str, str, str], int, list[str]]]:
@@ -238,24 +267,37 @@ def _questions(cells: Cells) -> list[tuple[tuple[Quantity, str, str, str], int, 
     return found
 
 
-def _over(about: Measure, tracks: np.ndarray, images: int | None) -> Measure:
-    """The mean of some trainings; of a single one the interval that cells.csv would have. Shape (S, 1 + B)."""
-    value = float(tracks[:, 0].mean())
-    if images is None or tracks.shape[1] < 2:
-        return replace(about, value=value)
+def _over(about: Measure, tracks: np.ndarray, images: int | None, changed: np.ndarray | None = None) -> Measure:
+    """The mean of some trainings; of a single one the interval that cells.csv would have.
+
+    Args:
+        about: What it is.
+        tracks: Shape (S, 1 + B).
+        images: Photos with persons that count; None for no interval.
+        changed: Shape (I,), bool: of a difference the photos that speak.
+    """
+    photos = -1 if changed is None else int(np.count_nonzero(changed))
+    about = replace(about, value=float(tracks[:, 0].mean()), photos=photos)
+    if images is None or tracks.shape[1] < 2 or 0 <= photos < MIN_PHOTOS:
+        return about
     if len(tracks) > 1:
-        return _said(about, over_replicates(tracks[:, 0], tracks[:, 1:].T, images))
-    one = intervals(tracks[:, 0], tracks[:, 1:].T, clusters=np.array([images]))
+        speak = images if changed is None else min(images, photos)
+        return _said(about, over_replicates(tracks[:, 0], tracks[:, 1:].T, speak))
+    method: Method = "percentile" if changed is None else "midway"
+    number = None if changed is None else np.array([photos])
+    one = intervals(tracks[:, 0], tracks[:, 1:].T, None, np.array([images]), method=method, changed=number)
     low, high, p, se = (float(end[0]) for end in (one.lo, one.hi, one.p, one.se))
-    return replace(about, value=value, low=low, high=high, p=p, se_photos=se)
+    return replace(about, low=low, high=high, p=p, se_photos=se)
 
 
-def _between(about: Measure, mine: np.ndarray, theirs: np.ndarray, images: int | None) -> Measure:
+def _between(about: Measure, mine: np.ndarray, theirs: np.ndarray, images: int | None, changed: np.ndarray) -> Measure:
     """The difference of the means of trainings that share no seeds. Shapes (S, 1 + B) and (R, 1 + B)."""
-    value = float(mine[:, 0].mean() - theirs[:, 0].mean())
-    if images is None or mine.shape[1] < 2:
-        return replace(about, value=value)
-    return _said(about, between_replicates(mine[:, 0], mine[:, 1:].T, theirs[:, 0], theirs[:, 1:].T, images))
+    photos = int(np.count_nonzero(changed))
+    about = replace(about, value=float(mine[:, 0].mean() - theirs[:, 0].mean()), photos=photos)
+    if images is None or mine.shape[1] < 2 or photos < MIN_PHOTOS:
+        return about
+    found = between_replicates(mine[:, 0], mine[:, 1:].T, theirs[:, 0], theirs[:, 1:].T, min(images, photos))
+    return _said(about, found)
 
 
 def _said(about: Measure, found: Replicated) -> Measure:

@@ -68,6 +68,7 @@ def _versions() -> Iterator[Check]:
         ("mmdet",),
         ("mmcv", "mmcv-lite"),
         ("mmengine",),
+        ("mmpretrain",),
         ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
         ("pycocotools",),
     ):

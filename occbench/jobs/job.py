@@ -11,6 +11,7 @@ from typing import Any, cast
 from ..attacks import Attack
 from ..data.persons import Dataset
 from ..estimators.crops import CropPipeline
+from ..estimators.outside import Outside
 from ..estimators.protocol import CropEstimator, PhotoEstimator
 from ..estimators.reference import reference_crops, reference_size
 from ..inference.engine import Chunk, Settings, plan
@@ -72,6 +73,11 @@ class Job:
     def by_photo(self) -> PhotoEstimator | None:
         """The model, if it is given whole photos."""
         return cast(PhotoEstimator, self.model) if self.model.sees == "photo" else None
+
+    @property
+    def outside(self) -> Outside | None:
+        """The model, if it runs elsewhere; it is given whole photos, all of a cell at once."""
+        return self.model if isinstance(self.model, Outside) else None
 
     @cached_property
     def crops(self) -> CropPipeline:

@@ -29,7 +29,7 @@ from ..runs.folder import open_run
 from ..runs.identity import Identity, key_of
 from ..runs.manifest import is_run, read_manifest, write_manifest
 from ..runs.parquet import read_cell, read_identity
-from ..runs.store import DETECTIONS, REFERENCE, Found, Store, find_cells, in_order, tidy
+from ..runs.store import CALLS, DETECTIONS, REFERENCE, Found, Store, find_cells, in_order, tidy
 from ..system.distributed import Ranks
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
@@ -41,6 +41,7 @@ from ..tables.kept import score_cells
 from ..tables.rates import metric_name, require_measurable
 from ..tables.table import as_csv
 from .examples import write_examples
+from .folders import run_folders
 from .job import Job
 from .ready import ready, use
 from .redetect import Redetection
@@ -219,7 +220,13 @@ def predict(run: Opened, ranks: Ranks, progress: Progress) -> Predicted:
 def _compute(job: Job, attacks: Sequence[Attack], store: Store, ranks: Ranks, progress: Progress) -> None:
     settings = replace(job.settings, rank=ranks.rank, ranks=ranks.count)
     mine, cells, skeleton = job.chunks[ranks.rank :: ranks.count], 1 + len(attacks), job.dataset.skeleton
-    if job.by_photo is not None:
+    if job.outside is not None:
+        if ranks.count > 1:
+            raise OccbenchError("what runs elsewhere is asked by one process: leave --launcher out")
+        data, calls = job.dataset, job.out / CALLS
+        with progress.stage("photos", len(data.photos) * cells, f"{cells} cells") as advance:
+            run_folders(job.outside, job.crops, data, attacks, settings, store, calls, advance)
+    elif job.by_photo is not None:
         with progress.stage("photos", sum(len(c.images) for c in mine) * cells, f"{cells} cells") as advance:
             run_photos(job.by_photo, job.crops, job.dataset, attacks, settings, store, advance)
     elif job.by_crop is not None:

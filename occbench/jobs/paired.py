@@ -23,6 +23,21 @@ from ..tables.attraction import nearer
 
 
 @dataclass(frozen=True, eq=False)
+class Overall:
+    """AP of a cell over all keypoints, points (x 100).
+
+    Attributes:
+        exact: Shape (1 + B,): exact areas, of which differences are taken; in the data, then in every draw.
+        printed: Shape (1 + B,): the same, moved to the printed AP.
+        signature: Shape (I,), uint64: differs where what an image's figure is made of does.
+    """
+
+    exact: np.ndarray
+    printed: np.ndarray
+    signature: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Measured:
     """A finished run, with the persons that it was measured on.
 
@@ -93,14 +108,11 @@ class Measured:
         chosen = {key: masks[key] for key in keys}
         return resample(prepare(data.truth, found, data.sigmas, self.manifest["protocol"], chosen), weights)
 
-    def overall(self, slug: str, weights: Weights) -> np.ndarray:
-        """AP points of a cell over all keypoints, in the data and then in every draw. Shape: (2, 1 + B).
-
-        First the exact ones, which differences are taken of; then moved to the printed AP.
-        """
+    def overall(self, slug: str, weights: Weights) -> Overall:
+        """A cell over all keypoints."""
         found = self.resampled(slug, weights)
-        exact = np.concatenate([found.exact, found.draws[:, 0]])
-        return 100 * np.stack([exact, exact + (found.ap - found.exact)])
+        exact = 100 * np.concatenate([found.exact, found.draws[:, 0]])
+        return Overall(exact, exact + 100 * (found.ap - found.exact), found.signatures[0])
 
     def attraction(self, slug: str, keypoint: int, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
         """How much nearer to the occluders the predictions of a hidden keypoint come (PROTOCOL section 8).

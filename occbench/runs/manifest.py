@@ -25,7 +25,10 @@ from .store import WORK
 
 NAME = "manifest.json"
 SCHEMA = 2
-PACKAGES = ("torch", "torchvision", "numpy", "mmpose", "mmdet", "mmcv", "mmcv-lite", "mmengine", "opencv-python")
+PACKAGES = (
+    *("torch", "torchvision", "numpy", "mmpose", "mmdet", "mmpretrain", "mmcv", "mmcv-lite", "mmengine"),
+    "opencv-python",
+)
 
 Manifest = dict[str, Any]
 

@@ -29,6 +29,9 @@ from .parquet import persons_table, read_cell, read_identity, read_table, write_
 PREDICTIONS = "predictions"
 PERSONS = "persons.parquet"
 DETECTIONS = "detections.json"
+CALLS = "calls"
+"""Folder of what became of each call of a program."""
+
 WORK = ".work"
 REFERENCE = "clean-fp32"
 """The clean cell in full precision, beside a run in reduced precision; it is no cell of the run."""
@@ -239,7 +242,7 @@ def tidy(out: Path, cells: Sequence[Attack | None], reference: bool = False) -> 
         path.unlink()
     names = {cell_slug(attack) for attack in cells} | ({REFERENCE} if reference else set())
     removed = []
-    for folder in (PREDICTIONS, "scores"):
+    for folder in (PREDICTIONS, "scores", CALLS):
         for path in sorted((out / folder).glob("*")):
             if path.stem not in names:
                 path.unlink()

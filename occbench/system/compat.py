@@ -89,9 +89,12 @@ def _load_torchvision() -> Any | None:
     """Import torchvision, also where its compiled operators do not fit torch (a CPU torch beside PyPI's torchvision).
 
     There, torchvision fails at import because it registers fake kernels for operators that never were defined; with
-    their schemas defined it imports and works, but for those operators.
+    their schemas defined it imports and works. Of its operators nms has a plain stand-in, which its detectors need; for
+    roi_align it has its own.
     """
     import torch
+
+    from .mmcv_ops import plain_nms
 
     try:
         return importlib.import_module("torchvision")
@@ -108,8 +111,12 @@ def _load_torchvision() -> Any | None:
         "qnms(Tensor dets, float scale, int zero_point, Tensor scores, float scores_scale, int scores_zero_point,"
         " float iou_threshold) -> Tensor"
     )
+    library.impl("nms", plain_nms, "CPU")
     _KEEP.append(library)  # a Library takes its definitions along when it is collected
-    return importlib.import_module("torchvision")
+    module = importlib.import_module("torchvision")
+    boxes: Any = importlib.import_module("torchvision.ops.boxes")
+    boxes._assert_has_ops = lambda: None  # nms asks it, and is there now
+    return module
 
 
 _KEEP: list[Any] = []

@@ -33,6 +33,11 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
         import torchvision.ops
 
         return torchvision.ops.nms(boxes, scores, iou_threshold)
+    return plain_nms(boxes, scores, iou_threshold, offset)
+
+
+def plain_nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
+    """:func:`nms` in torch."""
     order = scores.argsort(descending=True, stable=True)
     b = boxes[order]
     area = (b[:, 2:] - b[:, :2] + offset).prod(1)

@@ -17,6 +17,11 @@ INSTALL_MMPOSE = f"pip install --no-deps {MMPOSE}"
 WITHOUT_MMPOSE = f"MMPose is not installed: `{INSTALL_MMPOSE}` installs it, and so does `occbench setup`"
 
 
+def without(package: str) -> str:
+    """What to say where another package of OpenMMLab is not installed that a config takes a part from."""
+    return f"it needs the package {package}, which is not installed: pip install -c constraints.txt {package}"
+
+
 def installed_configs(package: str) -> Path:
     """The folder of the configs that ``mmpose`` or ``mmdet`` brings, found without importing it.
 

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from ..attacks import Attack
-from ..evaluation.intervals import holm_by_family
 from ..inference.predictions import CellPredictions, to_crop
 from .attraction import attraction
 from .finished import FinishedRun
-from .rows import Row
+from .rows import Row, size_of
 from .table import CELL, RUN, WHOLE_PHOTOS, Column, PerCell, bounds, number, text
+from .told import told, verdict
 
+_VERDICT = verdict("drop", "the drops of its `family`")
 _AP = "empty where the data set has another metric"
 
 _FOUND: Mapping[str, Column] = {
@@ -49,8 +50,7 @@ class Cells(PerCell):
         "drop": number("clean minus attacked, of the same persons, points (x 100): of `ap_exact`, or of `value`"),
         **bounds("drop", "`drop`, points, paired by photo"),
         "drop_se": number("standard error of `drop`, points"),
-        "p": number("two-sided p for no drop"),
-        "p_adjusted": number("`p`, adjusted (Holm) over the drops of its `family`"),
+        **{name: column for name, column in _VERDICT.items() if name != "clear"},
         **bounds("ap", "`ap`"),
         "ar50": number("recall at OKS .50, a fraction"),
         "ar75": number("recall at OKS .75, a fraction"),
@@ -71,6 +71,7 @@ class Cells(PerCell):
         "family": text("the drops that are adjusted together: of one level, radius and placement, and one question"),
         **bounds("drop_remaining", "`drop_remaining`, points, paired by photo"),
         "p_remaining": number("two-sided p for no `drop_remaining`"),
+        "clear": _VERDICT["clear"],
         **{name: replace(column, only=WHOLE_PHOTOS) for name, column in _FOUND.items()},
     }
 
@@ -91,7 +92,8 @@ class Cells(PerCell):
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
         """See :class:`~.table.Table`; p adjusted by family (Holm)."""
-        return with_adjusted_p(super().frame(rows))
+        table = super().frame(rows)
+        return told(table, table["family"], "drop")
 
 
 def family(row: Row, own: Collection[str]) -> str:
@@ -105,7 +107,7 @@ def family(row: Row, own: Collection[str]) -> str:
     """
     name = row["keypoint"]
     question = "overall" if name == "all" else "own" if name in own else "collateral"
-    return f"{row['level']} r={row['radius']:g} {row['placement']}: {question}"
+    return f"{row['level']} r={size_of(row)} {row['placement']}: {question}"
 
 
 def _attraction(run: FinishedRun, attack: Attack, cell: CellPredictions) -> tuple[np.ndarray, np.ndarray]:
@@ -114,9 +116,3 @@ def _attraction(run: FinishedRun, attack: Attack, cell: CellPredictions) -> tupl
     counted = cell.attacked[:, None] & run.labelled & own
     before, after = (to_crop(c.keypoints, run.geometry, run.crop_size) for c in (run.clean, cell))
     return attraction(before, after, cell.centres.astype(np.float64), counted)
-
-
-def with_adjusted_p(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with ``p_adjusted`` made from ``p`` by Holm, within each ``family``."""
-    p, names = table["p"].to_numpy(dtype=np.float64), table["family"].fillna("").to_numpy(dtype=str)
-    return table.assign(p_adjusted=holm_by_family(p, names))

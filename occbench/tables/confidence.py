@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ..evaluation.bootstrap import MIN_PERSONS
+from ..evaluation.intervals import intervals
+from ..evaluation.oks import annotators_similarity
 from ..inference.predictions import CellPredictions
 from .finished import FinishedRun
 from .rows import Row, cell_columns
 from .scoring import own_similarity
-from .table import CELL, Column, PerCell, number, text
+from .table import CELL, Column, PerCell, bounds, number, text
 
 BINS = 20
 """Equal bins of the keypoint score, from 0 to 1."""
@@ -36,17 +40,42 @@ class Confidence(PerCell):
         "error": number(
             "of a bin |score - similarity|; of all, the mean of that over the keypoints (calibration error)"
         ),
+        **bounds("error", "`error`, by photo; in the row about all"),
+        "ceiling": number(
+            "mean similarity of predictions that lie where COCO's annotators mean, by the sigmas; in the row about all"
+        ),
     }
 
     def of_cell(self, run: FinishedRun, cell: CellPredictions) -> list[Row]:
         """See :class:`~.table.PerCell`."""
         where = dict.fromkeys(CELL) | cell_columns(cell.attack)
         similarity = own_similarity(run.dataset, cell.keypoints)
-        return [where | row for row in confidence_rows(cell.scores, similarity, cell.covered, run.labelled)]
+        photos = None if run.draws is None else Photos(run.photos, run.draws)
+        ceiling = annotators_similarity(run.dataset.sigmas)
+        rows = confidence_rows(cell.scores, similarity, cell.covered, run.labelled, ceiling, photos)
+        return [where | row for row in rows]
+
+
+@dataclass(frozen=True, eq=False)
+class Photos:
+    """What intervals are made from.
+
+    Attributes:
+        place: Shape (N,), int: position of each box's photo among those drawn from.
+        draws: Shape (B, I), float: how often each photo counts in each draw.
+    """
+
+    place: np.ndarray
+    draws: np.ndarray
 
 
 def confidence_rows(
-    scores: np.ndarray, similarity: np.ndarray, hidden: np.ndarray, labelled: np.ndarray
+    scores: np.ndarray,
+    similarity: np.ndarray,
+    hidden: np.ndarray,
+    labelled: np.ndarray,
+    ceiling: np.ndarray,
+    photos: Photos | None = None,
 ) -> list[dict[str, Any]]:
     """Score distribution and calibration of one cell, of its hidden and of its other labelled keypoints.
 
@@ -57,23 +86,53 @@ def confidence_rows(
         similarity: Shape (N, K): exp(-e) of each keypoint as in OKS, in 0 to 1; NaN where it is not known.
         hidden: Shape (N, K), bool: keypoints in the painted region.
         labelled: Shape (N, K), bool.
+        ceiling: Shape (K,): see :func:`~.evaluation.oks.annotators_similarity`.
+        photos: For intervals; None for none.
 
     Returns:
         For each group (``keypoints``: hidden, visible) that has any: first one row about all of it, with empty
         ``score_lo`` and ``score_hi``, then one per bin that is not empty. ``n`` keypoints, their mean ``score`` and
         ``similarity``, and the calibration ``error``: of a bin |score - similarity|, of a group the mean of those over
-        its keypoints (the expected calibration error).
+        its keypoints (the expected calibration error), with its interval and the ``ceiling`` of the similarity.
     """
     known = labelled & np.isfinite(similarity) & np.isfinite(scores)
     rows: list[dict[str, Any]] = []
     for name, group in ((HIDDEN, known & hidden), (VISIBLE, known & ~hidden)):
         if group.any():
-            rows += _group_rows(name, scores[group].astype(np.float64), similarity[group].astype(np.float64))
+            said, right = (values[group].astype(np.float64) for values in (scores, similarity))
+            whole, *bins = _group_rows(name, said, right)
+            whole |= {"ceiling": float(np.broadcast_to(ceiling, group.shape)[group].mean())}
+            if photos is not None:
+                place = np.broadcast_to(photos.place[:, None], group.shape)[group]
+                whole |= _error_interval(whole["error"], said, right, place, photos.draws)
+            rows += [whole, *bins]
     return rows
 
 
+def _error_interval(
+    error: float, scores: np.ndarray, similarity: np.ndarray, place: np.ndarray, draws: np.ndarray
+) -> dict[str, float]:
+    """The interval of a calibration error: M keypoints, each in the photo at ``place``."""
+    images = draws.shape[1]
+    cell = place * BINS + _bin(scores)
+    apart = np.bincount(cell, scores - similarity, images * BINS).reshape(images, BINS)
+    number = np.bincount(place, minlength=images)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = np.abs(draws @ apart).sum(axis=1) / (draws @ number)
+    # Chance can only add to a mean of absolute values, in a draw more than in the data: the draws are moved back.
+    drawn += error - np.nanmean(drawn)
+    clusters = np.count_nonzero(number)
+    value = np.array([error if clusters >= MIN_PERSONS else np.nan])
+    found = intervals(value, drawn[:, None], clusters=np.array([clusters]))
+    return {"error_lo": float(found.lo[0]), "error_hi": float(found.hi[0])}
+
+
+def _bin(scores: np.ndarray) -> np.ndarray:
+    return np.clip(np.floor(scores * BINS), 0, BINS - 1).astype(int)
+
+
 def _group_rows(name: str, scores: np.ndarray, similarity: np.ndarray) -> list[dict[str, Any]]:
-    place = np.clip(np.floor(scores * BINS), 0, BINS - 1).astype(int)
+    place = _bin(scores)
     counts = np.bincount(place, minlength=BINS)
     full = np.flatnonzero(counts)
     score = np.bincount(place, scores, BINS)[full] / counts[full]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from ..attacks import Attack
 from ..evaluation.bootstrap import MIN_PERSONS, Resampled
@@ -19,6 +20,9 @@ from .finished import FinishedRun
 from .rates import metric_name
 from .rows import Row
 from .table import CELL, RUN, Column, Table, bounds, number, text
+from .told import told_all, verdict
+
+_FAMILY = "the rows of one level and radius: the means, or the single targets"
 
 EFFECTS = ("marker", "gain", "placebo", "corrected")
 """Points (x 100), each with ``_lo`` and ``_hi``: own figure centred - among decoys; centred - clean; clean - placebo;
@@ -43,13 +47,24 @@ class Controls(Table):
         "n_targets": number("targets that the row is the mean of"),
         "marker": number("marker effect: own figure centred minus among decoys, points (x 100)"),
         **bounds("marker", "`marker`, points, paired by photo"),
+        **verdict("marker", _FAMILY, "marker_"),
         "gain": number("own figure centred minus clean, points"),
         **bounds("gain", "`gain`, points, paired by photo"),
+        **verdict("gain", _FAMILY, "gain_"),
         "placebo": number("own figure clean minus under a placebo, points"),
         **bounds("placebo", "`placebo`, points, paired by photo"),
+        **verdict("placebo", _FAMILY, "placebo_"),
         "corrected": number("leak-corrected loss: (clean minus among N decoys) minus N times `placebo`, points"),
         **bounds("corrected", "`corrected`, points, paired by photo"),
+        **verdict("corrected", _FAMILY, "corrected_"),
     }
+
+    def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
+        """See :class:`~.table.Table`; p adjusted by effect (Holm)."""
+        table = super().frame(rows)
+        mean = table["target"].eq("all").map({True: "mean", False: "single"})
+        family = table["level"] + " " + table["radius"].astype(str) + " " + mean
+        return told_all(table, family, {effect: f"{effect}_" for effect in EFFECTS})
 
     def applies(self, run: FinishedRun) -> bool:
         """Where something was hidden both centred and among decoys."""
@@ -109,11 +124,11 @@ class _Effects:
         """The columns of the effects."""
         values = np.stack([self.points[name] for name in EFFECTS], axis=1)
         images, changed = (np.full(len(EFFECTS), number) for number in (self.images, self.changed))
-        found = intervals(values[0], values[1:], clusters=images, changed=changed)
+        found = intervals(values[0], values[1:], clusters=images, method="midway", changed=changed)
         return {
             name + end: float(numbers[i])
             for i, name in enumerate(EFFECTS)
-            for end, numbers in (("", values[0]), ("_lo", found.lo), ("_hi", found.hi))
+            for end, numbers in (("", values[0]), ("_lo", found.lo), ("_hi", found.hi), ("_p", found.p))
         }
 
 

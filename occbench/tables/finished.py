@@ -86,6 +86,17 @@ class FinishedRun:
         return np.array([person.labelled for person in self.dataset.persons])
 
     @cached_property
+    def photos(self) -> np.ndarray:
+        """Shape (N,), int: position of each box's photo in the truth's ``image_ids``."""
+        return np.searchsorted(self.dataset.truth.image_ids, [person.photo.id for person in self.dataset.persons])
+
+    @cached_property
+    def draws(self) -> np.ndarray | None:
+        """How often each photo counts in each bootstrap draw, shape (B, I), float64; None without draws."""
+        weights = self.scoring.weights(len(self.dataset.truth.image_ids))
+        return None if weights is None else weights.draws.astype(np.float64)
+
+    @cached_property
     def judge(self) -> Judge:
         """Scores cells against the clean one."""
         return judge(self.dataset, self.scoring, self.areas, self.clean)

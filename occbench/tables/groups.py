@@ -8,10 +8,12 @@ from typing import ClassVar
 import pandas as pd
 
 from ..inference.predictions import CellPredictions
-from .cells import with_adjusted_p
 from .finished import FinishedRun
-from .rows import Row
+from .rows import Row, cell_columns, size_of
 from .table import CELL, RUN, Column, PerCell, bounds, number, text
+from .told import told, verdict
+
+_VERDICT = verdict("drop", "the drops of its `family`")
 
 
 class Groups(PerCell):
@@ -32,11 +34,11 @@ class Groups(PerCell):
         "drop": number("clean minus attacked, of the same persons, points (x 100): of the exact AP, or of `value`"),
         **bounds("drop", "`drop`, points, paired by photo"),
         "drop_se": number("standard error of `drop`, points"),
-        "p": number("two-sided p for no drop"),
-        "p_adjusted": number("`p`, adjusted (Holm) over the drops of its `family`"),
+        **{name: column for name, column in _VERDICT.items() if name != "clear"},
         "drop_grid": number("`value` clean minus attacked as printed, points"),
         "photos": number("photos in which the attack changed anything that the figure is made of; below 6 no interval"),
         "family": text("the drops that are adjusted together: of one level, radius, placement and metric"),
+        "clear": _VERDICT["clear"],
     }
 
     def applies(self, run: FinishedRun) -> bool:
@@ -47,9 +49,10 @@ class Groups(PerCell):
         """See :class:`~.table.PerCell`."""
         if cell.attack is None:
             return run.judge.groups(None)
-        where = f"{cell.attack.level} r={cell.attack.radius:g} {cell.attack.placement}"
+        where = f"{cell.attack.level} r={size_of(cell_columns(cell.attack))} {cell.attack.placement}"
         return [row | {"family": f"{where}: {row['metric']}"} for row in run.judge.groups(cell)]
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
         """See :class:`~.table.Table`; p adjusted by family (Holm)."""
-        return with_adjusted_p(super().frame(rows))
+        table = super().frame(rows)
+        return told(table, table["family"], "drop")

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import ClassVar
 
+import pandas as pd
+
 from ..attacks import Attack
 from ..data.persons import Dataset
 from ..evaluation.natural import OCCLUDED, VISIBLE, NaturalTable, natural_table
@@ -18,6 +20,10 @@ from .finished import FinishedRun
 from .rates import metric_name
 from .rows import Row
 from .table import CELL, RUN, Column, Table, bounds, number, text
+from .told import told_all, verdict
+
+_FAMILY = "the keypoints of its fill"
+LOSSES = ("natural", "standardised", "synthetic")
 
 
 class Natural(Table):
@@ -39,19 +45,24 @@ class Natural(Table):
         "occluded": number("its clean figure over the latter, a fraction"),
         "natural": number("`visible` minus `occluded`: between different persons, points (x 100)"),
         **bounds("natural", "`natural`, points"),
-        "natural_p": number("two-sided p for no `natural`"),
+        **verdict("natural", _FAMILY, "natural_"),
         "standardised": number("`natural` over persons of like area and number of labelled keypoints, points"),
         **bounds("standardised", "`standardised`, points"),
-        "standardised_p": number("two-sided p for no `standardised`"),
+        **verdict("standardised", _FAMILY, "standardised_"),
         "synthetic": number("the keypoint's drop when it is hidden: of the same persons, points"),
         **bounds("synthetic", "`synthetic`, points, paired by photo"),
-        "synthetic_p": number("two-sided p for no `synthetic`"),
+        **verdict("synthetic", _FAMILY, "synthetic_"),
         "n_keypoints": number("of `all`: kinds of keypoints (left and right are one) that have both losses"),
         "rho": number(
             "of `all`: Spearman's rank correlation of the losses relative to the figure, `standardised` natural"
         ),
         "rho_p": number("of `all`: two-sided p for no correlation, by permutations"),
     }
+
+    def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
+        """See :class:`~.table.Table`; p adjusted by loss and fill (Holm)."""
+        table = super().frame(rows)
+        return told_all(table, table["fill"], {loss: f"{loss}_" for loss in LOSSES})
 
     def applies(self, run: FinishedRun) -> bool:
         """Where flags are annotated and a keypoint was hidden."""

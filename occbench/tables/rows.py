@@ -17,7 +17,13 @@ def cell_columns(attack: Attack | None) -> Row:
     if attack is None:
         return {"level": "clean"}
     columns: Row = {"level": attack.level, "fill": attack.fill, "target": attack.target, "radius": attack.radius}
-    return columns | {"placement": str(attack.placement)}
+    return columns | {"radius_share": attack.share, "placement": str(attack.placement)}
+
+
+def size_of(row: Row) -> str:
+    """The radius of a row's attack: in crop px, or of the crop's width."""
+    share = row.get("radius_share")
+    return f"{row['radius']:g}" if share is None or share != share else f"{share:g}w"
 
 
 def plain(row: Row) -> Row:

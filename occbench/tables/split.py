@@ -8,10 +8,11 @@ drop_pose - drop_boxes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from ..attacks import Attack
 from ..evaluation.bootstrap import MIN_PERSONS, Resampled, Weights, prepare, resample
@@ -26,6 +27,7 @@ from .redetected import Cell, redetected
 from .rows import Row, cell_columns
 from .scoring import Scoring
 from .table import CELL, RUN, Column, Table, bounds, number, text
+from .told import told_all, verdict
 
 TERMS = {
     "drop_pose": "what the attack costs through the pose alone: clean minus (attacked photo, clean boxes)",
@@ -53,7 +55,7 @@ def _term(name: str, meaning: str) -> dict[str, Column]:
         name: number(f"{meaning}, points"),
         **bounds(name, f"`{name}`, points, paired by photo"),
         f"{name}_se": number(f"standard error of `{name}`, points"),
-        f"{name}_p": number(f"two-sided p for no `{name}`"),
+        **verdict(name, "the attacks of one level, radius and placement: all keypoints, or single ones", f"{name}_"),
     }
 
 
@@ -81,6 +83,13 @@ class Split(Table):
             for count, meaning in _COUNTS.items()
         },
     }
+
+    def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
+        """See :class:`~.table.Table`; p adjusted by term (Holm)."""
+        table = super().frame(rows)
+        single = table["keypoint"].eq("all").map({True: "overall", False: "single"})
+        family = table["level"] + " " + table["radius"].astype(str) + " " + table["placement"] + " " + single
+        return told_all(table, family, {term: f"{term}_" for term in TERMS})
 
     def applies(self, run: FinishedRun) -> bool:
         """Where the detector saw the attacked photos."""
@@ -132,6 +141,7 @@ class Splitter:
                 np.where(enough, estimates[term], np.nan),
                 draws[term],
                 clusters=self._clean.images,
+                method="midway",
                 changed=changed_images(*(cells[i].signatures for i in _MEMBERS.get(term, range(4)))),
             )
             for term in TERMS

@@ -61,6 +61,7 @@ CELL: Mapping[str, Column] = {
     "fill": text("what it is painted over with; empty for the clean cell"),
     "target": text("the keypoint or part that is hidden; empty for the clean cell"),
     "radius": number("of the disc, or the margin around a part, crop px"),
+    "radius_share": number("of the crop's width, where the radius was given so"),
     "placement": text("`centred`, `jittered`, `decoys:N` or `placebo`; empty for the clean cell"),
 }
 """The columns that say which cell a row is of."""

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..system.errors import OccbenchError, quoted, unknown_name
-from ..system.openmmlab import installed_config, mmpose_configs
+from ..system.openmmlab import installed_config, mmpose_configs, without
 
 if TYPE_CHECKING:
     from ..attacks import Skeleton
@@ -45,6 +45,10 @@ class ZooModel:
         weights: File name of weights that ship in this package, or empty.
         like: For a config of this package that stands for one of MMPose's: that one's path, whose metafile speaks.
         note: What a user should know before choosing it.
+        address: Of its weights, where no metafile of MMPose says it.
+        figures: Published ones, likewise, by MMPose's names.
+        specification: Of an ONNX file, which is the ``config``: a YAML file, or the name of a ready one; None: none.
+        needs: Packages besides MMPose that its config takes parts from.
     """
 
     name: str
@@ -56,14 +60,25 @@ class ZooModel:
     weights: str = ""
     like: str = ""
     note: str = ""
+    address: str = ""
+    figures: tuple[tuple[str, float], ...] = ()
+    specification: str | None = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be built here, and how to mend that; empty where nothing is missing."""
+        return next((without(package) for package in self.needs if importlib.util.find_spec(package) is None), "")
 
     @property
     def config_path(self) -> Path:
-        """Where the config lies.
+        """Where the config lies; of what has none, what it is called with.
 
         Raises:
             OccbenchError: MMPose is not installed, or is installed without this config.
         """
+        if self.source in _WITHOUT_CONFIG:
+            return Path(self.config)
         if self.config.startswith(OWN):
             path = Path(str(importlib.resources.files("occbench.configs"))) / self.config.removeprefix(OWN)
         elif self.dataset == "unknown":
@@ -88,6 +103,8 @@ class ZooModel:
     @property
     def published(self) -> Mapping[str, float]:
         """Figures of the metafile by its own names (``AP``, ``AR``; ``Mean``, i.e. PCKh, for MPII), or nothing."""
+        if self.figures:
+            return MappingProxyType(dict(self.figures))
         results = self._metafile_entry().get("Results") or [{}]
         metrics = results[0].get("Metrics") or {}
         return MappingProxyType({str(k): float(v) for k, v in metrics.items() if isinstance(v, (int, float))})
@@ -95,6 +112,10 @@ class ZooModel:
     @property
     def checkpoint(self) -> str | None:
         """The weights: a file of this package, or the address that MMPose's metafile gives. None: there are none."""
+        if self.source == "onnx":
+            return self.config
+        if self.address:
+            return self.address
         if self.weights:
             return str(Path(str(importlib.resources.files("occbench"))) / "assets" / self.weights)
         address = self._metafile_entry().get("Weights")
@@ -118,11 +139,20 @@ class ZooModel:
                 f"{skeleton.name.upper()}; choose a model or data that go together (`occbench ls models`)"
             )
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether it is loaded from a file of weights of its own."""
+        return self.source not in _OUTSIDE
+
     def _metafile_entry(self) -> Mapping[str, Any]:
         if self.like:
             return metafile_entry(mmpose_configs() / self.like)
-        return {} if self.config.startswith(OWN) else metafile_entry(self.config_path)
+        return {} if self.config.startswith(OWN) or self.source != "mmpose" else metafile_entry(self.config_path)
 
+
+_OUTSIDE = ("command", "results")
+_WITHOUT_CONFIG = (*_OUTSIDE, "torchvision")
+_TORCHVISION = "https://download.pytorch.org/models/keypointrcnn_resnet50_fpn_coco"
 
 _RTMOS = (("s", "8xb32"), ("m", "16xb16"), ("l", "16xb16"))
 _RTMO = "one stage; MMPose's metafile says CrowdPose, but the figures are of COCO"
@@ -150,14 +180,31 @@ _MODELS = (
     ZooModel("hrnet", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py", ("hrnet-w32",)),
     ZooModel("hrnet-w32-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_8xb64-210e_coco-384x288.py"),
     ZooModel("hrnet-w48", f"{_TOPDOWN}/coco/td-hm_hrnet-w48_8xb32-210e_coco-256x192.py"),
+    ZooModel("hrnet-w48-384", f"{_TOPDOWN}/coco/td-hm_hrnet-w48_8xb32-210e_coco-384x288.py"),
+    ZooModel("hrnet-w32-dark", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_dark-8xb64-210e_coco-256x192.py"),
+    ZooModel("hrnet-w32-udp", f"{_TOPDOWN}/coco/td-hm_hrnet-w32_udp-8xb64-210e_coco-256x192.py"),
+    ZooModel("litehrnet-18", f"{_TOPDOWN}/coco/td-hm_litehrnet-18_8xb64-210e_coco-256x192.py"),
+    ZooModel("litehrnet-30", f"{_TOPDOWN}/coco/td-hm_litehrnet-30_8xb64-210e_coco-256x192.py"),
     ZooModel("simplebaseline", f"{_TOPDOWN}/coco/td-hm_res50_8xb64-210e_coco-256x192.py", ("res50",)),
     ZooModel(
         "hourglass", f"{_TOPDOWN}/coco/td-hm_hourglass52_8xb32-210e_coco-256x256.py", note="MMPose's has one stack"
     ),
     ZooModel("deeppose", f"{_REGRESSION}/coco/td-reg_res50_8xb64-210e_coco-256x192.py", note="one stage, ResNet-50"),
     ZooModel("rle", f"{_REGRESSION}/coco/td-reg_res50_rle-8xb64-210e_coco-256x192.py"),
-    ZooModel("rtmpose-m", "body_2d_keypoint/rtmpose/coco/rtmpose-m_8xb256-420e_coco-256x192.py"),
-    ZooModel("vitpose-b", f"{_TOPDOWN}/coco/td-hm_ViTPose-base_8xb64-210e_coco-256x192.py"),
+    ZooModel("simcc", "body_2d_keypoint/simcc/coco/simcc_res50_8xb64-210e_coco-256x192.py", note="ResNet-50"),
+    ZooModel("mspn", f"{_TOPDOWN}/coco/td-hm_4xmspn50_8xb32-210e_coco-256x192.py", note="four stages"),
+    *(
+        ZooModel(f"rtmpose-{size}", f"body_2d_keypoint/rtmpose/coco/rtmpose-{size}_8xb256-420e_coco-256x192.py")
+        for size in "tsml"
+    ),
+    *(
+        ZooModel(
+            f"vitpose-{size[0]}",
+            f"{_TOPDOWN}/coco/td-hm_ViTPose-{size}_8xb64-210e_coco-256x192.py",
+            needs=("mmpretrain",),
+        )
+        for size in ("small", "base", "large", "huge")
+    ),
     ZooModel("tinypose-256x192", OWN + "tinypose_256x192.py", note="weights are given with --checkpoint"),
     ZooModel("tinypose-128x96", OWN + "tinypose_128x96.py", note="weights are given with --checkpoint"),
     *(
@@ -211,6 +258,22 @@ _MODELS = (
     ),
     *(
         ZooModel(
+            name,
+            "keypointrcnn_resnet50_fpn",
+            (f"keypointrcnn-{weights}",),
+            sees="photo",
+            source="torchvision",
+            address=f"{_TORCHVISION}-{sha256}.pth",
+            figures=(("AP", ap),),
+            note=f"torchvision's Keypoint R-CNN, its weights {weights.upper()}",
+        )
+        for name, weights, sha256, ap in (
+            ("keypointrcnn", "coco_v1", "fc266e95", 0.65),
+            ("keypointrcnn-legacy", "coco_legacy", "9f466800", 0.611),
+        )
+    ),
+    *(
+        ZooModel(
             f"mpii-{name}",
             f"{_TOPDOWN}/mpii/td-hm_{backbone}_8xb64-210e_mpii-256x256.py",
             dataset="mpii",
@@ -226,16 +289,31 @@ def list_models() -> tuple[ZooModel, ...]:
     return _MODELS
 
 
-def find_model(name_or_path: str) -> ZooModel:
-    """The model of that name, or an anonymous one for the path of an MMPose config.
+def find_model(name_or_path: str, specification: str | None = None) -> ZooModel:
+    """The model of that name, or an anonymous one for an MMPose config, an ONNX file, or what runs elsewhere.
 
     Args:
         name_or_path: A name or alias of the zoo, the name of a config that MMPose installs (without ``.py``), or the
-            path of a config file, which must end in ``.py``.
+            path of a config file, which must end in ``.py``, or of an ONNX file, which must end in ``.onnx``; or
+            ``command:PROGRAM {photos} {annotations} {out}``, or ``results:DIR``.
+        address: Of its weights, where no metafile of MMPose says it.
+        figures: Published ones, likewise, by MMPose's names.
+        specification: Of an ONNX file: a YAML file, or the name of a ready one.
 
     Raises:
-        OccbenchError: No such model (naming the nearest ones) or no such file.
+        OccbenchError: No such model (naming the nearest ones) or no such file, or a specification is none of its.
     """
+    if name_or_path.endswith(".onnx"):
+        path = Path(name_or_path).expanduser()
+        if not os.path.isfile(path):
+            raise OccbenchError(f"there is no ONNX file {quoted(name_or_path, 300)}")
+        file = {"dataset": "unknown", "sees": "", "source": "onnx", "specification": specification}
+        return ZooModel(path.stem, str(path.resolve()), **file)  # type: ignore[arg-type]
+    if specification is not None:
+        raise OccbenchError(f"--spec describes an ONNX file (--model FILE.onnx), but --model is {name_or_path!r}")
+    outside = _outside(name_or_path)
+    if outside is not None:
+        return outside
     by_name = {name: model for model in _MODELS for name in (model.name, *model.aliases)}
     if name_or_path in by_name:
         return by_name[name_or_path]
@@ -250,6 +328,24 @@ def find_model(name_or_path: str) -> ZooModel:
     if installed is not None:
         return ZooModel(name_or_path, str(installed), dataset="unknown", sees="")
     raise unknown_name("model", name_or_path, by_name)
+
+
+def _outside(name: str) -> ZooModel | None:
+    """What runs elsewhere: a program, or results that are there."""
+    source, colon, what = name.partition(":")
+    if not colon or source not in _OUTSIDE:
+        return None
+    folder = source == "results"
+    if folder:
+        what = str(Path(what).expanduser().resolve())
+    return ZooModel(Path(what).name if folder else _script(what), what, dataset="unknown", sees="photo", source=source)
+
+
+def _script(command: str) -> str:
+    """What a program is called in tables: the script that its command names, or else its first word."""
+    words = command.split() or ["command"]
+    scripts = [word for word in words[1:] if Path(word).suffix and os.path.isfile(word)]
+    return Path((scripts or words)[0]).stem
 
 
 @cache

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..reading.load import Run
 from ..reading.slices import Slice
+from .controls import Estimate
 
 HIDDEN, VISIBLE = "hidden", "visible"
 
@@ -27,7 +28,9 @@ class Calibration:
         n: Keypoints; one that several cells hide counts in each.
         mean_score: Over all of them.
         mean_similarity: Over all of them.
-        error: Expected calibration error: mean over the keypoints of their bin's |score - similarity|.
+        error: Expected calibration error: mean over the keypoints of their bin's |score - similarity|, by cell, and of
+            those the mean over the cells; pooled, over- and under-confidence of different cells would cancel.
+        ceiling: Mean similarity of predictions that lie where COCO's annotators mean; NaN where the run lacks it.
     """
 
     edges: tuple[float, ...]
@@ -38,7 +41,8 @@ class Calibration:
     n: int
     mean_score: float
     mean_similarity: float
-    error: float
+    error: Estimate
+    ceiling: float
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def _known(found: dict[Key, Calibration | None]) -> dict[Key, Calibration]:
 
 def pooled(rows: pd.DataFrame) -> Calibration | None:
     """Several cells' rows of confidence.csv as one; None without a keypoint."""
-    bins = rows[rows["score_lo"].notna() & (rows["n"] > 0)]
+    bins, wholes = rows[rows["score_lo"].notna() & (rows["n"] > 0)], rows[rows["score_lo"].isna()]
     if bins.empty:
         return None
     sums = (
@@ -111,7 +115,8 @@ def pooled(rows: pd.DataFrame) -> Calibration | None:
         round(float(n.sum())),
         float(np.average(score, weights=n)),
         float(np.average(similarity, weights=n)),
-        float(np.average(np.abs(score - similarity), weights=n)),
+        Estimate(*(float(wholes[name].mean(skipna=False)) for name in ("error", "error_lo", "error_hi"))),
+        float(wholes["ceiling"].mean()),
     )
 
 

@@ -114,6 +114,6 @@ def differences(runs: Sequence[Run]) -> list[str]:
     }
     for level in LEVELS:
         parts = [p for p in (main_slice(r, level) for r in runs) if p is not None]
-        aspects[f"radius or placement of the {level} attacks"] = {(p.radius, p.placement) for p in parts}
+        aspects[f"radius or placement of the {level} attacks"] = {(p.size, p.placement) for p in parts}
         aspects[f"attacked {level}s"] = {p.targets for p in parts}
     return [name for name, values in aspects.items() if len(values) > 1]

@@ -34,6 +34,10 @@ class Estimate:
 NO_ESTIMATE = Estimate(math.nan)
 
 
+def _known(p: float) -> float:
+    return math.nan if math.isnan(p) else p  # a run of before there was one has none
+
+
 @dataclass(frozen=True)
 class ControlRow:
     """One hidden target under each placement, and what follows.
@@ -165,7 +169,7 @@ def _paired(run: Run, level: str) -> Paired:
     rows = run.controls[run.controls["level"] == level]
     return {
         (row["target"], row["fill"], row["radius"], row["placement"]): {
-            effect: Drop(row[effect], row[f"{effect}_lo"], row[f"{effect}_hi"])
+            effect: Drop(row[effect], row[f"{effect}_lo"], row[f"{effect}_hi"], _known(row[f"{effect}_p_adjusted"]))
             for effect in ("marker", "gain", "placebo", "corrected")
         }
         for row in records(rows)

@@ -10,7 +10,7 @@ from occbench.evaluation.bootstrap import MIN_PERSONS
 from ..reading.drops import Drop
 from ..reading.names import counted, hiding, listed, number, order_fills, plural, points, spoken
 from .calibration import LevelConfidence
-from .controls import MarkerEffect, decoys_in
+from .controls import Estimate, MarkerEffect, decoys_in
 from .dose import THRESHOLDS, Critical, Dose
 from .matrix import MatrixRow
 from .overall import MeanDrop, TargetRow
@@ -201,6 +201,11 @@ def _at(found: Critical, radii: Sequence[float]) -> str:
     return f"{size(found.value)} px" + (f" [{ends[0]}, {ends[1]}]" if says_more else "")
 
 
+def _estimate(found: Estimate) -> str:
+    ends = "" if math.isnan(found.low) else f" [{number(found.low, 3)}, {number(found.high, 3)}]"
+    return f"{number(found.value, 3)}{ends}"
+
+
 def confidence_sentences(found: LevelConfidence) -> list[str]:
     """What becomes of the scores of hidden keypoints."""
     said = []
@@ -217,6 +222,6 @@ def confidence_sentences(found: LevelConfidence) -> list[str]:
         said.append(
             f"Hidden by {fill}, keypoints have a mean score of {number(hidden.mean_score, 2)} at a mean similarity to "
             f"the truth of {number(hidden.mean_similarity, 2)}{before}: the model claims {number(abs(claim), 2)} "
-            f"{word} than it delivers (n = {hidden.n})."
+            f"{word} than it delivers (n = {hidden.n}). Calibration error {_estimate(hidden.error)}, mean over cells."
         )
     return said

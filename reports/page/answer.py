@@ -84,7 +84,7 @@ def marker_reading(run: Run) -> list[str]:
 def conditions(part: Slice) -> str:
     """Size and placement of a slice, in words."""
     size = "r =" if part.level == "keypoint" else "margin"
-    return f"{size} {part.radius:g} px" + ("" if part.placement == CENTRED else f", {part.placement}")
+    return f"{size} {part.size}" + ("" if part.placement == CENTRED else f", {part.placement}")
 
 
 def _clean_tile(run: Run) -> Tile:

@@ -104,9 +104,8 @@ def _facts(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compar
     )
     facts.append(("Data", "; ".join(data)))
     facts.append(("Boxes", listed(dict.fromkeys(_boxes_words(run) for run in runs))))
-    whose = "" if any(run.manifest.model.sees_photos for run in runs) else " of the network's input"
     hidden = dict.fromkeys(
-        _HIDDEN[level].format(f"{part.radius:g}", whose)
+        _HIDDEN[level].format(part.size)
         for level in LEVELS
         for run in runs
         if (part := main_slice(run, level)) is not None
@@ -129,8 +128,8 @@ def _facts(runs: Sequence[Run], labels: Sequence[str], compared: Sequence[Compar
 _NAMED = 6
 """Runs that the first screen names; the table of models has all."""
 _HIDDEN = {
-    "keypoint": "one keypoint at a time, by a disc of r = {} px{}",
-    "part": "one part at a time, by its rectangle with a margin of {} px",
+    "keypoint": "one keypoint at a time, by a disc of r = {}",
+    "part": "one part at a time, by its rectangle with a margin of {}",
 }
 _FILLS = {"blackout": "black", "meanout": "in the mean colour", "blur": "blurred"}
 _SCOPES = {"person": "the person in the crop", "image": "everybody in the photo"}
@@ -157,10 +156,12 @@ def comparison_notes(runs: Sequence[Run]) -> list[str]:
     found = differences(runs)
     said = [f"These runs also differ in: {', '.join(found)}. Compare their drops with that in mind."] if found else []
     sizes = dict.fromkeys(run.manifest.model.measure for run in runs if run.manifest.model.measure)
-    if len(sizes) > 1:
+    in_px = any(math.isnan(p.share) for level in LEVELS for run in runs if (p := main_slice(run, level)) is not None)
+    if len(sizes) > 1 and in_px:
         listing = listed(f"{width} × {height}" for width, height in sizes)
         said.append(
-            f"The networks' inputs differ ({listing} px): a radius in px hides a larger share of a smaller input."
+            f"The networks' inputs differ ({listing} px): a radius in px hides a larger share of a smaller input "
+            "(--radius 0.03w goes with the input)."
         )
     return said
 

@@ -15,9 +15,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import pandas as pd
 
-from occbench.evaluation.intervals import holm
-
-ALPHA = 0.05
+from occbench.evaluation.intervals import distinguishable, holm
 
 FAMILY = "p_family"
 """Column with p, corrected over the drops of its family."""
@@ -47,8 +45,8 @@ class Drop:
     @property
     def clear(self) -> bool:
         """Whether the drop can be told from zero."""
-        excluded = self.has_interval and not self.low <= 0 <= self.high
-        return excluded and not self.p >= ALPHA  # a p that is NaN does not object
+        # A mean that is put together from intervals has no p, so none objects.
+        return bool(distinguishable(self.low, self.high, 0.0 if math.isnan(self.p) else self.p))
 
     @property
     def indistinct(self) -> bool:

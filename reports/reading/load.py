@@ -26,7 +26,7 @@ _TEXT = ["model", "dataset", "boxes", "protocol", "level", "fill", "target", "pl
 _NUMBERS = ["radius", "n", "ap", "ap50", "ap75", "ap_m", "ap_l", "ar", "drop"]
 _NUMBERS += ["ar50", "ar75", "ar_m", "ar_l", "n_remaining", "drop_remaining"]
 _OPTIONAL = ["drop_lo", "drop_hi", "drop_se", "p", "p_adjusted", "ap_lo", "ap_hi", "attraction", "attraction_decoys"]
-_OPTIONAL += ["drop_remaining_lo", "drop_remaining_hi", "p_remaining", "photos"]
+_OPTIONAL += ["drop_remaining_lo", "drop_remaining_hi", "p_remaining", "photos", "radius_share"]
 _OPTIONAL += ["found", "found_lo", "found_hi", "drop_found", "drop_found_lo", "drop_found_hi", "p_found"]
 _VALUES = {"ap": "value", "ap_lo": "value_lo", "ap_hi": "value_hi"}
 
@@ -82,10 +82,10 @@ def load_run(path: Path) -> Run:
     manifest = _read_manifest(path)
     cells, lost = _join_manifest(_read_cells(path / "cells.csv"), manifest)
     groups = _read_more(path / "groups.csv", _GROUPS_TEXT, _GROUPS_NUMBERS)
-    confidence = _read_more(path / "confidence.csv", _CONFIDENCE_TEXT, _CONFIDENCE_NUMBERS)
+    confidence = _read_more(path / "confidence.csv", _CONFIDENCE_TEXT, _CONFIDENCE_NUMBERS, _CONFIDENCE_NEWER)
     natural = _read_more(path / "natural.csv", _NATURAL_TEXT, _NATURAL_NUMBERS, _NATURAL_NEWER)
     split = _read_more(path / "split.csv", _SPLIT_TEXT, _SPLIT_NUMBERS, _SPLIT_NEWER)
-    controls = _read_more(path / "controls.csv", _CONTROLS_TEXT, _CONTROLS_NUMBERS)
+    controls = _read_more(path / "controls.csv", _CONTROLS_TEXT, _CONTROLS_NUMBERS, _CONTROLS_NEWER)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *_rule_note(path, manifest), *notes)
     torso = _read_torso(path / "persons.parquet")
@@ -220,6 +220,7 @@ def _join_manifest(cells: pd.DataFrame, manifest: Manifest) -> tuple[pd.DataFram
 
 _CONFIDENCE_TEXT = ["level", "fill", "target", "placement", "keypoints"]
 _CONFIDENCE_NUMBERS = ["radius", "score_lo", "score_hi", "n", "score", "similarity", "error"]
+_CONFIDENCE_NEWER = ["error_lo", "error_hi", "ceiling"]
 _GROUPS_TEXT = ["level", "fill", "target", "placement", "metric", "group"]
 _GROUPS_NUMBERS = ["radius", "n", "value", "value_lo", "value_hi", "drop", "drop_lo", "drop_hi", "p"]
 
@@ -227,15 +228,18 @@ _NATURAL_TEXT = ["fill", "keypoint", "metric"]
 _NATURAL_NUMBERS = ["radius", "n_visible", "n_occluded", "visible", "occluded", "n_keypoints"]
 _NATURAL_NUMBERS += [f"{name}{end}" for name in ("natural", "synthetic") for end in ("", "_lo", "_hi")]
 _NATURAL_NUMBERS += ["rho"]
-_NATURAL_NEWER = ["natural_p", "synthetic_p", "rho_p", *(f"standardised{end}" for end in ("", "_lo", "_hi", "_p"))]
+_NATURAL_NEWER = [f"{name}_p_adjusted" for name in ("natural", "standardised", "synthetic")]
+_NATURAL_NEWER += ["natural_p", "synthetic_p", "rho_p", *(f"standardised{end}" for end in ("", "_lo", "_hi", "_p"))]
 _CONTROLS_TEXT = ["level", "fill", "target", "placement", "metric"]
 _CONTROLS_NUMBERS = ["radius", "n_targets"]
 _CONTROLS_NUMBERS += [f"{n}{end}" for n in ("marker", "gain", "placebo", "corrected") for end in ("", "_lo", "_hi")]
+_CONTROLS_NEWER = [f"{name}_p_adjusted" for name in ("marker", "gain", "placebo", "corrected")]
 _SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
 _SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
 _SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]
 _SPLIT_NEWER = [f"{name}_p" for name in _SPLIT_TERMS]
 _SPLIT_NEWER += [f"{name}{end}" for name in ("share_pose", "share_boxes") for end in ("", "_lo", "_hi", "_p")]
+_SPLIT_NEWER += [f"{name}_p_adjusted" for name in (*_SPLIT_TERMS, "share_pose", "share_boxes")]
 _SPLIT_NUMBERS += [f"{n}_{when}" for when in ("clean", "attacked") for n in ("matched", "missed", "unmatched")]
 
 

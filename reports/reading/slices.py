@@ -25,6 +25,7 @@ class Slice:
     Attributes:
         level: ``keypoint`` or ``part``.
         radius: Crop px.
+        share: Of the crop's width, where the radius was given so; else NaN.
         placement: Where the occluders stood.
         radii: All radii at that placement.
         fills: In display order.
@@ -41,6 +42,12 @@ class Slice:
     targets: tuple[str, ...]
     overall: pd.DataFrame
     single: pd.DataFrame
+    share: float = math.nan
+
+    @property
+    def size(self) -> str:
+        """The radius in words: in px, or of the crop's width."""
+        return f"{self.radius:g} px" if math.isnan(self.share) else f"{100 * self.share:g} % of the input's width"
 
 
 def main_slice(run: Run, level: str) -> Slice | None:
@@ -64,6 +71,7 @@ def main_slice(run: Run, level: str) -> Slice | None:
         targets=tuple(order_targets(run, level, rows["target"])),
         overall=with_family(rows[whole]),
         single=by_question(run, rows[~whole]),
+        share=float(rows["radius_share"].iloc[0]),
     )
 
 

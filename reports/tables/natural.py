@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..findings.controls import Estimate
-from ..reading.drops import ALPHA, Record, records
+from occbench.evaluation.intervals import ALPHA
+
+from ..reading.drops import Drop, Record, records
 from ..reading.load import Run
 from ..reading.names import listed, number
 from .table import Column, Row, Table
@@ -87,5 +88,5 @@ def _caption(run: Run, fills: Sequence[tuple[str, float]]) -> str:
     )
 
 
-def _loss(row: Record, name: str) -> Estimate:
-    return Estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"])
+def _loss(row: Record, name: str) -> Drop:
+    return Drop(row[name], row[f"{name}_lo"], row[f"{name}_hi"], row[f"{name}_p_adjusted"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..reading.drops import Drop, Record, records
 from ..reading.load import Run
 from ..reading.names import listed, number
@@ -34,9 +36,9 @@ def split_sentence(run: Run) -> str:
     ]
     if not said:
         return "The run has no intervals, so nothing can be said about chance."
-    return (
-        f"Of {len(rows)} attacks the interval and p exclude zero for {listed(said)} (not corrected for their number)."
-    )
+    if run.split["drop_pose_p_adjusted"].isna().all():
+        return f"Of {len(rows)} attacks the interval and p exclude zero for {listed(said)} (p not corrected)."
+    return f"Of {len(rows)} attacks the interval and p, corrected (Holm), exclude zero for {listed(said)}."
 
 
 def split_table(run: Run) -> Table:
@@ -79,4 +81,6 @@ def _name(row: Record) -> str:
 
 
 def _term(row: Record, column: str) -> Drop:
-    return Drop(row[column], row[f"{column}_lo"], row[f"{column}_hi"], row[f"{column}_p"])
+    adjusted = row[f"{column}_p_adjusted"]  # a run of before there was one has its p
+    p = row[f"{column}_p"] if math.isnan(adjusted) else adjusted
+    return Drop(row[column], row[f"{column}_lo"], row[f"{column}_hi"], p)

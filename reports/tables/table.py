@@ -131,7 +131,7 @@ def interval(value: Value, kind: Kind) -> str:
     if isinstance(value, Saving) and value.has_interval:
         return f"[{_signed(number(value.low, 1))}, {_signed(number(value.high, 1))}]"
     if isinstance(value, (Drop, Estimate)):
-        return brackets(value.low, value.high, 3 if kind == "ap" else 1)
+        return brackets(value.low, value.high, 3 if kind in ("ap", "plain") else 1)
     return ""
 
 

@@ -12,6 +12,7 @@ from ..findings.dose import THRESHOLDS, Dose
 from ..findings.matrix import Matrix, Panel
 from ..findings.overall import CleanFigure, TargetRow
 from ..reading.drops import NO_DROP
+from ..reading.names import number
 from ..reading.slices import Slice
 from .table import Column, Radius, Row, Table, Value
 
@@ -187,6 +188,7 @@ def confidence_table(found: LevelConfidence, fills: Sequence[str]) -> Table:
         Column("similarity", "mean similarity", "plain"),
         Column("error", "calibration error", "plain"),
     ]
+    ceiling = "" if found.clean is None or math.isnan(found.clean.ceiling) else number(found.clean.ceiling, 2)
 
     def row(target: str, fill: str, group: str, c: Calibration) -> Row:
         values = (target, fill, group, float(c.n), c.mean_score, c.mean_similarity, c.error)
@@ -199,8 +201,10 @@ def confidence_table(found: LevelConfidence, fills: Sequence[str]) -> Table:
     rows += [row(target, fill, "hidden", c) for (target, fill), c in found.targets.items()]
     caption = (
         "Keypoint scores, the similarity to the truth behind them (exp(-e) as in OKS), and the expected calibration "
-        "error."
+        "error [95 % interval], of several cells the mean."
     )
+    if ceiling:
+        caption += f" Predictions where COCO's annotators mean would have a mean similarity of {ceiling}, no more."
     return Table(f"confidence_{found.level}", caption, tuple(columns), tuple(rows), folded=True, shown=_PAGE_ROWS)
 
 

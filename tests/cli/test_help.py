@@ -24,6 +24,7 @@ COMMANDS = (
     "verify",
     "export",
     "evaluate",
+    "suite",
     "train",
     "preview-aug",
     "sample",

@@ -260,3 +260,29 @@ def coordinates(rng: np.random.Generator, numbers: int) -> Raw:
 def test_regression(kind: str, numbers: int, flip: bool, shift: dict[str, Any]) -> None:
     make = partial(coordinates, numbers=numbers)
     compare(regression_head(kind), {"flip_test": flip, **shift}, make)
+
+
+def test_a_model_of_several_data_sets_gives_the_keypoints_of_one() -> None:
+    """MMPose selects them after decoding."""
+    head, kept = heatmap_head(CODECS["msra"]), [2, 0]
+    raw = to_raw(peaked(np.random.default_rng(2)))
+    every, some = find_decoder(head, {}, MIRROR), find_decoder(head, {"output_keypoint_indices": kept}, MIRROR)
+    assert every is not None
+    assert some is not None
+    for whole, part in zip(every(raw, None), some(raw, None), strict=True):
+        np.testing.assert_array_equal(part, whole[:, kept])
+
+
+def test_the_mirror_knows_the_keypoints_that_are_kept() -> None:
+    """The data set has fewer keypoints than the model."""
+    head, kept = heatmap_head(CODECS["msra"], channels=7), [4, 1, 6, 2, 0]  # MIRROR is of five
+    shape = (CROPS, 7, *SHAPE[2:])
+    rng = np.random.default_rng(3)
+    raw, flipped = (to_raw(rng.uniform(0, 1, shape)) for _ in range(2))
+    some = find_decoder(head, {"flip_test": True, "output_keypoint_indices": kept}, MIRROR)
+    few = find_decoder(heatmap_head(CODECS["msra"]), {"flip_test": True}, MIRROR)
+    assert some is not None
+    assert few is not None
+    expected = few(*(tuple(tensor[:, kept] for tensor in tensors) for tensors in (raw, flipped)))
+    for found, wanted in zip(some(raw, flipped), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)

@@ -61,7 +61,6 @@ def refused() -> dict[str, tuple[Any, dict[str, Any], list[int]]]:
         "a head with the codec of another": (heatmap_head(SIMCC["plain"]), {}, MIRROR),
         "regression with the codec of heatmaps": (regression_head("RLEHead", msra), {}, MIRROR),
         "an option that nobody reads": (heatmap_head(msra), {"rescale": True}, MIRROR),
-        "some of the keypoints": (heatmap_head(msra), {"output_keypoint_indices": [0, 1]}, MIRROR),
         "a flip of offsets": (heatmap_head(msra), {**flip, "flip_mode": "offset"}, MIRROR),
         "a flip of labels with offsets": (heatmap_head(CODECS["udp"]), {**flip, "flip_mode": "udp_combined"}, MIRROR),
         "a plain flip of offsets": (heatmap_head(COMBINED, channels=3 * KEYPOINTS), flip, MIRROR),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from occbench.evaluation.intervals import holm, intervals
+from occbench.evaluation.intervals import LEAST_P, distinguishable, holm, intervals
 
 
 @pytest.mark.parametrize(("method", "theirs"), [("bca", "BCa"), ("percentile", "percentile")])
@@ -81,3 +81,38 @@ def test_holm(p: list[float], corrected: list[float]) -> None:
 def test_holm_of_a_table() -> None:
     p = np.array([[0.01, 0.04], [0.03, 0.005]])
     np.testing.assert_allclose(holm(p), [[0.03, 0.06], [0.06, 0.02]])
+
+
+def test_midway_lies_between_percentile_and_t() -> None:
+    rng = np.random.default_rng(11)
+    draws = rng.gamma(2, size=(4000, 1))
+    value, clusters = np.array([1.7]), np.array([12])
+    halves = [
+        intervals(value, draws, clusters=clusters, method=method, changed=clusters)
+        for method in ("midway", "percentile")
+    ]
+    reach = stats.t.ppf(0.975, 11) * halves[0].se[0]
+    assert halves[0].lo[0] == pytest.approx((halves[1].lo[0] + value[0] - reach) / 2)
+    assert halves[0].hi[0] == pytest.approx((halves[1].hi[0] + value[0] + reach) / 2)
+
+
+def test_photos_that_all_change_the_same_way_are_told_from_chance_by_p_too() -> None:
+    """No draw of six photos that all lose goes to 0, but six of one sign come in one case of 32."""
+    rng = np.random.default_rng(12)
+    loss = np.zeros(100)
+    loss[:6] = 1.0
+    draws = np.stack([loss[rng.integers(0, 100, 100)].sum() for _ in range(2000)])[:, None]
+    for photos, least in ((6, 1 / 32), (8, 1 / 128), (500, LEAST_P)):
+        found = intervals(
+            np.array([60.0]), draws, clusters=np.array([500]), method="midway", changed=np.array([photos])
+        )
+        assert found.p[0] == pytest.approx(least)
+    assert np.isnan(intervals(np.array([60.0]), draws, changed=np.array([5])).p).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "told"),
+    [(1, 2, 0.01, True), (-2, -1, 0.01, True), (-1, 2, 0.01, False), (1, 2, 0.06, False), (np.nan, 2, 0.01, False)],
+)
+def test_what_can_be_told_from_chance(low: float, high: float, p: float, told: bool) -> None:
+    assert bool(distinguishable(low, high, p)) is told

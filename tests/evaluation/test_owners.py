@@ -52,7 +52,8 @@ def slow_exact(truth: GroundTruth, detections: Detections, owner: np.ndarray, co
             mine = sorted(mine, key=lambda d: -detections.scores[d])[:20]
             taken: set[int] = set()
             for d in mine:
-                for candidates, similar in ((judged, seen_oks), (~judged, box_oks)):
+                ignored = ~judged & (owner[d] < 0)  # who does not count takes nothing that is somebody's
+                for candidates, similar in ((judged, seen_oks), (ignored, box_oks)):
                     best, chosen = min(threshold, 1 - 1e-10), -1
                     for g in np.flatnonzero((truth.image == image) & candidates).tolist():
                         value = similar(truth, detections, g, d, counts[g])

@@ -124,7 +124,7 @@ def confidence_of(run: Path, scores: np.ndarray, right: np.ndarray, hidden: np.n
     rows = [
         dict(zip(keys, cell, strict=True)) | row
         for cell, mask in cells
-        for row in confidence_rows(scores, right, mask, every)
+        for row in confidence_rows(scores, right, mask, every, np.array(0.9))
     ]
     pd.DataFrame(rows).to_csv(run / "confidence.csv", index=False)
 
@@ -150,10 +150,25 @@ def test_pooled_confidence_is_that_of_all_keypoints_together(tmp_path: Path) -> 
         pytest.approx(right[hidden].mean()),
     )
     alone = found.targets["nose", "blur"]
-    assert alone.error == pytest.approx(pool.error)
+    assert alone.error.value == pytest.approx(pool.error.value)
+    assert (alone.ceiling, pool.ceiling) == (pytest.approx(0.9), pytest.approx(0.9))
     whole = run.confidence[(run.confidence["keypoints"] == "hidden") & run.confidence["score_lo"].isna()]
-    assert whole["error"].tolist() == [pytest.approx(alone.error)] * 2
+    assert whole["error"].tolist() == [pytest.approx(alone.error.value)] * 2
     assert sum(pool.share) == pytest.approx(1)
+
+
+def test_over_and_under_confidence_of_two_cells_do_not_cancel() -> None:
+    import pandas as pd
+
+    cells = []
+    for right in (0.3, 0.7):
+        scores = np.full((50, 7), 0.5)
+        every = np.ones(scores.shape, dtype=bool)
+        cells += confidence_rows(scores, np.full(scores.shape, right), every, every, np.array(0.9))
+    found = pooled(pd.DataFrame(cells).assign(error_lo=[0.1, None] * 2, error_hi=[0.3, None] * 2))
+    assert found is not None
+    assert found.mean_score - found.mean_similarity == pytest.approx(0)
+    assert (found.error.value, found.error.low, found.error.high) == pytest.approx((0.2, 0.1, 0.3))
 
 
 def test_no_keypoint_no_confidence(tmp_path: Path) -> None:

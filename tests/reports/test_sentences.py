@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from occbench.reports.findings.calibration import Calibration, LevelConfidence
-from occbench.reports.findings.controls import MarkerEffect
+from occbench.reports.findings.controls import Estimate, MarkerEffect
 from occbench.reports.findings.dose import Curve, Dose
 from occbench.reports.findings.matrix import MatrixRow
 from occbench.reports.findings.overall import MeanDrop, TargetRow
@@ -210,10 +210,11 @@ def test_dose_sentences() -> None:
 
 def test_confidence_sentences() -> None:
     def made(score: float, similarity: float, n: int) -> Calibration:
-        return Calibration((), 0.05, (), (), (), n, score, similarity, 0.1)
+        return Calibration((), 0.05, (), (), (), n, score, similarity, Estimate(0.123, 0.1, 0.15), 8 / 9)
 
     found = LevelConfidence("keypoint", made(0.8, 0.78, 5000), {"blur": made(0.7, 0.4, 321)}, {}, {})
     assert confidence_sentences(found) == [
         "Hidden by blur, keypoints have a mean score of 0.70 at a mean similarity to the truth of 0.40, from 0.80 and "
-        "0.78 without occlusion: the model claims 0.30 more than it delivers (n = 321)."
+        "0.78 without occlusion: the model claims 0.30 more than it delivers (n = 321). Calibration error 0.123 "
+        "[0.100, 0.150], mean over cells."
     ]

@@ -67,6 +67,14 @@ def test_the_table_has_a_row_per_attack_with_counts(tmp_path: Path) -> None:
     assert (run / "tables" / "split.tex").is_file()
 
 
+def test_a_corrected_p_decides(tmp_path: Path) -> None:
+    table = split()
+    adjusted = {f"{term}_p_adjusted": table[f"{term}_p"] for term in (*TERMS, "interaction")}
+    adjusted["drop_pose_p_adjusted"] = table["drop_pose_p"].where(table["target"] == "nose", 0.06)
+    said = split_sentence(load_run(made(tmp_path, table.assign(**adjusted))))
+    assert "interval and p, corrected (Holm), exclude zero for pose in 1, boxes in 0, both in 2" in said
+
+
 def test_without_intervals_nothing_is_said_about_chance(tmp_path: Path) -> None:
     run = load_run(made(tmp_path, split(intervals=False)))
     assert split_sentence(run).startswith("The run has no intervals")

@@ -23,7 +23,20 @@ PUBLISHED = {
     "deeppose": (0.541, 0.649),
     "rle": (0.706, 0.753),
     "rtmpose-m": (0.746, 0.795),
+    "rtmpose-t": (0.682, 0.736),
+    "rtmpose-s": (0.716, 0.768),
+    "rtmpose-l": (0.758, 0.806),
+    "vitpose-s": (0.739, 0.792),
     "vitpose-b": (0.757, 0.810),
+    "vitpose-l": (0.782, 0.834),
+    "vitpose-h": (0.788, 0.839),
+    "hrnet-w48-384": (0.767, 0.816),
+    "hrnet-w32-dark": (0.757, 0.807),
+    "hrnet-w32-udp": (0.762, 0.810),
+    "litehrnet-18": (0.642, 0.705),
+    "litehrnet-30": (0.676, 0.736),
+    "mspn": (0.765, 0.826),
+    "simcc": (0.721, 0.781),
     "ae-hrnet": (0.656, 0.711),
     "dekr-hrnet-w32": (0.686, 0.735),
     "dekr-hrnet-w48": (0.714, 0.762),
@@ -45,7 +58,20 @@ DIGESTS = {
     "deeppose": "72ef04f3",
     "rle": "d37efd64",
     "rtmpose-m": "d8dd5ca4",
+    "rtmpose-t": "e613ba3f",
+    "rtmpose-s": "8edcf0d7",
+    "rtmpose-l": "1352a4d2",
+    "vitpose-s": "62d7a712",
     "vitpose-b": "216eae50",
+    "vitpose-l": "53609f55",
+    "vitpose-h": "e32adcd4",
+    "hrnet-w48-384": "c161b7de",
+    "hrnet-w32-dark": "0e00bf12",
+    "hrnet-w32-udp": "73ede547",
+    "litehrnet-18": "6bace359",
+    "litehrnet-30": "4176555b",
+    "mspn": "7b837afb",
+    "simcc": "8e0f5b59",
     "ae-hrnet": "bcb8c247",
     "dekr-hrnet-w32": "ac7c17bf",
     "dekr-hrnet-w48": "74796c32",
@@ -109,7 +135,7 @@ def test_names_are_unique() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("hrnt", "hrnet"), ("tinypose", "tinypose-128x96"), ("vitpose", "vitpose-b")]
+    ("name", "near"), [("hrnt", "hrnet"), ("tinypose", "tinypose-128x96"), ("vitpose", "vitpose-s")]
 )
 def test_unknown_names_are_answered_with_near_ones(name: str, near: str) -> None:
     with pytest.raises(OccbenchError, match=f"unknown model '{name}'.*{near}"):
@@ -185,3 +211,13 @@ def test_looking_things_up_is_light() -> None:
         "heavy = {'torch', 'mmpose', 'mmengine', 'mmcv', 'numpy'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_model_whose_package_is_missing_says_how_to_mend_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = find_model("vitpose-b")
+    assert model.missing == ""
+    monkeypatch.setattr(zoo.importlib.util, "find_spec", lambda name: None)
+    assert model.missing == (
+        "it needs the package mmpretrain, which is not installed: pip install -c constraints.txt mmpretrain"
+    )
+    assert find_model("hrnet-mini").missing == ""

@@ -88,15 +88,8 @@ def onnxruntime(model: bytes, precision: str) -> ExportBackend:
         OccbenchError: ONNX Runtime is not installed, or does not take the model.
     """
     package = import_optional("onnxruntime", "onnxruntime")
-    options = package.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    options.use_deterministic_compute = True
-    options.log_severity_level = 3
-    # Its threads wait for the next operator by spinning, but should not go on with that after the last one.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
-        session = package.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = open_session(package, model, ["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base
         raise cannot_run("onnxruntime", "ONNX Runtime refuses it", error) from error
 
@@ -104,7 +97,25 @@ def onnxruntime(model: bytes, precision: str) -> ExportBackend:
         outputs: list[np.ndarray] = session.run(None, {INPUT: images})
         return outputs
 
-    return ExportBackend(run, _about("onnxruntime", package.__version__, precision, options.intra_op_num_threads))
+    return ExportBackend(run, _about("onnxruntime", package.__version__, precision, torch.get_num_threads()))
+
+
+def open_session(package: Any, model: bytes | str, providers: list[Any]) -> Any:
+    """A session of ONNX Runtime that uses torch's number of threads and gives the same bits each time.
+
+    Args:
+        package: ``onnxruntime``.
+        model: The file's content, or its path.
+        providers: What computes, best first.
+    """
+    options = package.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 3
+    # Its threads wait for the next operator by spinning, but should not go on with that after the last one.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return package.InferenceSession(model, options, providers=providers)
 
 
 def _about(name: str, version: str, precision: str, threads: int) -> dict[str, Any]:

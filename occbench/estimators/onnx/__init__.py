@@ -1,0 +1,1 @@
+"""Pose estimators that are ONNX files, each described by a small specification (docs/onnx.md)."""
