@@ -164,7 +164,9 @@ class PhotoModel:
     def _poses(self, found: Any) -> PhotoPoses:
         count = len(self._described.keypoints)
         scores = _array(found.keypoint_scores).reshape(-1, count)
-        points = _array(found.keypoints).reshape(len(scores), count, -1)[..., :2]
+        points = np.empty((0, count, 2), np.float32)  # where nobody is found, heads give arrays of any shape
+        if len(scores):
+            points = _array(found.keypoints).reshape(len(scores), count, -1)[..., :2]
         boxes = _array(found.bbox_scores).reshape(-1) if "bbox_scores" in found else np.ones(len(scores), np.float32)
         return PhotoPoses(points, scores, person_scores(boxes, scores, self._mode, self._least))
 

@@ -229,10 +229,15 @@ def everybody(poses: Mapping[int, PhotoPoses], piece: Piece, view: View) -> Foun
     for i, image in enumerate(view.chunk.images):
         if i in poses or known is None:  # of the clean cell all are inferred
             one = poses[i]
-            nobody = np.full(len(one), -1, np.int32)
-            points, scores = one.keypoints.reshape(-1, k, 2), one.keypoint_scores.reshape(-1, k)
-            ids = np.full(len(one), image, np.int64)
-            parts.append(FoundPersons(ids, *(a.astype(np.float32) for a in (points, scores, one.scores)), nobody))
+            parts.append(
+                FoundPersons(
+                    np.full(len(one), image, np.int64),
+                    one.keypoints.reshape(-1, k, 2).astype(np.float32),
+                    one.keypoint_scores.reshape(-1, k).astype(np.float32),
+                    one.scores.astype(np.float32),
+                    np.full(len(one), -1, np.int32),
+                )
+            )
         else:
             parts.append(known.some(known.image == image))
     names = ("image", "keypoints", "keypoint_scores", "scores", "person")

@@ -95,7 +95,7 @@ class CellPredictions:
         """
         arrays = {name: getattr(self, name)[which] for name in ARRAYS}
         if self.found is None:
-            return CellPredictions(self.attack, **arrays)
+            return CellPredictions(self.attack, **arrays, found=None)
         found = self.found.some(np.isin(self.found.image, list(images)))
         first = which.indices(len(self))[0]
         return CellPredictions(self.attack, **arrays, found=_moved(found, -first))
@@ -107,7 +107,7 @@ class CellPredictions:
         starts = np.cumsum([0, *map(len, pieces)]).tolist()
         parts = [_moved(p.found, first) for p, first in zip(pieces, starts, strict=False) if p.found is not None]
         if not parts:
-            return cls(pieces[0].attack, **arrays)
+            return cls(pieces[0].attack, **arrays, found=None)
         found = FoundPersons(
             **{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(FoundPersons)}
         )

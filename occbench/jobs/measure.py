@@ -219,7 +219,7 @@ def predict(run: Opened, ranks: Ranks, progress: Progress) -> Predicted:
 
 def _compute(job: Job, attacks: Sequence[Attack], store: Store, ranks: Ranks, progress: Progress) -> None:
     settings = replace(job.settings, rank=ranks.rank, ranks=ranks.count)
-    mine, cells = job.chunks[ranks.rank :: ranks.count], 1 + len(attacks)
+    mine, cells, skeleton = job.chunks[ranks.rank :: ranks.count], 1 + len(attacks), job.dataset.skeleton
     if job.outside is not None:
         if ranks.count > 1:
             raise OccbenchError("what runs elsewhere is asked by one process: leave --launcher out")
@@ -230,9 +230,8 @@ def _compute(job: Job, attacks: Sequence[Attack], store: Store, ranks: Ranks, pr
         with progress.stage("photos", sum(len(c.images) for c in mine) * cells, f"{cells} cells") as advance:
             run_photos(job.by_photo, job.crops, job.dataset, attacks, settings, store, advance)
     elif job.by_crop is not None:
-        data = job.dataset
         with progress.stage("crops", sum(map(len, mine)) * cells, f"{cells} cells") as advance:
-            run_cells(job.by_crop, data.persons, attacks, data.skeleton, settings, store, advance, job.people)
+            run_cells(job.by_crop, job.dataset.persons, attacks, skeleton, settings, store, advance, job.people)
 
 
 def _redetection(run: Opened) -> Redetection | None:
@@ -350,7 +349,7 @@ def report(
     job = run.job
     progress.say("examples")
     with durable.explained(job.out):
-        cells = (scored.run.read(attack) for attack in scored.run.cells)
+        cells = map(scored.run.read, scored.run.cells)
         write_examples(job.out / "examples", job.dataset, cells, job.crops, job.settings)
     manifest = _manifest(run, predicted, scored)
     manifest["wall_seconds"] = round(time.perf_counter() - started, 1)

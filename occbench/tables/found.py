@@ -6,6 +6,7 @@ import numpy as np
 
 from ..data.persons import Dataset
 from ..evaluation.bootstrap import Weights, ap_intervals, compare
+from ..evaluation.cells import Key
 from ..evaluation.pck import Hits
 from ..evaluation.rates import Group, RateTable, resample_rates
 from ..inference.predictions import CellPredictions
@@ -30,7 +31,8 @@ class FoundScorer:
         self._image = np.searchsorted(truth.image_ids, [person.photo.id for person in dataset.persons])
         nothing = np.empty((0, len(truth.image_ids)))
         self._weights = scoring.weights(len(truth.image_ids)) or Weights(nothing, nothing)
-        groups = {None: Group((0,))} | {k: Group((k + 1,)) for k in range(labelled.shape[1])}
+        groups: dict[Key, Group] = {None: Group((0,))}
+        groups |= {k: Group((k + 1,)) for k in range(labelled.shape[1])}
         self._table = RateTable("found", Hits(self._counted, self._counted), groups)
         self._clean = resample_rates(self._of(clean), self._image, self._weights)
 

@@ -93,8 +93,11 @@ class ZooModel:
 
     @property
     def input_size(self) -> tuple[int, int] | None:
-        """Width and height of the crop in pixels, as the config's name tells them (height first), or None."""
-        sizes = re.findall(r"(\d{2,4})x(\d{2,4})(?!\d)", Path(self.config).stem)
+        """Width and height of the input in pixels, as the config's name tells them (height first), or None."""
+        stem = Path(self.like or self.config).stem
+        sizes = re.findall(r"(\d{2,4})x(\d{2,4})(?!\d)", stem) or [
+            (side, side) for side in re.findall(r"-(\d{3})$", stem)
+        ]
         return (int(sizes[-1][1]), int(sizes[-1][0])) if sizes else None
 
     @property

@@ -89,7 +89,7 @@ def boxes_label(run: Run) -> str:
     """The boxes in a word or two: ``gt``, ``jitter 0.1``, the detector, the detections' file without its ending."""
     boxes = run.manifest.boxes
     if run.manifest.model.sees_photos:
-        return "none needed"
+        return "none (whole photo)"
     if boxes.jitter is not None:
         return f"jitter {boxes.jitter:g}"
     if boxes.detector is not None:

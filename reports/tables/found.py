@@ -26,10 +26,9 @@ def found_sentence(run: Run, parts: Sequence[Slice]) -> str:
     said = f"Without occlusion {number(100 * float(row['found']), 1)} % of {row['n']:.0f} persons are found."
     for part in parts:
         drops = [drop for by_fill in _drops(part).values() for drop in by_fill.values()]
-        known = [drop for drop in drops if drop.has_interval]
-        if known:
-            clear = sum(drop.clear and drop.value > 0 for drop in known)
-            said += f" Under {clear} of {counted(len(known), f'{part.level} attack')} it is clearly fewer."
+        if run.has_intervals:
+            clear = sum(drop.clear and drop.value > 0 for drop in drops)
+            said += f" Under {clear} of {counted(len(drops), f'{part.level} attack')} it is clearly fewer."
     return said
 
 
@@ -68,6 +67,6 @@ def _drops(part: Slice) -> dict[str, dict[str, Drop]]:
     corrected = holm(part.overall["p_found"].to_numpy(dtype=float)).tolist()
     found: dict[str, dict[str, Drop]] = {}
     for row, p in zip(rows, corrected, strict=True):
-        ends = (float(row[f"drop_found{end}"]) for end in ("", "_lo", "_hi"))
-        found.setdefault(row["target"], {})[row["fill"]] = Drop(*ends, p)
+        value, low, high = (float(row[f"drop_found{end}"]) for end in ("", "_lo", "_hi"))
+        found.setdefault(row["target"], {})[row["fill"]] = Drop(value, low, high, p)
     return found

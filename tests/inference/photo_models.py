@@ -89,7 +89,7 @@ KINDS: dict[str, tuple[str, Callable[[Any], None], Callable[[Any], None]]] = {
 }
 
 
-def make_small(kind: str, photos: Sequence[Photo], folder: Path, seed: int = 0) -> SmallModel:
+def make_small(kind: str, photos: Sequence[Photo], folder: Path, seed: int = 0, **thresholds: float) -> SmallModel:
     """Write a config and weights.
 
     Args:
@@ -97,6 +97,7 @@ def make_small(kind: str, photos: Sequence[Photo], folder: Path, seed: int = 0) 
         photos: That its normalisation is fitted to.
         folder: Where to.
         seed: Of the weights.
+        thresholds: In place of the decoder's, or of the test's.
     """
     setup_mmpose()
     import torch
@@ -109,6 +110,7 @@ def make_small(kind: str, photos: Sequence[Photo], folder: Path, seed: int = 0) 
         if step["type"] == "BottomupResize":
             step["input_size"] = (SIDE, SIDE)
     narrow(config)
+    (config.model.head.decoder if kind == "ae" else config.model.test_cfg).update(thresholds)
     files = SmallModel(folder / f"{kind}-small.py", folder / f"{kind}-small.pth")
     config.dump(files.config)
     with torch.random.fork_rng():

@@ -49,6 +49,14 @@ def our_ap(dataset: Dataset, cell: CellPredictions) -> float:
     return evaluate_cell(dataset.truth, found, dataset.sigmas, masks={None: None})[None].ap
 
 
+@pytest.mark.parametrize(("kind", "never"), [("ae", "decode_keypoint_thr"), ("rtmo", "score_thr")])
+def test_nobody_is_found(kind: str, never: str, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "images", [(64, 64)])
+    model = make_small(kind, photos, tmp_path, **{never: 1e9}).load()
+    (found,) = model.predict([model.prepare(decode(photos[0]))])
+    assert (found.keypoints.shape, found.keypoint_scores.shape, found.scores.shape) == ((0, 17, 2), (0, 17), (0,))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_found_and_its_ap_are_those_of_mmpose(kind: str, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "images")

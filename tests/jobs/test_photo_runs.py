@@ -301,7 +301,8 @@ def test_a_top_down_model_beside_it(run: Path, dataset: Dataset, tiny: TinyModel
     page = build_report([run, tmp_path / "crops"], tmp_path / "both", compared=compared, labels=["photos", "crops"])
     text = visible(page.read_text())
     assert "what the model is given" in text
-    assert "none needed" in text
+    assert "ground truth" in text
+    assert "none (whole photo)" in text
     person = run_job(replace(other, out=tmp_path / "person", settings=replace(other.settings, scope="person")))
     with pytest.raises(OccbenchError, match="scope person"):
         compare_runs([run, person])

@@ -38,6 +38,15 @@ PUBLISHED = {
     "mspn": (0.765, 0.826),
     "simcc": (0.721, 0.781),
     "ae-hrnet": (0.656, 0.711),
+    "dekr-hrnet-w32": (0.686, 0.735),
+    "dekr-hrnet-w48": (0.714, 0.762),
+    "cid-hrnet-w32": (0.704, 0.753),
+    "rtmo-s": (0.673, 0.715),
+    "rtmo-m": (0.709, 0.747),
+    "rtmo-l": (0.724, 0.762),
+    "yoloxpose-s": (0.641, 0.682),
+    "yoloxpose-m": (0.695, 0.733),
+    "edpose-res50": (0.716, 0.793),
     "mpii-hrnet": (0.900,),
     "mpii-res50": (0.882,),
     "mpii-hourglass": (0.889,),
@@ -64,6 +73,15 @@ DIGESTS = {
     "mspn": "7b837afb",
     "simcc": "8e0f5b59",
     "ae-hrnet": "bcb8c247",
+    "dekr-hrnet-w32": "ac7c17bf",
+    "dekr-hrnet-w48": "74796c32",
+    "cid-hrnet-w32": "42b7e6e6",
+    "rtmo-s": "8db55a59",
+    "rtmo-m": "6f4e0306",
+    "rtmo-l": "516a421f",
+    "yoloxpose-s": "56c79c1f",
+    "yoloxpose-m": "84e9a538",
+    "edpose-res50": "edpose_res50_coco_3rdparty",
     "mpii-hrnet": "6c4f923f",
     "mpii-res50": "418ffc88",
     "mpii-hourglass": "ae358435",
@@ -85,7 +103,7 @@ def test_published_figures_and_weights(name: str) -> None:
     model = find_model(name)
     keys = ("AP", "AR") if len(PUBLISHED[name]) == 2 else ("Mean",)
     assert tuple(model.published[key] for key in keys) == PUBLISHED[name]
-    assert f"-{DIGESTS[name]}_" in str(model.checkpoint)
+    assert DIGESTS[name] in str(model.checkpoint)
 
 
 @pytest.mark.parametrize("name", ["tinypose-256x192", "tinypose-128x96"])
@@ -106,6 +124,7 @@ def test_input_size_is_width_and_height() -> None:
     assert find_model("tinypose-128x96").input_size == (96, 128)
     assert find_model("hrnet-w32-384").input_size == (288, 384)
     assert find_model("rtmpose-m").input_size == (192, 256)
+    assert find_model("yoloxpose-s").input_size == (640, 640)
 
 
 def test_names_are_unique() -> None:
