@@ -44,6 +44,13 @@ def train(
     decoys: Annotated[
         int, typer.Option("--decoys", min=0, max=100, help="Equal occluders elsewhere on the person as well.")
     ] = 0,
+    aug_fill: Annotated[
+        str | None,
+        typer.Option("--aug-fill", help="Of cutouts: meanout, blackout, noise, inpaint, person or object. [meanout]"),
+    ] = None,
+    occluders: Annotated[
+        Path | None, typer.Option("--occluders", help="RGBA pictures for --aug-fill object. [drawn ones]")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Checkpoints, logs and the weights, model.pth. [runs/train-MODEL-AUG-SEED]"),
@@ -119,7 +126,8 @@ def train(
 
     if launcher not in LAUNCHERS:
         raise unknown_name("launcher", launcher, LAUNCHERS)
-    augmentation = Augmentation.parse(aug, aug_p, removal, decoys)
+    pictures = None if occluders is None else str(occluders.absolute())
+    augmentation = Augmentation.parse(aug, aug_p, removal, decoys, aug_fill, pictures)
     settings = Settings(
         epochs=epochs,
         batch_size=batch_size,
