@@ -143,7 +143,7 @@ def latex(cells: pd.DataFrame) -> str:
     for (target, radius, placement), mine in overall.groupby(["target", "radius", "placement"], sort=False):
         found = {(row["level"], row["fill"]): drop_of(row) for row in records(mine)}
         drops = [found.get(kind, NO_DROP) for kind in kinds]
-        rows.append(Row((str(target), float(radius), str(placement), *drops)))
+        rows.append(Row((str(target), float(str(radius)), str(placement), *drops)))
     caption = (
         f"Drop of {clean['metric']} in points [95 % interval] of {clean['model']} on {clean['dataset']}, boxes "
         f"{clean['boxes']}, protocol {clean['protocol']}: clean {clean['value']:.4f}, n = {clean['n']:.0f} persons."

@@ -40,7 +40,8 @@ class SliceDrop:
         by: What the slices are by.
         slice: Its name.
         persons: Measured persons in it.
-        level: Of the attack, as ``fill``, ``target``, ``radius`` (crop px) and ``placement`` are.
+        level: Of the attack, as ``fill``, ``target``, ``radius`` (crop px), ``radius_share`` and
+            ``placement`` are.
         n: Persons that count.
         clean: AP without the attack; ``attacked``: under it. Fractions.
         drop: Points, of the exact areas; ``drop_lo``, ``drop_hi``: its interval; ``p``: of no drop; ``p_adjusted``: by
@@ -54,6 +55,7 @@ class SliceDrop:
     fill: str
     target: str
     radius: float
+    radius_share: float
     placement: str
     n: int
     clean: float
