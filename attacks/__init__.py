@@ -3,19 +3,25 @@
 from .attack import (
     CENTRED,
     DEFAULT_RADIUS,
+    DRAWN_FILLS,
     FILLS,
     GROUPS,
     KINDS,
     LEVELS,
     PLACEMENTS,
     PROTOCOLS,
+    THESIS_FILLS,
+    WORLD_FILLS,
     Attack,
     Placement,
     Radius,
     expand_kinds,
     make_suite,
 )
+from .donors import Donors
 from .fills import mean_colour
+from .material import Draw, Material, content_rng
+from .objects import Cutout, Cutouts, drawn_cutouts
 from .occlude import Occluders, has_target, occlude, place
 from .photo import Subject, occlude_photo, place_in_photo
 from .placement import person_rng
@@ -26,6 +32,7 @@ __all__ = [
     "COCO",
     "CROWDPOSE",
     "DEFAULT_RADIUS",
+    "DRAWN_FILLS",
     "FILLS",
     "FLIC",
     "GROUPS",
@@ -36,12 +43,21 @@ __all__ = [
     "PLACEMENTS",
     "PROTOCOLS",
     "SKELETONS",
+    "THESIS_FILLS",
+    "WORLD_FILLS",
     "Attack",
+    "Cutout",
+    "Cutouts",
+    "Donors",
+    "Draw",
+    "Material",
     "Occluders",
     "Placement",
     "Radius",
     "Skeleton",
     "Subject",
+    "content_rng",
+    "drawn_cutouts",
     "expand_kinds",
     "has_target",
     "make_suite",

@@ -10,12 +10,25 @@ from dataclasses import dataclass
 from .targets import Skeleton
 
 LEVELS = ("keypoint", "part")
-FILLS = ("blackout", "meanout", "blur")
-KINDS = tuple(f"{level}-{fill}" for level in LEVELS for fill in FILLS)
+THESIS_FILLS = ("blackout", "meanout", "blur")
+WORLD_FILLS = ("noise", "inpaint", "person", "object")
+"""Beyond the thesis (PROTOCOL section 10)."""
+DRAWN_FILLS = ("noise", "person", "object")
+"""Those whose content is drawn at random, by person and target."""
+FILLS = THESIS_FILLS + WORLD_FILLS
+
+
+def _kinds(levels: Sequence[str], fills: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{level}-{fill}" for level in levels for fill in fills)
+
+
+KINDS = _kinds(LEVELS, THESIS_FILLS) + _kinds(LEVELS, WORLD_FILLS)
 GROUPS = {
-    "keypoint-all": KINDS[: len(FILLS)],
-    "part-all": KINDS[len(FILLS) :],
-    "all": KINDS,
+    "keypoint-all": _kinds(["keypoint"], THESIS_FILLS),
+    "part-all": _kinds(["part"], THESIS_FILLS),
+    "all": _kinds(LEVELS, THESIS_FILLS),
+    "keypoint-world": _kinds(["keypoint"], WORLD_FILLS),
+    "part-world": _kinds(["part"], WORLD_FILLS),
 }
 PROTOCOLS = ("corrected", "thesis")
 PLACEMENTS = ("centred", "jittered", "decoys", "placebo")
@@ -121,7 +134,7 @@ class Attack:
 
     Attributes:
         level: ``"keypoint"`` or ``"part"``.
-        fill: ``"blackout"``, ``"meanout"`` or ``"blur"``.
+        fill: One of :data:`FILLS`.
         target: Name of the keypoint or part.
         radius: Crop px: the disc's radius, or how far a part's rectangle reaches beyond its keypoints.
         placement: Where the occluders stand.
@@ -172,6 +185,11 @@ class Attack:
         return cls(match["level"], match["fill"], match["target"], pixels, placement, share)
 
     @property
+    def drawn(self) -> bool:
+        """Whether chance decides anything of it: where it is painted, or what."""
+        return self.placement.kind != "centred" or self.fill in DRAWN_FILLS
+
+    @property
     def slug(self) -> str:
         """Its name as a file name."""
         return self.name.replace(":", "_").replace("@", "_r").replace("+", "_")
@@ -195,7 +213,7 @@ def in_pixels(radius: float | Radius, width: float | None) -> tuple[float, float
 
 
 def expand_kinds(kinds: Iterable[str]) -> list[str]:
-    """Replace ``keypoint-all``, ``part-all`` and ``all`` by the kinds they stand for; order kept, no repeats."""
+    """Replace the names of :data:`GROUPS` by the kinds they stand for; order kept, no repeats."""
     return list(dict.fromkeys(kind for given in kinds for kind in GROUPS.get(given, (given,))))
 
 

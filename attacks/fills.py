@@ -1,4 +1,4 @@
-"""What is painted into a region (PROTOCOL section 4)."""
+"""What is painted into a region (PROTOCOL sections 4 and 10)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from .inpaint import inpainted_window
 from .regions import Region
 
 PART_BLUR = (31, 5.0)
@@ -79,7 +80,7 @@ def paint(
     Args:
         crop: Shape (H, W, C), uint8.
         regions: What to paint.
-        fill: ``"blackout"``, ``"meanout"`` or ``"blur"``.
+        fill: Of :data:`~.attack.FILLS`; where a region brings a patch, that is painted.
         blur: Kernel (px) and sigma, for ``"blur"``.
         truncate: Truncate the mean colour (thesis).
     """
@@ -98,6 +99,7 @@ def fill_regions(
     fill: str,
     blur: tuple[int, float],
     mean: np.ndarray,
+    scale: float = 1.0,
 ) -> None:
     """Fill regions of ``painted`` in place.
 
@@ -105,13 +107,21 @@ def fill_regions(
         painted: Shape (H, W, C), uint8.
         clean: The same before anything was painted: what is blurred.
         regions: What to paint.
-        fill: ``"blackout"``, ``"meanout"`` or ``"blur"``.
+        fill: Of :data:`~.attack.FILLS`; where a region brings a patch, that is painted.
         blur: Kernel (odd, px) and sigma, for ``"blur"``.
         mean: Shape (C,), uint8, for ``"meanout"``.
+        scale: Px per crop px, for ``"inpaint"``.
     """
     for region in regions:
         window = painted[region.window]
-        if fill == "blur":
+        if region.alpha is not None and region.patch is not None:
+            under = cv2.multiply(window, cv2.merge([255 - region.alpha] * 3), scale=1 / 255)
+            window[:] = cv2.add(region.patch, under)
+        elif region.patch is not None:
+            window[region.mask] = region.patch[region.mask]
+        elif fill == "inpaint":
+            window[region.mask] = inpainted_window(clean, region, scale)[region.mask]
+        elif fill == "blur":
             window[region.mask] = blurred_window(clean, region, *blur)[region.mask]
         else:
             window[region.mask] = mean if fill == "meanout" else 0

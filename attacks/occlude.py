@@ -1,4 +1,4 @@
-"""A person's crop and an attack become an attacked crop (PROTOCOL sections 1, 3, 4 and 8)."""
+"""A person's crop and an attack become an attacked crop (PROTOCOL sections 1, 3, 4, 8 and 10)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .attack import Attack
+from .attack import DRAWN_FILLS, Attack
 from .fills import PART_BLUR, keypoint_blur, paint
+from .material import Draw, dressed
 from .placement import MARGIN, disc_decoys, jitter, moved, rectangle_decoys
 from .regions import Box, Region, Size, disc, disc_thesis, part_box, part_box_thesis, rectangle
 from .targets import Skeleton
@@ -26,6 +27,18 @@ class Occluders:
     regions: tuple[Region, ...] = ()
     missing: int = 0
     true: int = 0
+
+    def mask(self, size: Size) -> np.ndarray:
+        """The pixels that are hidden, (H, W) bool."""
+        hidden = np.zeros(size, dtype=bool)
+        for region in self.regions:
+            hidden[region.window] |= region.mask
+        return hidden
+
+    @property
+    def beyond(self) -> int:
+        """Pixels that objects hide beyond the discs or rectangles that they stand for."""
+        return sum(region.beyond for region in self.regions)
 
     def cover(self, points: np.ndarray) -> np.ndarray:
         """Which of ``points`` (N, 2; x y in crop px) lie in a painted region; shape (N,), bool."""
@@ -56,8 +69,9 @@ def place(
     protocol: str,
     rng: np.random.Generator,
     scale: float = 1.0,
+    draw: Draw | None = None,
 ) -> Occluders:
-    """Find the regions of ``attack`` on one person.
+    """Find the regions of ``attack`` on one person, and what is painted there where it is drawn at random.
 
     A keypoint that is not labelled, or a part with fewer than two labelled keypoints, is no attack: no regions.
     In a photo (PROTOCOL section 7, scope image) all that is said in crop px is said in image px, and ``scale`` tells
@@ -73,19 +87,34 @@ def place(
         protocol: ``"corrected"`` or ``"thesis"``.
         rng: Random state of this person and target (:func:`~.placement.person_rng`).
         scale: Px that the radius and the other lengths of the protocol are multiplied by.
+        draw: What the fills ``noise``, ``person`` and ``object`` are drawn from; others need none.
+
+    Raises:
+        ValueError: The fill is drawn, and there is nothing to draw it from.
     """
     members = skeleton.indices(attack.level, attack.target)
     if not has_target(attack, skeleton, labelled):
         return Occluders()
     attack, margin = replace(attack, radius=attack.radius * scale), MARGIN * scale
+    points = keypoints[members][labelled[members]]
     if attack.level == "keypoint":
-        return _place_discs(attack, keypoints[members[0]], keypoints[labelled], size, protocol, rng, margin)
-    if protocol == "thesis":
-        box = part_box_thesis(skeleton, attack.target, keypoints, labelled)
+        found = _place_discs(attack, points[0], keypoints[labelled], size, protocol, rng, margin)
+        middle = points[0]
     else:
-        box = part_box(keypoints[members][labelled[members]], attack.radius)
-    part_points = keypoints[members][labelled[members]]
-    return _place_rectangles(attack, box, keypoints[labelled], part_points, size, protocol, rng, margin)
+        if protocol == "thesis":
+            box = part_box_thesis(skeleton, attack.target, keypoints, labelled)
+        else:
+            box = part_box(points, attack.radius)
+        if box is None:
+            return Occluders()
+        found = _place_rectangles(attack, box, keypoints[labelled], points, size, protocol, rng, margin)
+        middle = np.array([box[0] + box[2], box[1] + box[3]]) / 2
+    if attack.fill not in DRAWN_FILLS:
+        return found
+    if draw is None:
+        raise ValueError(f"fill {attack.fill} is drawn at random, and there is nothing to draw it from")
+    regions = dressed(attack, found.regions, points, middle, size, draw, scale)
+    return replace(found, regions=regions) if regions else Occluders(missing=found.missing)
 
 
 def _place_discs(
@@ -122,7 +151,7 @@ def _occluders(true: list[Region | None], elsewhere: list[Region | None], wanted
 
 def _place_rectangles(
     attack: Attack,
-    box: Box | None,
+    box: Box,
     labelled_points: np.ndarray,
     part_points: np.ndarray,
     size: Size,
@@ -130,8 +159,6 @@ def _place_rectangles(
     rng: np.random.Generator,
     margin: float,
 ) -> Occluders:
-    if box is None:
-        return Occluders()
     whole = protocol == "thesis"
     boxes = []
     if attack.placement.kind == "jittered":

@@ -9,8 +9,10 @@ import numpy as np
 
 from .attack import Attack
 from .fills import fill_regions, scaled_blur
+from .material import Draw, Material, content_rng
 from .occlude import Occluders, blur_of, place
 from .placement import person_rng
+from .regions import Size
 from .targets import Skeleton
 
 
@@ -25,6 +27,7 @@ class Subject:
         scale: Image px per crop px of the crop that the person is seen through: its width in image px over its width
             in crop px.
         colour: Shape (C,), uint8: mean of that crop (:func:`~.fills.mean_colour`).
+        crop: Height and width of that crop, crop px.
     """
 
     id: int
@@ -32,10 +35,21 @@ class Subject:
     labelled: np.ndarray
     scale: float
     colour: np.ndarray
+    crop: Size = (256, 192)
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Height and width of the crop, image px."""
+        return self.crop[0] * self.scale, self.crop[1] * self.scale
 
 
 def place_in_photo(
-    size: tuple[int, int], subjects: Sequence[Subject], attack: Attack, skeleton: Skeleton, seed: int
+    size: Size,
+    subjects: Sequence[Subject],
+    attack: Attack,
+    skeleton: Skeleton,
+    seed: int,
+    material: Material | None = None,
 ) -> list[Occluders]:
     """Find the regions of ``attack`` on every subject, by rule ``corrected``.
 
@@ -44,11 +58,13 @@ def place_in_photo(
         subjects: Whom.
         attack: What to hide; its radius is in crop px of each subject.
         skeleton: The data set's keypoints and parts.
-        seed: Of random placements.
+        seed: Of random placements and contents.
+        material: What the fills beyond the thesis are made of; by default without other persons.
 
     Returns:
         One per subject, regions in image px, clipped to the photo.
     """
+    stuff = material or Material()
     return [
         place(
             attack,
@@ -59,6 +75,7 @@ def place_in_photo(
             "corrected",
             person_rng(seed, subject.id, attack.level, attack.target),
             subject.scale,
+            Draw(stuff, content_rng(seed, subject.id, attack), frozenset({subject.id}), subject.extent),
         )
         for subject in subjects
     ]
@@ -82,5 +99,5 @@ def occlude_photo(
     painted = photo.copy()
     for subject, found in zip(subjects, occluders, strict=True):
         blur = scaled_blur(blur_of(attack), subject.scale)
-        fill_regions(painted, photo, found.regions, attack.fill, blur, subject.colour)
+        fill_regions(painted, photo, found.regions, attack.fill, blur, subject.colour, subject.scale)
     return painted

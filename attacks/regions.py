@@ -28,12 +28,20 @@ class Region:
         left: First column of the window.
         mask: Shape (rows, columns), bool; never empty of True.
         centre: x, y in crop px of the whole disc or rectangle, what lies outside of the crop included.
+        patch: Shape (rows, columns, 3), uint8: what is painted there, times ``alpha`` where there is one; None where
+            the fill is made from the crop itself.
+        alpha: Shape (rows, columns), uint8: how much of the patch is painted, pixels outside of the mask included;
+            None for all of it where the mask is.
+        beyond: Pixels of the mask that lie beyond the disc or rectangle that the object stands for.
     """
 
     top: int
     left: int
     mask: np.ndarray
     centre: tuple[float, float]
+    patch: np.ndarray | None = None
+    alpha: np.ndarray | None = None
+    beyond: int = 0
 
     @property
     def window(self) -> tuple[slice, slice]:

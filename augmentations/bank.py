@@ -11,6 +11,7 @@ from mmpose.datasets.transforms import LoadImage, TopdownAffine
 from mmpose.structures.bbox import bbox_xyxy2cs
 
 from ..attacks import Attack, Skeleton, place
+from ..attacks.donors import kind_of
 
 CROP = (192, 256)
 """Width and height of the crops that donors are cut from where samples are whole photos."""
@@ -34,11 +35,6 @@ class Donor:
     def kind(self) -> str:
         """The part's name without its side."""
         return kind_of(self.part)
-
-
-def kind_of(part: str) -> str:
-    """A part's name without its side: a left arm and a right arm are of one kind."""
-    return part.removeprefix("left_").removeprefix("right_")
 
 
 class DonorBank:
@@ -119,11 +115,7 @@ def _cut(
     affine: TopdownAffine,
 ) -> list[Donor]:
     """The parts of person ``n`` of a sample, cut out of the crop that the network would see of them."""
-    center, scale = bbox_xyxy2cs(sample["bbox"][n : n + 1], padding=1.25)
-    crop = affine.transform(
-        {"img": photo, "bbox_center": center, "bbox_scale": scale, "keypoints": sample["keypoints"][n : n + 1]}
-    )
-    image, points = crop["img"], np.asarray(crop["transformed_keypoints"][0], dtype=np.float64)[:, :2]
+    image, points = crop_of(photo, sample, n, affine)
     donors = []
     for part in parts:
         attack = Attack("part", "meanout", part, radius)
@@ -132,6 +124,15 @@ def _cut(
         for region in occluders.regions:
             donors.append(Donor(person_ids(sample)[n], part, image[region.window].copy()))
     return donors
+
+
+def crop_of(photo: np.ndarray, sample: dict[str, Any], n: int, affine: TopdownAffine) -> tuple[np.ndarray, np.ndarray]:
+    """The crop that the network would see of person ``n`` of a sample, and the keypoints in it, (K, 2) float64."""
+    center, scale = bbox_xyxy2cs(sample["bbox"][n : n + 1], padding=1.25)
+    crop = affine.transform(
+        {"img": photo, "bbox_center": center, "bbox_scale": scale, "keypoints": sample["keypoints"][n : n + 1]}
+    )
+    return crop["img"], np.asarray(crop["transformed_keypoints"][0], dtype=np.float64)[:, :2]
 
 
 def person_ids(sample: dict[str, Any]) -> list[int]:

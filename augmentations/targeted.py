@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from mmpose.registry import TRANSFORMS
 
-from ..attacks import DEFAULT_RADIUS, LEVELS, Attack, Occluders, has_target, place
+from ..attacks import DEFAULT_RADIUS, DRAWN_FILLS, FILLS, LEVELS, Attack, Occluders, has_target, place
 from ..attacks.fills import PART_BLUR, keypoint_blur, paint
 from ..system.errors import OccbenchError, unknown_name
+from .material import TrainingMaterial
 from .occlusion import (
     SMALL_PARTS,
     Image,
@@ -44,6 +45,7 @@ class Targeted(Occlusion):
 
     fill = "meanout"
     blur = PART_BLUR
+    material: TrainingMaterial | None = None
 
     def __init__(
         self,
@@ -78,7 +80,10 @@ class Targeted(Occlusion):
         attack = self.draw(person, rng)
         if attack is None:
             return image, Occluders()
-        occluders = place(attack, person.skeleton, person.points, person.labelled, person.size, "corrected", rng)
+        draw = None if self.material is None else self.material.draw(person, results, rng)
+        occluders = place(
+            attack, person.skeleton, person.points, person.labelled, person.size, "corrected", rng, draw=draw
+        )
         return paint(image, occluders.regions, self.fill, self.blur), occluders
 
     def draw(self, person: Person, rng: np.random.Generator) -> Attack | None:
@@ -116,7 +121,34 @@ class TargetedBlur(Targeted):
 
 @TRANSFORMS.register_module()
 class TargetedCutout(Targeted):
-    """One random keypoint or part in the picture's mean colour; arguments as :class:`Targeted`."""
+    """One random keypoint or part in the picture's mean colour, or under another fill (PROTOCOL sections 4 and 10).
+
+    Args:
+        level: As in :class:`Targeted`, like all that is not named here.
+        fill: ``meanout``, ``blackout``, ``noise``, ``inpaint``, ``person`` or ``object``.
+        occluders: Of fill ``object``: a folder of RGBA pictures; None for the drawn ones.
+        **settings: ``p``, ``radius``, ``removal``, ``decoys``, ``parts``.
+    """
+
+    def __init__(self, level: str, fill: str = "meanout", occluders: str | None = None, **settings: Any) -> None:
+        super().__init__(level, **settings)
+        self.fill = check_fill(type(self).__name__, fill, occluders)
+        if fill in DRAWN_FILLS:
+            self.material = TrainingMaterial(occluders, donors=fill == "person")
+
+
+def check_fill(name: str, fill: str, occluders: str | None) -> str:
+    """``fill`` itself.
+
+    Raises:
+        OccbenchError: It is none of a cutout, or cut-outs are given for another one.
+    """
+    known = [known for known in FILLS if known != "blur"]
+    if fill not in known:
+        raise unknown_name(f"fill of {name}", str(fill), known)
+    if occluders is not None and fill != "object":
+        raise OccbenchError(f"occluders of {name} are for fill object, but its fill is {fill}: leave one out")
+    return fill
 
 
 def blur_of(name: str, level: str, kernel: int | None, sigma: float | None) -> tuple[int, float]:

@@ -10,6 +10,7 @@ In one process, interleaved, medians of the repetitions:
     python benchmarks/suite.py --data ANN.json --images DIR --model tinypose-256x192 --checkpoint tinypose-256x192.pth
     python benchmarks/suite.py --data ANN.json --images DIR --model hrnet --random --persons 16 --every 28
     python benchmarks/suite.py ... --every 1 --alone
+    python benchmarks/suite.py ... --kinds part-world --every 1 --alone
     python benchmarks/suite.py ... --model rtmo-s --random --photo --persons 16 --every 14 --batch-size 1
     python benchmarks/suite.py --data person_keypoints_val2017.json --model hrnet --random --persons 300 --every 3 \\
         --device cuda --backends torch,torch:tf32,torch:bf16,torch:fp16 --batch-size 128 --workers 8 --repetitions 1
@@ -303,7 +304,8 @@ def main() -> None:
     parser.add_argument("--random", action="store_true", help="random weights in place of a checkpoint")
     parser.add_argument("--backends", default="torch,openvino,onnxruntime", help="NAME or NAME:PRECISION, with commas")
     parser.add_argument("--persons", type=int, default=64)
-    parser.add_argument("--every", type=int, default=6, help="one attack of so many of the suite's 84")
+    parser.add_argument("--kinds", default="all", help="as --kind of occbench attack; others than all need --alone")
+    parser.add_argument("--every", type=int, default=6, help="one attack of so many of the suite")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--workers", type=int, default=1)
@@ -324,7 +326,7 @@ def main() -> None:
         chosen = find_model(arguments.model)
         weights = random_weights(chosen.config_path, folder) if arguments.random else arguments.checkpoint
         dataset, annotations, images = subset(arguments.data, arguments.images, arguments.persons, folder)
-        attacks: list[Attack | None] = [None, *make_suite(COCO, ["all"])[:: arguments.every]]
+        attacks: list[Attack | None] = [None, *make_suite(COCO, arguments.kinds.split(","))[:: arguments.every]]
         settings = Settings(batch_size=arguments.batch_size, workers=arguments.workers)
         contenders = {}
         on_gpu = arguments.device.startswith("cuda")

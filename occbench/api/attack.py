@@ -28,6 +28,7 @@ def attack(
     targets: Sequence[str] = (),
     radii: Sequence[float | str] = (),
     placements: Sequence[str] = (),
+    occluders: str | PathLike[str] | None = None,
     checkpoint: str | None = None,
     spec: str | None = None,
     time_limit: float | None = None,
@@ -72,11 +73,13 @@ def attack(
             COCO results: ``command:PROGRAM {photos} {annotations} {out}``.
         data: A name of ``occbench ls datasets``, or an annotation file (.json, .mat, .yaml); None for the one that the
             model is measured on: coco-val2017, mpii.
-        kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all``.
+        kinds: What is hidden how: LEVEL-FILL as ``part-blackout``, or ``keypoint-all``, ``part-all``, ``all`` (the
+            thesis' fills), ``keypoint-world``, ``part-world`` (PROTOCOL section 10).
         out: The run folder; None: ``runs/MODEL[@CHECKPOINT]-DATA-BOXES``.
         targets: Keypoints or parts to hide; none for every one, a cell each.
         radii: Crop px: the disc's radius, or a part's margin; ``"0.03w"`` is of the crop's width; none for 6.
         placements: ``centred``, ``jittered``, ``decoys:N``, ``placebo`` (PROTOCOL section 8); none for centred.
+        occluders: A folder of RGBA pictures for fill ``object``; None for the drawn ones that come with occbench.
         checkpoint: Weights: a file or an address; None for the model's own.
         spec: Of an ONNX file, how it is used: a YAML file, or ``rtmpose``, ``vitpose``, ``hrnet``, ``simplebaseline``,
             ``yolo-pose`` or ``movenet``; None where the file alone tells it.
@@ -126,6 +129,7 @@ def attack(
     from ..data.default import default_set, require
     from ..data.known import BY_NAME
     from ..estimators.make import Options, what_it_sees
+    from ..estimators.onnx import check_backend
     from ..estimators.reference import parse_size
     from ..estimators.scales import parse_scales
     from ..system.distributed import LAUNCHERS, joined
@@ -135,8 +139,10 @@ def attack(
     check_kinds(kinds)
     chosen = find_model(model, spec)
     backend = backend or ("onnxruntime" if chosen.source == "onnx" else "torch")
-    if chosen.source == "onnx" and checkpoint is not None:
-        raise OccbenchError("an ONNX file has its weights in it: leave --checkpoint out")
+    if chosen.source == "onnx":
+        check_backend(backend, precision)
+        if checkpoint is not None:
+            raise OccbenchError("an ONNX file has its weights in it: leave --checkpoint out")
     if not chosen.has_weights and checkpoint is not None:
         raise OccbenchError("what runs elsewhere has its own weights: leave --checkpoint out")
     if time_limit is not None and chosen.source != "command":
@@ -168,6 +174,8 @@ def attack(
         raise OccbenchError(f"--crop is for models that see whole photos, but {chosen.name!r} has crops of its own")
     scope, reference = scope or ("image" if photos else "person"), None if crop is None else parse_size(crop)
     detector = _detector(boxes, detector_checkpoint, detector_score)
+    if occluders is not None and not any(kind.endswith(("-object", "-world")) for kind in kinds):
+        raise OccbenchError("--occluders is for fill object: add --kind part-object (keypoint-object), or leave it out")
     if redetect and not (scope == "image" and detector):
         raise OccbenchError(
             "--redetect shows the detector the attacked photos: it needs --scope image and --boxes detector:NAME"
@@ -175,16 +183,18 @@ def attack(
 
     from ..data.findings import refuse_errors, warnings_of
     from ..data.nobody import on_nobody
+    from ..data.occluders import read_cutouts
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
     from ..runs import check_out, default_folder
     from ..runs.place import WHOLE_PHOTOS
     from ..system.progress import Progress
 
+    show, as_json = (None, True) if progress == "json" else (progress, False)
+    cutouts = None if occluders is None else read_cutouts(Path(occluders), Progress(show, as_json).note)
     where = (WHOLE_PHOTOS, "person") if photos else (boxes, scope)
     folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), *where)
     check_out(folder, overwrite)
-    show, as_json = (None, True) if progress == "json" else (progress, False)
     pictures = None if images is None else Path(images)
     if data in BY_NAME and pictures is None:
         require(data, fetch, Progress(show, as_json).note)
@@ -196,7 +206,7 @@ def attack(
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
     chosen.require_keypoints_of(dataset.skeleton)
     suite = partial(_suite, dataset.skeleton, kinds, targets, sizes, places)
-    suite(1.0)  # whether there is such a suite is said before a model is loaded
+    _require_donors(dataset, suite(1.0))  # whether there is such a suite is said before a model is loaded
     dataset = check_photos(dataset, skip_unreadable, every=photos or detector is not None)
     dataset = replace(dataset, findings=(*dataset.findings, *on_nobody(dataset)))
 
@@ -247,6 +257,7 @@ def attack(
                 batch_size or ((8 if on_gpu else 1) if photos else (128 if on_gpu else 16)),
                 (8 if on_gpu else 1) if workers is None else workers,
                 scope=scope,
+                cutouts=cutouts,
             ),
             backend,
             precision,
@@ -285,6 +296,16 @@ def _check_photo_options(model: str, boxes: str, scope: str | None, protocol: st
         raise OccbenchError(f"--protocol thesis has the rules of crops, but {why}: leave it out")
     if scales:
         raise OccbenchError(f"--scales averages the heatmaps of one person's crop, but {why}: leave it out")
+
+
+def _require_donors(dataset: Dataset, suite: Sequence[Attack]) -> None:
+    """Fill ``person`` pastes other persons: refuse data that have none."""
+    able = {person.annotation for person in dataset.persons if person.annotation is not None and person.labelled.any()}
+    if len(able) < 2 and dataset.detector is None and any(attack.fill == "person" for attack in suite):
+        raise OccbenchError(
+            f"fill person pastes one person's parts over another, but {dataset.name!r} has {len(able)} labelled "
+            "person: choose another fill, or data of more people"
+        )
 
 
 def _radius(given: float | str) -> float | Radius:

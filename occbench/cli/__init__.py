@@ -21,6 +21,7 @@ from . import (
     fetch,
     ls,
     preview,
+    preview_attacks,
     python,
     report,
     sample,
@@ -70,6 +71,7 @@ app.command()(legible(suite.suite))
 app.command()(legible(check.check))
 app.command()(legible(train.train))
 app.command("preview-aug")(legible(preview.preview))
+app.command("preview-attacks")(legible(preview_attacks.preview_attacks))
 app.command()(legible(sample.sample))
 app.command()(legible(fetch.fetch))
 app.command()(legible(ls.ls))

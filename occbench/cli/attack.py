@@ -21,7 +21,11 @@ def attack(
         str, typer.Option("--model", help="A name of `occbench ls models`, an MMPose config.py, or a FILE.onnx.")
     ],
     kind: Annotated[
-        list[str], typer.Option("--kind", help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all.")
+        list[str],
+        typer.Option(
+            "--kind",
+            help="LEVEL-FILL as in `occbench ls kinds`; or keypoint-all, part-all, all, keypoint-world, part-world.",
+        ),
     ],
     data: Annotated[
         str | None,
@@ -56,6 +60,10 @@ def attack(
     placement: Annotated[
         list[str] | None,
         typer.Option("--placement", help="centred, jittered, decoys:N or placebo; several are compared. [centred]"),
+    ] = None,
+    occluders: Annotated[
+        Path | None,
+        typer.Option("--occluders", help="RGBA pictures for fill object, with a note of their licence. [drawn ones]"),
     ] = None,
     images: Annotated[
         Path | None,
@@ -175,6 +183,7 @@ def attack(
         targets=values(target),
         radii=values(radius),
         placements=values(placement),
+        occluders=occluders,
         checkpoint=checkpoint,
         spec=spec,
         time_limit=time_limit,

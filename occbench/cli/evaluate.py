@@ -92,6 +92,7 @@ def evaluate(
     print(_text(scores.rows, ["level", "keypoint", "n", *figures], "AP" if ap else "value"))
     if len(scores.groups):
         print("\n" + _text(scores.groups, ["level", "metric", "group", "n"], "value"))
+    print("\n" + "\n".join(_errors(scores)))
     if written is not None:
         print(f"{'table' if written.suffix == '.csv' else 'report'}: {written}")
 
@@ -139,8 +140,24 @@ def _write_tables(table: Path, scores: Scores, out: Path) -> None:
         scores.rows.to_csv(table, index=False, float_format="%.10g")
         if len(scores.groups):
             scores.groups.to_csv(table.with_name(f"{table.stem}-groups.csv"), index=False, float_format="%.10g")
+        scores.errors.to_csv(table.with_name(f"{table.stem}-errors.csv"), index=False, float_format="%.10g")
     except OSError as error:
         raise OccbenchError(f"--out {str(out)!r} cannot be written: {error.strerror or error}") from error
+
+
+def _errors(scores: Scores) -> list[str]:
+    """What kind of error the joints are, and what became of those that were good in the first file."""
+    lines = []
+    first = scores.errors["level"].iloc[0] if len(scores.errors) else ""
+    for level, rows in scores.errors.groupby("level", sort=False):
+        counts = rows.groupby("attacked", sort=False)["share"].sum()
+        lines.append(f"{level}: joints " + ", ".join(f"{kind} {100 * share:.1f} %" for kind, share in counts.items()))
+        good = rows[(rows["clean"] == "good") & (rows["n"] > 0)]
+        if level != first and len(good):
+            moved = zip(good["attacked"], good["of_clean"], strict=True)
+            said = ", ".join(f"{100 * share:.1f} % {kind}" for kind, share in moved)
+            lines.append(f"  of those that are good in {first}: {said}")
+    return lines
 
 
 def _text(table: pd.DataFrame, columns: list[str], value: str) -> str:

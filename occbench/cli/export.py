@@ -23,6 +23,7 @@ def export(
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Likewise, its annotation file if it has moved.")] = None,
     images: Annotated[Path | None, typer.Option("--images", help="Likewise, its image folder.")] = None,
+    occluders: Annotated[Path | None, typer.Option("--occluders", help="Likewise, its folder of cut-outs.")] = None,
     trust_config: Annotated[
         bool, typer.Option("--trust-config", help="Let a config run code from outside of its own tree.")
     ] = False,
@@ -42,7 +43,7 @@ def export(
         from ..system.progress import Progress
 
         with Progress().counted("photos") as advance:
-            cells = export_attacked(run, attacked_images, model, data, images, trust_config, advance)
+            cells = export_attacked(run, attacked_images, model, data, images, occluders, trust_config, advance)
         print(f"{len(cells)} cells in {attacked_images}: images, masks and annotations.json of each")
         return
     from ..jobs.export import FORMATS

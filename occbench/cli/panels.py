@@ -24,7 +24,7 @@ ATTACK: Panels = {
         "skip_unreadable",
         "strict",
     ),
-    "Attack": ("kind", "target", "radius", "placement", "scope", "redetect", "protocol"),
+    "Attack": ("kind", "target", "radius", "placement", "occluders", "scope", "redetect", "protocol"),
     "Run": ("out", "name", "overwrite", "take_over", "quiet", "as_json"),
     "Statistics": ("seed", "bootstrap", "evaluator"),
     "Advanced": ("time_limit", "batch_size", "device", "backend", "precision", "tune", "workers", "launcher"),

@@ -22,6 +22,10 @@ def preview(
     decoys: Annotated[
         int, typer.Option("--decoys", min=0, max=100, help="Equal occluders elsewhere on the person as well.")
     ] = 0,
+    aug_fill: Annotated[
+        str | None, typer.Option("--aug-fill", help="Of cutouts, as of `occbench train`. [meanout]")
+    ] = None,
+    occluders: Annotated[Path | None, typer.Option("--occluders", help="RGBA pictures for --aug-fill object.")] = None,
     model: Annotated[str, typer.Option("--model", help="Whose crops: a name, a recipe or a config.")] = "hrnet-mini",
     n: Annotated[int, typer.Option("--n", min=1, max=50, help="Persons.")] = 6,
     trust_config: Annotated[
@@ -47,6 +51,8 @@ def preview(
             aug_p,
             removal and (aug is not None or may),
             0 if aug is None and name.startswith("random") else decoys,
+            aug_fill if name.startswith("cutout-") and not name.startswith("cutout-blur") else None,
+            str(occluders) if occluders is not None and name in ("cutout-keypoint", "cutout-part") else None,
         )
         for name, may in zip(names, removable, strict=True)
     ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..reports.tables.table import Table
 
 
 def report(
@@ -18,7 +21,15 @@ def report(
         bool, typer.Option("--rescore", help="First score the runs anew from their predictions, by the present rule.")
     ] = False,
     data: Annotated[
-        Path | None, typer.Option("--data", help="With --rescore: the annotation file, where it has moved since.")
+        Path | None,
+        typer.Option("--data", help="With --rescore or --by: the annotation file, where it has moved since."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            help="Add drops by crowd, size, hidden (share occluded), or a FILE.csv by image_id or annotation_id.",
+        ),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
@@ -33,17 +44,22 @@ def report(
     occbench report runs/hrnet --format latex --out paper
 
     occbench report runs/old --rescore
+
+    occbench report runs/hrnet --by size
     """
     from ..reports import build_report
     from ..system.errors import OccbenchError
     from ..system.progress import Progress
 
-    if data is not None and not rescore:
-        raise OccbenchError("--data goes with --rescore alone: a report is made of the tables that are there")
+    if data is not None and not (rescore or by):
+        raise OccbenchError("--data goes with --rescore or --by: a report is made of the tables that are there")
+    if by is not None and len(runs) > 1:
+        raise OccbenchError("--by slices one run: name one alone")
     if rescore:
         _rescore(runs, data)
     whole = out is None and _is_sealed(runs[0])
-    written = build_report(runs, out, Progress().say, kind)
+    more = () if by is None else (_by(runs[0], by, data),)
+    written = build_report(runs, out, Progress().say, kind, more=more)
     if whole:
         from ..runs import reseal
 
@@ -53,6 +69,20 @@ def report(
         import webbrowser
 
         webbrowser.open(written.resolve().as_uri())
+
+
+def _by(run: Path, by: str, data: Path | None) -> Table:
+    from ..jobs.reopen import finished_run
+    from ..reports.tables.slices import slices_table
+    from ..system.progress import Progress
+    from ..tables.slices import slice_drops
+
+    finished = finished_run(run, data)
+    with Progress().stage("slices", len(finished.attacks)) as advance:
+        drops, said = slice_drops(finished, by, advance)
+    for line in said:
+        Progress().note(line)
+    return slices_table(Path(by).stem, drops)
 
 
 def _rescore(runs: list[Path], data: Path | None) -> None:

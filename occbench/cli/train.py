@@ -44,6 +44,13 @@ def train(
     decoys: Annotated[
         int, typer.Option("--decoys", min=0, max=100, help="Equal occluders elsewhere on the person as well.")
     ] = 0,
+    aug_fill: Annotated[
+        str | None,
+        typer.Option("--aug-fill", help="Of cutouts: meanout, blackout, noise, inpaint, person or object. [meanout]"),
+    ] = None,
+    occluders: Annotated[
+        Path | None, typer.Option("--occluders", help="RGBA pictures for --aug-fill object. [drawn ones]")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Checkpoints, logs and the weights, model.pth. [runs/train-MODEL-AUG-SEED]"),
@@ -119,7 +126,8 @@ def train(
 
     if launcher not in LAUNCHERS:
         raise unknown_name("launcher", launcher, LAUNCHERS)
-    augmentation = Augmentation.parse(aug, aug_p, removal, decoys)
+    pictures = None if occluders is None else str(occluders.absolute())
+    augmentation = Augmentation.parse(aug, aug_p, removal, decoys, aug_fill, pictures)
     settings = Settings(
         epochs=epochs,
         batch_size=batch_size,
@@ -149,16 +157,17 @@ def train(
     progress.say("reading annotations and photos")
     people = training_data(data, images, skip_unreadable, strict)
     held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable, strict)
-    if os.environ.get("RANK", "0") == "0":
-        for line in (
-            *warnings_of(people.findings, "--data"),
-            *warnings_of(held_out.findings if held_out else (), "--val"),
-        ):
+    warnings = (*warnings_of(people.findings, "--data"), *warnings_of(held_out.findings if held_out else (), "--val"))
+
+    def warn() -> None:
+        for line in warnings:
             progress.note(line)
+
     if dry_run:
         from ..training.plan import make_plan
 
         plan = make_plan(config, people, held_out, settings, workers, verbose)
+        warn()
         print("\n".join(plan.lines()))
         return
     out = out or _default_out(config.stem, str(augmentation), seed)
@@ -173,6 +182,7 @@ def train(
         launcher=launcher,
         progress=progress,
         verbose=verbose,
+        begin=warn,
     )
     if os.environ.get("RANK", "0") == "0":
         print(weights)

@@ -64,12 +64,12 @@ def _otherwise(found: Boxes, dataset: Dataset, matches: np.ndarray) -> tuple[Fin
     """Boxes that meet hardly anybody as they are, but many people when read as other tools write boxes."""
     there = np.isin(dataset.truth.image, found.image) & ~dataset.truth.crowd & (dataset.truth.num_keypoints > 0)
     people, met = int(there.sum()), int((matches >= 0).sum())
-    if people < FEW or met > 0.5 * people:
+    if people < FEW or met > 0.6 * people:
         return ()
     sizes = np.array([(dataset.photos[i].width, dataset.photos[i].height) for i in found.image.tolist()], dtype=float)
     for said, boxes in readings(found.boxes, sizes):
         would = int((_match(found.image, boxes, found.scores, dataset.truth) >= 0).sum())
-        if would > 0.6 * people and would > 2 * met:
+        if would > 0.6 * people and would > met + 0.3 * people:
             text = "{n} boxes meet {met} as x y width height, but would meet {would} as {said}"
             number = len(found.boxes)
             return told("detections-otherwise", text, number, met=counted(met, "person"), would=would, said=said)

@@ -172,7 +172,8 @@ def _readings(points: np.ndarray, people: _People, dataset: Dataset) -> Iterator
     yield "as percent of the photo", points / 100 * sizes
     yield "as shares of the photo", points * sizes
     yield "as shares of the photo from -1 to 1", (points + 1) / 2 * sizes
-    middle = float(np.median(points))
+    said = points[(points > 1).all(axis=-1)]  # unlabelled keypoints are often written as 0 0
+    middle = float(np.median(said)) if len(said) else 0.0
     factor = people.size() / middle if middle > 0 else 1.0
     if not 0.67 < factor < 1.5:
         yield f"{factor:.2g} times as large, as of photos of another size", points * factor

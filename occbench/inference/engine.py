@@ -20,10 +20,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ..attacks import Attack, Occluders, Skeleton, occlude, person_rng, place
+from ..attacks import Attack, Cutouts, Draw, Material, Occluders, Skeleton, content_rng, occlude, person_rng, place
 from ..data.persons import Person
 from ..estimators.crops import Crop, CropPipeline
 from ..estimators.protocol import CropEstimator, Poses
+from .material import material_of
 from .pool import Pool
 from .predictions import GEOMETRY, CellPredictions
 from .scenes import People, Seen, cut_scenes, hide_in_photo
@@ -77,6 +78,7 @@ class Settings:
         rank: Which share of the chunks is computed here.
         ranks: Of how many shares.
         scope: One of :data:`SCOPES`.
+        cutouts: What fill ``object`` paints; None for the drawn ones.
 
     Raises:
         ValueError: The scope is unknown, or is ``"image"`` under protocol ``"thesis"``, whose rules are those of crops.
@@ -89,6 +91,7 @@ class Settings:
     rank: int = 0
     ranks: int = 1
     scope: str = "person"
+    cutouts: Cutouts | None = None
 
     def __post_init__(self) -> None:
         if self.scope not in SCOPES or (self.scope, self.protocol) == ("image", "thesis"):
@@ -143,15 +146,21 @@ def plan(persons: Sequence[Person], settings: Settings) -> list[Chunk]:
 
 
 def attack_crop(
-    crop: Crop, attack: Attack, skeleton: Skeleton, protocol: str, seed: int
+    crop: Crop, attack: Attack, skeleton: Skeleton, protocol: str, seed: int, material: Material | None = None
 ) -> tuple[np.ndarray, Occluders]:
-    """The crop under an attack, (h, w, 3) uint8, and what was painted; the crop's own image where nothing was."""
+    """The crop under an attack, (h, w, 3) uint8, and what was painted; the crop's own image where nothing was.
+
+    Without ``material`` there are the drawn cut-outs, and no other persons.
+    """
     person = crop.person
     if person.annotation is None:
         return crop.image, Occluders()
     rng = person_rng(seed, person.annotation, attack.level, attack.target)
     size = (crop.image.shape[0], crop.image.shape[1])
-    occluders = place(attack, skeleton, crop.keypoints, person.labelled, size, protocol, rng)
+    draw = Draw(
+        material or Material(), content_rng(seed, person.annotation, attack), frozenset({person.annotation}), size
+    )
+    occluders = place(attack, skeleton, crop.keypoints, person.labelled, size, protocol, rng, draw=draw)
     return occlude(crop.image, occluders, attack, protocol), occluders
 
 
@@ -164,6 +173,7 @@ def run_cells(
     sink: Sink,
     advance: Advance = lambda pairs: None,
     people: People | None = None,
+    material: Material | None = None,
 ) -> None:
     """Predict every person clean and under every attack, but for what the sink has already.
 
@@ -176,7 +186,9 @@ def run_cells(
         sink: Takes the predictions, chunk by chunk.
         advance: Called with the number of (person, cell) pairs that are done.
         people: For scope image, whom an attack hides in each photo.
+        material: What the fills beyond the thesis are made of; None for that of these persons.
     """
+    stuff = material or material_of(persons, model.crops, skeleton, settings.seed, settings.cutouts)
     work: list[tuple[Chunk, list[Attack]]] = []
     for chunk in plan(persons, settings)[settings.rank :: settings.ranks]:
         missing = [attack for attack in attacks if not sink.has(attack, chunk)]
@@ -186,7 +198,7 @@ def run_cells(
             work.append((chunk, missing))
 
     def cut(item: tuple[Chunk, list[Attack]]) -> _View:
-        return _view(model.crops, persons[item[0].rows], skeleton, settings, people or {})
+        return _view(model.crops, persons[item[0].rows], skeleton, settings, people or {}, stuff)
 
     def pieces(pool: Pool) -> Iterator[_Piece]:
         for (chunk, missing), view in zip(work, pool.ahead(cut, work, depth=1), strict=True):
@@ -296,22 +308,32 @@ class _View:
 
 
 def _view(
-    pipeline: CropPipeline, persons: Sequence[Person], skeleton: Skeleton, settings: Settings, people: People
+    pipeline: CropPipeline,
+    persons: Sequence[Person],
+    skeleton: Skeleton,
+    settings: Settings,
+    people: People,
+    material: Material,
 ) -> _View:
     if settings.scope == "person":
         crops = list(pipeline.cut_all(persons))
-        return _View(crops, lambda a: (_see(crop, a, skeleton, settings) for crop in crops))
+        return _View(crops, lambda a: (_see(crop, a, skeleton, settings, material) for crop in crops))
     scenes = list(cut_scenes(pipeline, persons, people))
     return _View(
         [crop for scene in scenes for crop in scene.crops],
-        lambda a: chain.from_iterable(hide_in_photo(scene, a, skeleton, settings.seed, pipeline) for scene in scenes),
+        lambda a: chain.from_iterable(
+            hide_in_photo(scene, a, skeleton, settings.seed, pipeline, material) for scene in scenes
+        ),
     )
 
 
-def _see(crop: Crop, attack: Attack, skeleton: Skeleton, settings: Settings) -> Seen:
-    image, occluders = attack_crop(crop, attack, skeleton, settings.protocol, settings.seed)
+def _see(crop: Crop, attack: Attack, skeleton: Skeleton, settings: Settings, material: Material) -> Seen:
+    image, occluders = attack_crop(crop, attack, skeleton, settings.protocol, settings.seed, material)
     centres = np.array([region.centre for region in occluders.regions], dtype=np.float64).reshape(-1, 2)
-    return Seen(image, occluders.cover(crop.keypoints), centres, occluders.true, occluders.missing)
+    pixels = (0.0, 0.0)
+    if attack.fill == "object":
+        pixels = float(occluders.mask((image.shape[0], image.shape[1])).sum()), float(occluders.beyond)
+    return Seen(image, occluders.cover(crop.keypoints), centres, occluders.true, occluders.missing, pixels)
 
 
 def _hide(chunk: Chunk, view: _View, attack: Attack, skeleton: Skeleton, model: CropEstimator) -> _Piece:
@@ -323,6 +345,7 @@ def _hide(chunk: Chunk, view: _View, attack: Attack, skeleton: Skeleton, model: 
         if np.array_equal(seen.image, crop.image):
             continue
         cell.attacked[i] = True
+        cell.pixels[i] = seen.pixels
         cell.covered[i] = seen.covered & crop.person.labelled
         first = 1 - seen.true  # the first place is the target's
         cell.centres[i, first : first + len(seen.centres)] = seen.centres

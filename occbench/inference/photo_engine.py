@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..attacks import Attack, Skeleton
+from ..attacks import Attack, Material, Skeleton
 from ..data.persons import Dataset, Person, Photo
 from ..data.photos import decode
 from ..estimators.crops import CropPipeline
@@ -23,6 +23,7 @@ from ..estimators.protocol import PhotoEstimator, PhotoInput, PhotoPoses
 from ..evaluation.owners import owners
 from ..evaluation.types import Detections, GroundTruth
 from .engine import BATCHES_PER_CHUNK, PHOTO_PIXELS, Advance, Chunk, Memory, Settings, Sink, torso
+from .material import material_of
 from .pool import Pool
 from .predictions import PHOTO_GEOMETRY, CellPredictions, FoundPersons
 from .scenes import People, Scene, paint, seen_in, subjects_of
@@ -88,6 +89,7 @@ def run_photos(
         if missing or not has_clean:
             work.append((chunk, missing))
     people, skeleton = dataset.people(), dataset.skeleton
+    material = material_of(dataset.persons, reference, skeleton, settings.seed, settings.cutouts)
 
     def look(item: tuple[Chunk, list[Attack]]) -> View:
         return view_of(reference, dataset, item[0], people)
@@ -101,7 +103,7 @@ def run_photos(
                 clean = piece.cell  # filled by now
 
             def painted(attack: Attack, view: View = view) -> Piece:
-                return hide(view, attack, skeleton, settings.seed, reference, model.prepare)
+                return hide(view, attack, skeleton, settings.seed, reference, model.prepare, material)
 
             for piece in pool.ahead(painted, missing, depth=settings.workers + 1):
                 if clean is None:
@@ -196,18 +198,27 @@ def clean_piece(view: View, skeleton: Skeleton, prepare: Prepare) -> Piece:
     return Piece(cell, inputs, geometry)
 
 
-def hide(view: View, attack: Attack, skeleton: Skeleton, seed: int, reference: CropPipeline, prepare: Prepare) -> Piece:
+def hide(
+    view: View,
+    attack: Attack,
+    skeleton: Skeleton,
+    seed: int,
+    reference: CropPipeline,
+    prepare: Prepare,
+    material: Material,
+) -> Piece:
     cell = CellPredictions.empty(attack, len(view.row), len(skeleton.keypoints))
     inputs: dict[int, PhotoInput] = {}
     at = 0
     for i, scene in enumerate(view.scenes):
-        painted = paint(scene, attack, skeleton, seed)
+        painted = paint(scene, attack, skeleton, seed, material)
         if painted.picture is not scene.picture and not np.array_equal(painted.picture, scene.picture):
             inputs[i] = prepare(painted.picture)
-        for crop, seen in zip(scene.crops, seen_in(scene, painted, reference), strict=True):
+        for crop, seen in zip(scene.crops, seen_in(scene, painted, reference, attack), strict=True):
             cell.missing[at] = seen.missing
             if not np.array_equal(seen.image, crop.image):
                 cell.attacked[at] = True
+                cell.pixels[at] = seen.pixels
                 cell.covered[at] = seen.covered & crop.person.labelled
                 first = 1 - seen.true  # the first place is the target's
                 cell.centres[at, first : first + len(seen.centres)] = seen.centres

@@ -66,6 +66,8 @@ class CellPredictions:
         covered: Shape (N, K), bool: labelled keypoints that lie in the painted region.
         missing: Shape (N,), int16: decoys or placebos that did not fit on the person.
         centres: Shape (N, M, 2), float32, crop px: of the occluder on the target, then of those elsewhere; NaN: none.
+        pixels: Shape (N, 2), float32, crop px squared: how much of the crop objects hide, and of that how much beyond
+            the discs or rectangles that they stand for; 0 under every other fill, whose regions say it.
         found: Everybody who was found, where the estimator sees whole photos; else None.
     """
 
@@ -76,6 +78,7 @@ class CellPredictions:
     covered: np.ndarray
     missing: np.ndarray
     centres: np.ndarray
+    pixels: np.ndarray
     found: FoundPersons | None = None
 
     @property
@@ -125,6 +128,7 @@ class CellPredictions:
             np.zeros((persons, keypoints), bool),
             np.zeros(persons, np.int16),
             np.full((persons, occluders, 2), np.nan, np.float32),
+            np.zeros((persons, 2), np.float32),
         )
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
-from ..attacks import Attack, Occluders, Skeleton, Subject, mean_colour, occlude_photo, place_in_photo
+from ..attacks import Attack, Material, Occluders, Skeleton, Subject, mean_colour, occlude_photo, place_in_photo
 from ..data.persons import Person, Photo
 from ..data.photos import decode
 from ..estimators.crops import Crop, CropPipeline
@@ -27,6 +27,7 @@ class Seen:
         centres: Shape (n, 2), float64, crop px: of the person's own occluders, that on the target first.
         true: How many of these (0 or 1) hide the target; the others are decoys or placebos.
         missing: How many decoys or placebos did not fit on the person.
+        pixels: Crop px squared that objects hide of the crop, and of that how much beyond what they stand for.
     """
 
     image: np.ndarray
@@ -34,6 +35,7 @@ class Seen:
     centres: np.ndarray
     true: int
     missing: int
+    pixels: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ def subject_of(crop: Crop) -> Subject:
         raise ValueError("a box that stands for nobody is no subject")
     scale = float(crop.scale[0]) / crop.image.shape[1]
     points = person.keypoints.astype(np.float64)
-    return Subject(person.annotation, points, person.labelled, scale, mean_colour(crop.image))
+    return Subject(person.annotation, points, person.labelled, scale, mean_colour(crop.image), crop.image.shape[:2])
 
 
 def cut_scenes(pipeline: CropPipeline, persons: Sequence[Person], people: People) -> Iterator[Scene]:
@@ -108,22 +110,28 @@ class Painted:
     placed: Sequence[Occluders]
 
 
-def paint(scene: Scene, attack: Attack, skeleton: Skeleton, seed: int) -> Painted:
+def paint(scene: Scene, attack: Attack, skeleton: Skeleton, seed: int, material: Material | None = None) -> Painted:
     """Put every labelled person of a photo under an attack.
 
     Args:
         scene: The photo.
         attack: What is hidden.
         skeleton: The data set's keypoints and parts.
-        seed: Of random placements.
+        seed: Of random placements and contents.
+        material: What the fills beyond the thesis are made of.
     """
     size = (scene.picture.shape[0], scene.picture.shape[1])
-    placed = place_in_photo(size, scene.subjects, attack, skeleton, seed)
+    placed = place_in_photo(size, scene.subjects, attack, skeleton, seed, material)
     return Painted(occlude_photo(scene.picture, scene.subjects, placed, attack), placed)
 
 
 def hide_in_photo(
-    scene: Scene, attack: Attack, skeleton: Skeleton, seed: int, pipeline: CropPipeline
+    scene: Scene,
+    attack: Attack,
+    skeleton: Skeleton,
+    seed: int,
+    pipeline: CropPipeline,
+    material: Material | None = None,
 ) -> Iterator[Seen]:
     """The crops of a photo in which every labelled person is under an attack.
 
@@ -131,16 +139,19 @@ def hide_in_photo(
         scene: The photo.
         attack: What is hidden.
         skeleton: The data set's keypoints and parts.
-        seed: Of random placements.
+        seed: Of random placements and contents.
         pipeline: Cuts the crops out of the attacked photo, in the boxes of the clean one.
+        material: What the fills beyond the thesis are made of.
     """
-    yield from seen_in(scene, paint(scene, attack, skeleton, seed), pipeline)
+    yield from seen_in(scene, paint(scene, attack, skeleton, seed, material), pipeline, attack)
 
 
-def seen_in(scene: Scene, painted: Painted, pipeline: CropPipeline) -> Iterator[Seen]:
+def seen_in(scene: Scene, painted: Painted, pipeline: CropPipeline, attack: Attack) -> Iterator[Seen]:
     """The crops of a photo under an attack; arguments as of :func:`paint` and :func:`hide_in_photo`."""
     picture, placed = painted.picture, painted.placed
+    size = (scene.picture.shape[0], scene.picture.shape[1])
     everything = Occluders(tuple(region for found in placed for region in found.regions))
+    hidden = everything.mask(size) if attack.fill == "object" else None
     of = {subject.id: found for subject, found in zip(scene.subjects, placed, strict=True)}
     for crop in scene.crops:
         person = crop.person
@@ -152,14 +163,29 @@ def seen_in(scene: Scene, painted: Painted, pipeline: CropPipeline) -> Iterator[
             crop.to_crop(centres),
             own.true,
             own.missing,
+            (0.0, 0.0) if hidden is None else _pixels(crop, hidden, own),
         )
 
 
+def _pixels(crop: Crop, hidden: np.ndarray, own: Occluders) -> tuple[float, float]:
+    """What objects hide of a crop, as of :class:`Seen`, from the hidden pixels of its photo, (H, W) bool."""
+    scale = float(crop.scale[0]) / crop.image.shape[1]
+    low = np.maximum(np.ceil(crop.center - crop.scale / 2), 0).astype(int)
+    high = np.maximum(np.floor(crop.center + crop.scale / 2), 0).astype(int)
+    return float(hidden[low[1] : high[1], low[0] : high[0]].sum()) / scale**2, own.beyond / scale**2
+
+
 def attacked_crop(
-    pipeline: CropPipeline, crop: Crop, people: People, attack: Attack, skeleton: Skeleton, seed: int
+    pipeline: CropPipeline,
+    crop: Crop,
+    people: People,
+    attack: Attack,
+    skeleton: Skeleton,
+    seed: int,
+    material: Material | None = None,
 ) -> np.ndarray:
     """One crop, (h, w, 3) uint8, out of its photo under an attack; arguments as above."""
     photo = crop.person.photo
     picture, subjects = cut_subjects(pipeline, photo, people.get(photo.id, ()))
     scene = Scene(picture, (crop,), subjects)
-    return next(hide_in_photo(scene, attack, skeleton, seed, pipeline)).image
+    return next(hide_in_photo(scene, attack, skeleton, seed, pipeline, material)).image

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..attacks import Attack, Occluders, Subject, occlude_photo, place_in_photo
+from ..attacks import Attack, Cutouts, Material, Occluders, Subject, drawn_cutouts, occlude_photo, place_in_photo
+from ..data.occluders import read_cutouts
 from ..data.persons import Dataset, Photo
 from ..data.photos import check_photos
 from ..estimators.config import read_config
@@ -18,6 +19,7 @@ from ..estimators.crops import CropPipeline
 from ..estimators.onnx.cropping import pipeline_of
 from ..estimators.onnx.specification import parsed
 from ..estimators.reference import reference_crops
+from ..inference.material import material_of
 from ..inference.predictions import cell_slug
 from ..inference.scenes import cut_scenes, cut_subjects
 from ..runs.identity import persons_sha256, photos_sha256
@@ -37,18 +39,19 @@ def export_attacked(
     model: str | None = None,
     data: Path | None = None,
     images: Path | None = None,
+    occluders: Path | None = None,
     trust_config: bool = False,
     advance: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Path]:
     """Write the photos of a run of scope image under every attack, what is painted, and who and what is hidden.
 
     ``SLUG/images/ID.png`` is the photo of that image id (12 digits) under the attack, lossless; ``SLUG/masks/ID.png``
-    has 255 where something is painted and 0 elsewhere; ``SLUG/annotations.json`` is the truth in COCO's format, of
-    these files. Each of its annotations has ``hidden`` (0 or 1 by keypoint: labelled, and in a painted region of
-    anybody) and ``regions``, those painted for this person: ``on`` the target or elsewhere (decoys, placebos),
-    ``center`` (x, y, image px), ``bbox`` (x, y, width, height of the painted pixels) and, for discs, ``radius`` (image
-    px). ``clean/`` has the photos as they are decoded, without masks. Exported are the photos with a box or a labelled
-    person.
+    has 255 where something is hidden (of an object: from alpha .5 up) and 0 elsewhere; ``SLUG/annotations.json`` is
+    the truth in COCO's format, of these files. Each of its annotations has ``hidden`` (0 or 1 by keypoint: labelled,
+    and in a painted region of anybody) and ``regions``, those painted for this person: ``on`` the target or elsewhere
+    (decoys, placebos), ``center`` (x, y, image px), ``bbox`` (x, y, width, height of the hidden pixels), for discs
+    ``radius`` (image px), and for objects ``beyond``, the pixels hidden beyond the disc or rectangle. ``clean/`` has
+    the photos as they are decoded, without masks. Exported are the photos with a box or a labelled person.
 
     Args:
         run: A finished run folder of scope image.
@@ -56,6 +59,7 @@ def export_attacked(
         model: The run's model, where it is a config of the user's own: it runs as code, so the user names it.
         data: The annotation file, where it has moved since.
         images: The image folder, likewise.
+        occluders: The folder of cut-outs, likewise.
         trust_config: Let the config run code from elsewhere.
         advance: Called with the number of photos that are done, and of how many.
 
@@ -77,8 +81,9 @@ def export_attacked(
     dataset = _dataset(run, manifest, data, images)
     pipeline = _pipeline(manifest, model, trust_config)
     attacks = [attack_of(run, cell["slug"]) for cell in manifest["cells"]]
+    cutouts = _cutouts(run, manifest, occluders)
     with new_folder(out, "--attacked-images") as folder:
-        write_cells(folder, _Photos(run, dataset, pipeline, manifest["seed"]), attacks, advance)
+        write_cells(folder, _Photos(run, dataset, pipeline, manifest["seed"], cutouts), attacks, advance)
     return [out / cell_slug(attack) for attack in attacks]
 
 
@@ -97,6 +102,23 @@ def _dataset(run: Path, manifest: Manifest, data: Path | None, images: Path | No
     if persons_sha256(dataset) != identity["persons_sha256"]:
         raise OccbenchError(f"the boxes of {str(run)!r} are not those that its data give now: measure it again")
     return dataset
+
+
+def _cutouts(run: Path, manifest: Manifest, folder: Path | None) -> Cutouts:
+    """The cut-outs that the run painted; the drawn ones where it painted none."""
+    known = manifest.get("occluders")
+    if not isinstance(known, dict):
+        return drawn_cutouts()
+    if folder is None and known.get("folder") is not None:
+        beside = (known.get("relative") or {}).get("folder")
+        folder = next((p for p in (Path(known["folder"]), run / str(beside)) if p.is_dir()), Path(known["folder"]))
+    cutouts = drawn_cutouts() if folder is None else read_cutouts(folder)
+    if cutouts.sha256 != known.get("sha256"):
+        raise OccbenchError(
+            f"the occluders in {str(folder)!r} are not those of the run (their sha256 differs): name their folder with "
+            "--occluders"
+        )
+    return cutouts
 
 
 def _pipeline(manifest: Manifest, model: str | None, trust_config: bool) -> CropPipeline:
@@ -130,13 +152,15 @@ class _Photos:
         run: The run folder.
         dataset: Its data set.
         pipeline: What cut its crops.
-        seed: Of its random placements.
+        seed: Of its random placements and contents.
+        cutouts: What its fill ``object`` painted.
     """
 
-    def __init__(self, run: Path, dataset: Dataset, pipeline: CropPipeline, seed: int) -> None:
+    def __init__(self, run: Path, dataset: Dataset, pipeline: CropPipeline, seed: int, cutouts: Cutouts) -> None:
         self.dataset, self.seed = dataset, seed
         self._pipeline = pipeline
         self._people = dataset.people()
+        self.material = material_of(dataset.persons, pipeline, dataset.skeleton, seed, cutouts)
         self._geometry = read_geometry(run)
         self._boxes = {
             image: list(group) for image, group in groupby(enumerate(dataset.persons), key=lambda p: p[1].photo.id)
@@ -169,6 +193,10 @@ class Opener(Protocol):
     @property
     def dataset(self) -> Dataset:
         """Whose they are."""
+
+    @property
+    def material(self) -> Material:
+        """What the fills beyond the thesis are made of."""
 
     @property
     def seed(self) -> int:
@@ -208,7 +236,7 @@ def write_cells(
             if attack is None:
                 write_png(cell / "images" / photo_name(photo), picture)
                 continue
-            found = place_in_photo(size, subjects, attack, data.skeleton, photos.seed)
+            found = place_in_photo(size, subjects, attack, data.skeleton, photos.seed, photos.material)
             write_png(cell / "images" / photo_name(photo), occlude_photo(picture, subjects, found, attack))
             write_png(cell / "masks" / photo_name(photo), _mask(size, found))
             extras[attack] |= _extras(subjects, found, attack)
@@ -247,4 +275,6 @@ def _regions(subject: Subject, occluders: Occluders, attack: Attack) -> Iterator
         found["bbox"] = [left, top, width, height]
         if attack.level == "keypoint":
             found["radius"] = attack.radius * subject.scale
+        if attack.fill == "object":
+            found["beyond"] = region.beyond
         yield found

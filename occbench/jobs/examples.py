@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..attacks import CENTRED, DEFAULT_RADIUS, FILLS, PLACEMENTS, Attack
+from ..attacks import CENTRED, DEFAULT_RADIUS, FILLS, PLACEMENTS, Attack, Material
 from ..data.persons import Dataset
 from ..estimators.crops import Crop, CropPipeline
 from ..inference.engine import Settings, attack_crop
@@ -50,6 +50,7 @@ def write_examples(
     cells: Iterable[CellPredictions],
     pipeline: CropPipeline,
     settings: Settings,
+    material: Material | None = None,
 ) -> None:
     """Write the crops of the chosen persons as PNG without anything drawn on them, and examples.json beside them.
 
@@ -61,6 +62,7 @@ def write_examples(
         cells: The clean cell first; each is looked at once and let go.
         pipeline: Cuts the persons out again.
         settings: How the cells were computed.
+        material: What the fills beyond the thesis are made of in them.
     """
     read = iter(cells)
     clean = next(read)
@@ -77,7 +79,7 @@ def write_examples(
                 groups[attack.level, attack.target] = loss, chosen
     largest = sorted(groups, key=lambda key: -groups[key][0])[:MAX_TARGETS]
     examples = [example for key, (_, chosen) in groups.items() if key in largest for example in chosen]
-    _write(folder, dataset, clean, examples, pipeline, settings)
+    _write(folder, dataset, clean, examples, pipeline, settings, material)
 
 
 def _oks(dataset: Dataset, cell: CellPredictions) -> np.ndarray:
@@ -130,6 +132,7 @@ def _write(
     examples: Sequence[_Chosen],
     pipeline: CropPipeline,
     settings: Settings,
+    material: Material | None,
 ) -> None:
     files: dict[str, bytes] = {}
     entries: list[dict[str, Any]] = []
@@ -140,9 +143,9 @@ def _write(
         crop = crops[example.index]
         before, after = f"person-{example.index}.png", f"{example.attack.slug}-{example.kind}.png"
         if settings.scope == "image":
-            image = attacked_crop(pipeline, crop, people, example.attack, dataset.skeleton, settings.seed)
+            image = attacked_crop(pipeline, crop, people, example.attack, dataset.skeleton, settings.seed, material)
         else:
-            image, _ = attack_crop(crop, example.attack, dataset.skeleton, settings.protocol, settings.seed)
+            image, _ = attack_crop(crop, example.attack, dataset.skeleton, settings.protocol, settings.seed, material)
         files[before] = files.get(before) or _png(crop.image)
         files[after] = _png(image)
         entries.append(_entry(example, crop, clean) | {"clean": before, "attacked": after})

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..attacks import Attack
+from ..attacks import Attack, Material
 from ..data.persons import Dataset
 from ..data.results import Results, read_results
 from ..estimators.crops import CropPipeline
 from ..estimators.outside import Outside, Request
 from ..estimators.protocol import PhotoInput, PhotoPoses
 from ..inference.engine import Chunk, Settings, Sink
+from ..inference.material import material_of
 from ..inference.photo_engine import Piece, View, clean_piece, everybody, hide, plan_photos, view_of
 from ..inference.predictions import cell_slug
 from ..runs import durable
@@ -54,11 +55,12 @@ def run_folders(
         OccbenchError: A cell has no results, or results that are none of its photos'.
     """
     chunks = plan_photos(dataset, settings)
+    material = material_of(dataset.persons, reference, dataset.skeleton, settings.seed, settings.cutouts)
     for attack in (None, *attacks):
         if not all(sink.has(attack, chunk) for chunk in chunks):
             with tempfile.TemporaryDirectory(prefix="occbench-") as folder:
                 cell = _Cell(Path(folder), attack, model, dataset)
-                pieces = [cell.painted(reference, chunk, settings) for chunk in chunks]
+                pieces = [cell.painted(reference, chunk, settings, material) for chunk in chunks]
                 poses = cell.poses(calls)
             for piece, view in pieces:
                 if attack is not None:
@@ -91,14 +93,16 @@ class _Cell:
         self._sizes: dict[int, tuple[int, int]] = {}
         (folder / "photos").mkdir()
 
-    def painted(self, reference: CropPipeline, chunk: Chunk, settings: Settings) -> tuple[Piece, View]:
+    def painted(
+        self, reference: CropPipeline, chunk: Chunk, settings: Settings, material: Material
+    ) -> tuple[Piece, View]:
         """The photos of a chunk that are asked about, written, and their persons."""
         data = self._dataset
         view = view_of(reference, data, chunk, data.people())
         if self._attack is None:
             piece = clean_piece(view, data.skeleton, _as_it_is)
         else:
-            piece = hide(view, self._attack, data.skeleton, settings.seed, reference, _as_it_is)
+            piece = hide(view, self._attack, data.skeleton, settings.seed, reference, _as_it_is, material)
         for place, given in piece.inputs.items():
             photo = data.photos[chunk.images[place]]
             self._sizes[photo.id] = given.content.shape[:2]

@@ -8,18 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from ..attacks import Attack
+from ..attacks import Attack, Cutouts, Material, drawn_cutouts
 from ..data.persons import Dataset
 from ..estimators.crops import CropPipeline
 from ..estimators.outside import Outside
 from ..estimators.protocol import CropEstimator, PhotoEstimator
 from ..estimators.reference import reference_crops, reference_size
 from ..inference.engine import Chunk, Settings, plan
+from ..inference.material import material_of
 from ..inference.photo_engine import plan_photos
 from ..inference.scenes import People
 from ..runs import about
 from ..runs.folder import DEFAULTS
-from ..runs.identity import ENGINE, Identity, persons_sha256, photos_sha256, skeleton_sha256
+from ..runs.identity import ENGINE, OCCLUDERS, Identity, persons_sha256, photos_sha256, skeleton_sha256
 from ..tables.scoring import Scoring
 from .redetect import Finds
 
@@ -96,6 +97,17 @@ class Job:
         """For scope image, the labelled persons of each photo."""
         return self.dataset.people() if self.settings.scope == "image" else None
 
+    @property
+    def cutouts(self) -> Cutouts:
+        """What fill ``object`` paints."""
+        return self.settings.cutouts or drawn_cutouts()
+
+    @cached_property
+    def material(self) -> Material:
+        """What the fills beyond the thesis are made of."""
+        data, settings = self.dataset, self.settings
+        return material_of(data.persons, self.crops, data.skeleton, settings.seed, self.cutouts)
+
     @cached_property
     def chunks(self) -> list[Chunk]:
         """The pieces in which the persons, or the photos, are computed."""
@@ -154,15 +166,26 @@ class Job:
             "persons_sha256": persons_sha256(self.dataset),
             **({} if described is None else {"skeleton_sha256": described}),
             "photos_sha256": photos_sha256(photos.values()),
+            OCCLUDERS: self.cutouts.sha256,
         }
+
+    def shared(self, context: Identity) -> Identity:
+        """What a run's cells may share besides the choices.
+
+        Args:
+            context: Of :meth:`identity`.
+        """
+        return {name: value for name, value in context.items() if name not in self.choices}
 
     def content(self, context: Identity, attacks: Sequence[Attack]) -> Identity:
         """What a run's cells share besides the choices, for its manifest.
 
         Args:
             context: Of :meth:`identity`.
-            attacks: The run's; the seed belongs to it where one of them draws its places.
+            attacks: The run's; the seed belongs to it where one of them draws anything, and the cut-outs where one
+                paints them.
         """
-        drawn = any(attack.placement.kind != "centred" for attack in attacks)
-        seed = {"seed": self.settings.seed} if drawn else {}
-        return {name: value for name, value in context.items() if name not in self.choices} | seed
+        content = self.shared(context)
+        if not any(attack.fill == "object" for attack in attacks):
+            content.pop(OCCLUDERS, None)
+        return content | ({"seed": self.settings.seed} if any(attack.drawn for attack in attacks) else {})

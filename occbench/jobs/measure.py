@@ -106,7 +106,7 @@ class Opened:
         """The run, when all its cells are there."""
         job = self.job
         size, again = job.crops.input_size, job.redetect is not None
-        return FinishedRun(job.out, job.dataset, job.scoring, size, self.attacks, job.names, again)
+        return FinishedRun(job.out, job.dataset, job.scoring, size, self.attacks, job.names, again, job.settings.scope)
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def opened(
     held: AbstractContextManager[None] = nullcontext()
     if ranks.first:
         held = open_run(
-            *(job.out, job.choices, job.content(context, ()), job.settings.seed),
+            *(job.out, job.choices, job.shared(context), job.settings.seed),
             overwrite=overwrite,
             take_over=take_over,
             say=progress.note,
@@ -231,7 +231,17 @@ def _compute(job: Job, attacks: Sequence[Attack], store: Store, ranks: Ranks, pr
             run_photos(job.by_photo, job.crops, job.dataset, attacks, settings, store, advance)
     elif job.by_crop is not None:
         with progress.stage("crops", sum(map(len, mine)) * cells, f"{cells} cells") as advance:
-            run_cells(job.by_crop, job.dataset.persons, attacks, skeleton, settings, store, advance, job.people)
+            run_cells(
+                job.by_crop,
+                job.dataset.persons,
+                attacks,
+                skeleton,
+                settings,
+                store,
+                advance,
+                job.people,
+                job.material,
+            )
 
 
 def _redetection(run: Opened) -> Redetection | None:
@@ -239,7 +249,9 @@ def _redetection(run: Opened) -> Redetection | None:
     job = run.job
     if job.redetect is None or job.people is None or job.by_crop is None:
         return None
-    return Redetection(job.out, job.by_crop, job.redetect, job.dataset, job.people, job.settings, run.context)
+    return Redetection(
+        job.out, job.by_crop, job.redetect, job.dataset, job.people, job.settings, run.context, job.material
+    )
 
 
 def _reference(run: Opened) -> Store:
@@ -349,8 +361,17 @@ def report(
     job = run.job
     progress.say("examples")
     with durable.explained(job.out):
-        cells = map(scored.run.read, scored.run.cells)
-        write_examples(job.out / "examples", job.dataset, cells, job.crops, job.settings)
+            run_cells(
+                job.by_crop,
+                job.dataset.persons,
+                attacks,
+                skeleton,
+                settings,
+                store,
+                advance,
+                job.people,
+                job.material,
+            )
     manifest = _manifest(run, predicted, scored)
     manifest["wall_seconds"] = round(time.perf_counter() - started, 1)
     write_manifest(job.out, manifest)
@@ -394,10 +415,15 @@ def _manifest(run: Opened, predicted: Predicted, scored: Scored) -> dict[str, An
         "evaluation": EVALUATION,
         "bootstrap": job.scoring.draws,
         "seed": job.settings.seed,
+        **({"occluders": about.occluders(job.cutouts, job.out)} if _paints_objects(run.attacks) else {}),
         "batch_size": job.settings.batch_size,
         "cells": scored.cells,
     }
     return manifest if predicted.redetected is None else manifest | {"redetect": predicted.redetected}
+
+
+def _paints_objects(attacks: Sequence[Attack]) -> bool:
+    return any(attack.fill == "object" for attack in attacks)
 
 
 def _clean_ap(run: FinishedRun, reference: Path) -> float:

@@ -17,13 +17,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..attacks import Attack, Skeleton, occlude_photo, place_in_photo
+from ..attacks import Attack, Material, Skeleton, occlude_photo, place_in_photo
 from ..data.persons import Dataset, Photo
 from ..estimators.protocol import CropEstimator
 from ..inference.engine import Settings, plan, run_cells
 from ..inference.scenes import People, cut_subjects
 from ..runs import durable
-from ..runs.identity import Identity, cell_identity, key_of, persons_sha256, photos_sha256
+from ..runs.identity import Identity, cell_identity, key_of, occluders_of, persons_sha256, photos_sha256
 from ..runs.store import DETECTIONS, PERSONS, WORK, Store, find_cells, tidy
 from ..system.distributed import Ranks
 from ..system.download import sha256
@@ -60,6 +60,7 @@ class Redetection:
         people: Whom attacks hide in each photo.
         settings: How cells are computed.
         context: What all cells of the run share.
+        material: What the fills beyond the thesis are made of in the run.
     """
 
     out: Path
@@ -69,6 +70,7 @@ class Redetection:
     people: People
     settings: Settings
     context: Identity
+    material: Material
 
     def run(self, attacks: Sequence[Attack], ranks: Ranks, progress: Progress) -> None:
         """Compute what is not there yet of these attacks; the processes of the run share the work.
@@ -93,7 +95,7 @@ class Redetection:
         if files is None:
             raise OccbenchError("only a detector that was run can be run again: give --boxes detector:NAME")
         return {
-            **cell_identity({}, attack, self.settings.seed),
+            **cell_identity(occluders_of(self.context), attack, self.settings.seed),
             "format": FORMAT,
             "config_sha256": files.config_sha256,
             "weights_sha256": files.weights_sha256,
@@ -151,7 +153,7 @@ class Redetection:
         size = (picture.shape[0], picture.shape[1])
         found = []
         for attack in attacks:
-            placed = place_in_photo(size, subjects, attack, self.dataset.skeleton, self.settings.seed)
+            placed = place_in_photo(size, subjects, attack, self.dataset.skeleton, self.settings.seed, self.material)
             attacked = occlude_photo(picture, subjects, placed, attack)
             same = attacked is picture or np.array_equal(attacked, picture)
             found.append((attack, clean.get(photo.id, []) if same else self._boxes(detector, photo, attacked)))
@@ -195,7 +197,16 @@ class Redetection:
             for attack in attacks:
                 store, data = self._store(attack)
                 if data.persons:
-                    run_cells(self.model, data.persons, [attack], skeleton, settings, store, people=self.people)
+                    run_cells(
+                        self.model,
+                        data.persons,
+                        [attack],
+                        skeleton,
+                        settings,
+                        store,
+                        people=self.people,
+                        material=self.material,
+                    )
                 advance(1)
 
     def _store(self, attack: Attack) -> tuple[Store, Dataset]:

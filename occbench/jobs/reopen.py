@@ -35,6 +35,7 @@ def finished_run(run: Path, data: Path | None = None, images: Path | None = None
         [attack for attack in attacks if attack is not None],
         _names(manifest),
         manifest.get("redetect") is not None,
+        str(manifest.get("scope", "person")),
     )
 
 

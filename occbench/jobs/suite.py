@@ -19,6 +19,7 @@ from ..data.persons import Dataset, Photo
 from ..data.photos import decode
 from ..estimators.crops import CropPipeline
 from ..estimators.outside import Given
+from ..inference.material import material_of
 from ..inference.predictions import cell_slug
 from ..inference.scenes import subjects_of
 from ..system.download import sha256
@@ -67,6 +68,7 @@ class _Everything:
         self.dataset, self.seed = dataset, seed
         self._reference = reference
         self._people = dataset.people()
+        self.material = material_of(dataset.persons, reference, dataset.skeleton, seed)
 
     @property
     def used(self) -> Sequence[Photo]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..attacks import Cutouts
 from ..data.persons import Dataset, DetectorFiles
 from ..estimators.protocol import CropEstimator, PhotoEstimator
 from ..evaluation.boxes import box_figures
@@ -21,7 +22,7 @@ from .manifest import git_commit, versions
 from .place import WHOLE_PHOTOS
 from .source import relative_to
 
-__all__ = ["WHOLE_PHOTOS", "ModelFiles", "boxes_name", "cell", "run", "sha256"]
+__all__ = ["WHOLE_PHOTOS", "ModelFiles", "boxes_name", "cell", "occluders", "run", "sha256"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,18 @@ def run(
         "skeleton": skeleton.noted(dataset),
         "versions": versions(),
         "git_commit": git_commit(),
+    }
+
+
+def occluders(cutouts: Cutouts, out: Path) -> dict[str, Any]:
+    """The cut-outs that fill ``object`` painted, and their licence; those without a folder come with occbench."""
+    folder = cutouts.folder
+    return {
+        "folder": None if folder is None else str(folder.absolute()),
+        "relative": relative_to(out, {"folder": folder}),
+        "n": len(cutouts.all),
+        "sha256": cutouts.sha256,
+        "licence": cutouts.licence,
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..inference.predictions import cell_slug
 from ..system.errors import OccbenchError
 from .durable import explained
-from .identity import Identity, cell_identity, changes
+from .identity import OCCLUDERS, Identity, cell_identity, changes
 from .lock import NAME as LOCK
 from .lock import locked
 from .manifest import NAME, is_run, read_manifest
@@ -128,7 +128,8 @@ def _check_content(out: Path, choices: Mapping[str, Any], content: Identity, see
     The manifest speaks for pieces of unfinished cells, the cells for themselves.
     """
     before = read_manifest(out).get("identity") or content
-    differs = changes(before, {**content, "seed": seed} if "seed" in before else content)
+    known = {name: value for name, value in content.items() if name != OCCLUDERS or name in before}
+    differs = changes(before, {**known, "seed": seed} if "seed" in before else known)
     for path in () if differs else sorted((out / PREDICTIONS).glob("*.parquet")):
         found = read_identity(path)
         if found is None or path.stem != cell_slug(found[0]):

@@ -19,6 +19,9 @@ import numpy as np
 from ..attacks import SKELETONS, Attack, Skeleton
 from ..data.persons import Dataset, Photo
 
+OCCLUDERS = "occluders_sha256"
+"""Of the cut-outs: part of what decides the cells of fill ``object``, and of no others."""
+
 ENGINE = 1
 """Counted up when the same input gives other predictions than before."""
 
@@ -41,12 +44,19 @@ def cell_identity(context: Identity, attack: Attack | None, seed: int) -> Identi
     Args:
         context: What all cells of a run share.
         attack: The attack; None for the clean cell.
-        seed: Of random placements; it decides nothing where the placement is not random.
+        seed: Of random placements and contents; it decides nothing where neither is random.
     """
     identity = {**context, "attack": None if attack is None else attack.name}
-    if attack is not None and attack.placement.kind != "centred":
+    if attack is None or attack.fill != "object":
+        identity.pop(OCCLUDERS, None)
+    if attack is not None and attack.drawn:
         identity["seed"] = seed
     return identity
+
+
+def occluders_of(context: Identity) -> Identity:
+    """The part of what cells share that only cells of fill ``object`` have."""
+    return {name: value for name, value in context.items() if name == OCCLUDERS}
 
 
 _WORDS = {
@@ -59,6 +69,7 @@ _WORDS = {
     "skeleton_sha256": "other keypoints, parts or sigmas",
     "persons_sha256": "other boxes or keypoints",
     "photos_sha256": "other photos",
+    OCCLUDERS: "other occluders",
     "seed": "another seed",
 }
 """What a difference of the content is called."""

@@ -47,7 +47,7 @@ def write_cell(path: Path, cell: CellPredictions, identity: Mapping[str, Any], d
 
 def _columns(cell: CellPredictions) -> dict[str, pa.Array]:
     n = len(cell)
-    return {
+    columns = {
         "keypoints": _lists(cell.keypoints.reshape(n, -1), pa.float32()),
         "scores": _lists(cell.scores, pa.float32()),
         "attacked": pa.array(cell.attacked),
@@ -55,6 +55,9 @@ def _columns(cell: CellPredictions) -> dict[str, pa.Array]:
         "missing": pa.array(cell.missing, pa.int16()),
         "centres": _lists(cell.centres.reshape(n, -1), pa.float32()),
     }
+    if cell.attack is not None and cell.attack.fill == "object":
+        columns["pixels"] = _lists(cell.pixels, pa.float32())
+    return columns
 
 
 def _lists(values: np.ndarray, kind: pa.DataType) -> pa.Array:
@@ -101,6 +104,7 @@ def read_cell(path: Path) -> CellPredictions:
             covered,
             table["missing"].to_numpy().astype(np.int16),
             _matrix(table, "centres", np.float32).reshape(n, -1, 2),
+            _matrix(table, "pixels", np.float32) if "pixels" in table.column_names else np.zeros((n, 2), np.float32),
         )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

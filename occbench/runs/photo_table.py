@@ -30,7 +30,7 @@ def columns(cell: CellPredictions, found: FoundPersons, dataset: Dataset) -> dic
     images = np.array(list(dataset.photos), dtype=np.int64)
     theirs = _starts(images, found.image)
     persons = _starts(images, np.array([p.photo.id for p in dataset.persons], dtype=np.int64))
-    return {
+    found_columns = {
         "image_id": pa.array(images),
         MARK: _lists(theirs, found.keypoints, pa.float32()),
         "found_keypoint_scores": _lists(theirs, found.keypoint_scores, pa.float32()),
@@ -41,6 +41,9 @@ def columns(cell: CellPredictions, found: FoundPersons, dataset: Dataset) -> dic
         "missing": _lists(persons, cell.missing, pa.int16()),
         "centres": _lists(persons, cell.centres, pa.float32()),
     }
+    if cell.attack is not None and cell.attack.fill == "object":
+        found_columns["pixels"] = _lists(persons, cell.pixels, pa.float32())
+    return found_columns
 
 
 def cell(table: pa.Table, attack: Attack | None) -> CellPredictions:
@@ -73,6 +76,9 @@ def cell(table: pa.Table, attack: Attack | None) -> CellPredictions:
         covered.reshape(n, k),
         _flat(table, "missing", np.int16)[0].reshape(n),
         centres.reshape(n, -1, 2) if n else centres.reshape(0, 0, 2),
+        _flat(table, "pixels", np.float32)[0].reshape(n, 2)
+        if "pixels" in table.column_names
+        else np.zeros((n, 2), np.float32),
         found,
     )
 

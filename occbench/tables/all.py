@@ -10,12 +10,25 @@ from ..system.errors import OccbenchError, unknown_name
 from .cells import Cells
 from .confidence import Confidence
 from .controls import Controls
+from .dose import ShareTable
+from .errors import ErrorTable
 from .groups import Groups
+from .knows import KnowsTable
 from .natural import Natural
 from .split import Split
 from .table import Table
 
-TABLES: list[Table] = [Cells(), Groups(), Confidence(), Natural(), Controls(), Split()]
+TABLES: list[Table] = [
+    Cells(),
+    Groups(),
+    Confidence(),
+    KnowsTable(),
+    ErrorTable(),
+    ShareTable(),
+    Natural(),
+    Controls(),
+    Split(),
+]
 """In the order in which they are made. What is here is written, verified, documented and read back."""
 
 

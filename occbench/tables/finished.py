@@ -19,6 +19,8 @@ from ..system.errors import OccbenchError
 from .found import FoundScorer
 from .judge import Judge, judge
 from .keypoint_draws import Aps, Rates, figures_of
+from .migration import Migration
+from .rates import by_annotation
 from .scoring import Scoring
 
 
@@ -34,6 +36,7 @@ class FinishedRun:
         attacks: Of the cells, in the order of the tables; the clean cell comes before them.
         names: The run's values of the columns :data:`~.table.RUN`.
         redetected: Whether the detector saw the attacked photos too.
+        scope: ``person`` or ``image``: who is hidden.
         scored: By cell, rows that are known already; None for the clean one.
     """
 
@@ -44,6 +47,7 @@ class FinishedRun:
     attacks: Sequence[Attack]
     names: Mapping[str, str]
     redetected: bool = False
+    scope: str = "person"
     scored: dict[Attack | None, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -107,6 +111,11 @@ class FinishedRun:
         if self.clean.found is None:
             return None
         return FoundScorer(self.dataset, self.scoring, self.clean)
+
+    @cached_property
+    def migration(self) -> Migration:
+        """Follows joints from the clean cell to others."""
+        return Migration(self.dataset, self.scoring, by_annotation(self.dataset, self.clean.keypoints))
 
     @cached_property
     def figures(self) -> Aps | Rates:

@@ -13,10 +13,14 @@ from ..data.findings import Finding
 from ..data.nobody import on_nobody
 from ..data.persons import Dataset
 from ..data.results import poses, read_results
+from ..evaluation.owners import owned
+from ..evaluation.types import Detections
 from .cells import Cells
 from .coverage import near_0, on_the_same_photos
+from .errors import TRANSITION, ErrorTable
 from .groups import Groups
 from .levels import LevelScorer
+from .migration import Migration
 from .rates import RatedCell, RateScorer
 from .rows import Row
 from .scoring import ScoredCell, Scorer, Scoring
@@ -49,12 +53,15 @@ class Scores:
             ``results`` or the file's name for the others. Drops are against the first file.
         groups: As of :class:`~.groups.Groups`, likewise; empty where the data set has no groups.
         files: What each file has, in the order of the rows.
+        errors: As of :class:`~.errors.ErrorTable` with joints `all`, likewise: the kind of error of each joint, and
+            what those of the first file turn into.
         findings: What was found out about the results, and what does not fit.
     """
 
     rows: pd.DataFrame
     groups: pd.DataFrame
     files: tuple[Coverage, ...]
+    errors: pd.DataFrame
     findings: tuple[Finding, ...] = ()
 
 
@@ -83,6 +90,8 @@ def score_results(
     nothing = np.zeros(dataset.truth.visibility.shape, dtype=bool), np.zeros(len(dataset.truth), dtype=bool)
     if dataset.metric == "oks":
         counts = [(len(one.image), len(np.unique(one.image))) for one in read]
+        found = [owned(dataset.truth, one.detections(), dataset.sigmas) for one in read]
+        posed = [poses_of(dataset, one) for one in found]
         rows, groups = _by_ap(dataset, [ScoredCell(None, one.detections(), *nothing) for one in read], scoring)
     else:
         posed = [poses(one, dataset) for one in read]
@@ -96,6 +105,7 @@ def score_results(
         table,
         _named(Groups().frame(_flat(groups)), levels),
         tuple(Coverage(level, *count) for level, count in zip(levels, counts, strict=True)),
+        _errors(dataset, scoring, posed, levels),
         (*said, *findings, *on_nobody(dataset), *low),
     )
 
@@ -122,6 +132,21 @@ def _by_rate(dataset: Dataset, cells: list[RatedCell], scoring: Scoring) -> tupl
     scorer = RateScorer(dataset, scoring, cells[0])
     rows = [scorer.clean_rows(), *(scorer.rows(cell) for cell in cells[1:])]
     return rows, [scorer.clean_groups(), *(scorer.groups(cell) for cell in cells[1:])]
+
+
+def poses_of(dataset: Dataset, found: Detections) -> np.ndarray:
+    """The pose of each annotated person, (G, K, 2), image px, of detections with owners; NaN for none."""
+    result = np.full(dataset.truth.keypoints.shape, np.nan)
+    if found.owner is not None:
+        result[found.owner] = found.keypoints
+    return result
+
+
+def _errors(dataset: Dataset, scoring: Scoring, posed: list[np.ndarray], levels: Sequence[str]) -> pd.DataFrame:
+    migration = Migration(dataset, scoring, posed[0])
+    parts = [migration.rows(None, migration.follow(one)) for one in posed]
+    rows = [row | {"level": level} for level, part in zip(levels, parts, strict=True) for row in part]
+    return ErrorTable().frame(rows)[["level", *TRANSITION]]
 
 
 def _flat(parts: list[list[Row]]) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +37,10 @@ BASELINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """What a baseline leaves out of the model's own training pipeline."""
 
+_CUTOUTS = ("cutout-keypoint", "cutout-part")
+CUTOUT_FILLS = ("meanout", "blackout", "noise", "inpaint", "person", "object")
+"""What ``--aug-fill`` may be."""
+
 _AFFINES = ("TopdownAffine", "BottomupRandomAffine")
 
 
@@ -49,6 +53,8 @@ class Augmentation:
         p: Chance of every one of them; None for the thesis' own.
         removal: Labels inside what is painted go.
         decoys: Equal occluders elsewhere on the person (PROTOCOL section 8).
+        fill: What cutouts are painted with (PROTOCOL section 10); None for the mean colour.
+        occluders: Of fill ``object``: a folder of RGBA pictures; None for the drawn ones.
 
     Raises:
         OccbenchError: A name is unknown, or a setting does not go with the names.
@@ -58,6 +64,8 @@ class Augmentation:
     p: float | None = None
     removal: bool = False
     decoys: int = 0
+    fill: str | None = None
+    occluders: str | None = None
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -73,6 +81,7 @@ class Augmentation:
                 f"--aug-p, --removal and --decoys need an augmentation, but --aug is {', '.join(self.names)}; "
                 f"choose of {', '.join(AUGMENTATIONS)}"
             )
+        self._check_fill(applied)
         if self.removal:
             for name in applied:
                 if not (name == "partmix" or (name in _TARGETED and name.endswith("-part"))):
@@ -86,15 +95,31 @@ class Augmentation:
                 f"--decoys does not go with {untargeted[0]}: it hides no target that decoys could hide among"
             )
 
+    def _check_fill(self, applied: Sequence[str]) -> None:
+        if self.fill is not None and self.fill not in CUTOUT_FILLS:
+            raise unknown_name("--aug-fill", self.fill, CUTOUT_FILLS)
+        if self.fill is not None and not set(applied) & set(_CUTOUTS):
+            raise OccbenchError(f"--aug-fill is for {' and '.join(_CUTOUTS)}, but --aug is {', '.join(self.names)}")
+        if self.occluders is not None and self.fill != "object":
+            raise OccbenchError("--occluders is for --aug-fill object: add it, or leave --occluders out")
+
     @classmethod
-    def parse(cls, text: str, p: float | None = None, removal: bool = False, decoys: int = 0) -> Augmentation:
+    def parse(
+        cls,
+        text: str,
+        p: float | None = None,
+        removal: bool = False,
+        decoys: int = 0,
+        fill: str | None = None,
+        occluders: str | None = None,
+    ) -> Augmentation:
         """Read ``none`` or names with commas between them.
 
         Raises:
             OccbenchError: As the class.
         """
         names = tuple(name.strip() for name in text.split(",") if name.strip())
-        return cls(names or ("none",), p, removal, decoys)
+        return cls(names or ("none",), p, removal, decoys, fill, occluders)
 
     @property
     def transforms(self) -> list[Transform]:
@@ -109,6 +134,10 @@ class Augmentation:
                     transform["removal"] = True
                 if self.decoys:
                     transform["decoys"] = self.decoys
+                if self.fill and name in _CUTOUTS:
+                    transform["fill"] = self.fill
+                if self.occluders and name in _CUTOUTS:
+                    transform["occluders"] = self.occluders
                 result.append(transform)
         return result
 
@@ -172,7 +201,7 @@ def check_donors(pipeline: list[Transform], data: TrainingData) -> None:
     steps = [step for step in pipeline if _type(step) == "PartMix"]
     if not steps:
         return
-    from ..augmentations.bank import kind_of
+    from ..attacks.donors import kind_of
     from ..augmentations.occlusion import parts_of
     from ..augmentations.partmix import PARTS
 

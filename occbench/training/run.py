@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +46,7 @@ def train(
     launcher: str = "auto",
     progress: Progress | None = None,
     verbose: bool = False,
+    begin: Callable[[], None] = lambda: None,
 ) -> Path:
     """Train the model of an MMPose config and export the best weights.
 
@@ -64,6 +65,7 @@ def train(
         launcher: What started this process among others, one of ``distributed.LAUNCHERS``.
         progress: Draws a bar with the time left.
         verbose: Let MMEngine print its log; it is written to ``out`` in any case.
+        begin: Called in the first process when nothing was found to refuse.
 
     Returns:
         The exported checkpoint, ``out/model.pth``.
@@ -95,6 +97,7 @@ def train(
         runner = build_runner(cfg, loader, out, settings, resume=resume, launcher=launched)
         if ranks.first:
             _check_space(runner, out)
+            begin()
             (out / RECORD).write_text(json.dumps(record | {"findings": findings_of(data, val)}, indent=2) + "\n")
         if init is not None:
             load_initial(runner, init)

@@ -6,8 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..attacks import FILLS
+
 Recipe = dict[str, Any]
-"""``name`` as on the command line of ``occbench train``, ``level``, ``removal``, ``p``, ``decoys`` and ``seed``."""
+"""``name`` as on the command line of ``occbench train``, ``level``, ``removal``, ``p``, ``decoys`` and ``seed``, and
+``fill`` where one was chosen."""
 
 _NAMES = {
     "TargetedBlur": "blur",
@@ -43,6 +46,7 @@ def recipe_of(meta: Mapping[str, Any]) -> Recipe | None:
         "removal": any(step.get("removal") is True for step in transforms) if transforms else None,
         "p": _shared([_chance(step.get("p")) for step in transforms]),
         "decoys": _shared([_count(step.get("decoys", 0)) for step in transforms]),
+        **_fill([step["fill"] for step in transforms if step.get("fill") in FILLS]),
         "seed": _count(seed),
     }
 
@@ -54,6 +58,10 @@ def _transforms(text: Any) -> list[dict[str, Any]] | None:
         return None
     known = isinstance(found, list) and all(isinstance(step, dict) and step.get("type") in _NAMES for step in found)
     return found if known else None
+
+
+def _fill(fills: list[str]) -> Recipe:
+    return {"fill": _shared(fills)} if fills else {}
 
 
 def _name(step: Mapping[str, Any]) -> str:

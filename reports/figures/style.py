@@ -27,6 +27,7 @@ PAPER = "#fefefe"
 
 # Okabe and Ito's colours: told apart under the common colour vision deficiencies, on white and on near-black.
 FILL_COLOURS = {"blackout": "#0072B2", "meanout": "#E69F00", "blur": "#009E73"}
+FILL_COLOURS |= {"noise": "#CC79A7", "inpaint": "#D55E00", "person": "#56B4E9", "object": "#7a5c3e"}
 _OTHER_COLOURS = ("#CC79A7", "#D55E00", "#56B4E9")
 RUN_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8a93a0")
 

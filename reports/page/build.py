@@ -13,12 +13,14 @@ from ..files import write_atomically
 from ..findings.compare import run_labels
 from ..reading.load import Run, load_run
 from ..tables.formats import FORMATS
+from ..tables.table import Table
 from .answer import answer as first_screen
 from .html import render
-from .page import Chapter, Page
+from .page import Chapter, Page, Section
 from .plots import BUDGET, PlotFolder
 from .sections import run_sections
 from .sections_compare import ANCHOR, comparison_answer, comparison_sections, comparison_title
+from .shared import table_block
 
 Progress = Callable[[str], None]
 
@@ -33,6 +35,7 @@ def build_report(
     compared: Sequence[Compared] = (),
     labels: Sequence[str] = (),
     short: bool = False,
+    more: Sequence[Table] = (),
 ) -> Path:
     """Write report.html, plots/ (SVG and PNG) and tables/ (CSV, Markdown, LaTeX) from finished runs alone.
 
@@ -45,6 +48,7 @@ def build_report(
         kind: ``html`` for everything; ``csv``, ``md`` or ``latex`` for tables/ in that format alone.
         compared: Models against a baseline, for the comparison of several runs.
         labels: What the runs are called; by default as their folders.
+        more: Tables that are added to the one run.
         short: Write short.html, the comparison alone and what matters most of it, in place of report.html.
 
     Returns:
@@ -65,7 +69,7 @@ def build_report(
     say: Progress = progress or (lambda line: None)
     runs = [load_run(Path(folder)) for folder in run_dirs]
     draws = kind == HTML
-    page, written = _page(runs, labels or _labels(runs), out, draws, say, compared, short)
+    page, written = _page(runs, labels or _labels(runs), out, draws, say, compared, short, more)
     written |= _write_tables(page, out, list(FORMATS) if draws else [kind])
     if not draws:
         return out / "tables"
@@ -85,6 +89,7 @@ def _page(
     say: Progress,
     compared: Sequence[Compared],
     short: bool,
+    more: Sequence[Table],
 ) -> tuple[Page, set[Path]]:
     chapters: list[Chapter] = []
     written: set[Path] = set()
@@ -105,6 +110,8 @@ def _page(
         for section in run_sections(run, anchor, plots):
             say(f"{label}: {section.title}")
             sections.append(section)
+        for table in more:
+            sections.append(Section(f"{anchor}-{table.name}", "By slices of the persons", (table_block(table, plots),)))
         budget = plots.budget
         written |= plots.written
         chapters.append(Chapter(anchor, label, first_screen(run), tuple(sections)))

@@ -33,7 +33,6 @@ from ..tables.found import found_sentence, found_table
 from ..tables.natural import READING, correlation_sentences, has_natural, natural_table
 from ..tables.split import READING as READING_SPLIT
 from ..tables.split import has_split, split_sentence, split_table
-from ..tables.table import Table
 from ..tables.tables import (
     affected_table,
     cells_table,
@@ -47,8 +46,10 @@ from ..tables.tables import (
 )
 from ..tables.training import group_drops_table, groups_table, training_tables
 from .answer import conditions, marker_reading
-from .page import Block, Heading, Prose, Section, TableBlock, section
+from .page import Block, Heading, Prose, Section, section
 from .plots import PlotFolder
+from .sections_world import errors_blocks, knows_blocks, shares_blocks
+from .shared import level_title, table_block
 
 UNCONTROLLED = Markup(
     "A centred attack cannot tell robustness from reading the occluder as a marker of what it hides; a run with "
@@ -69,9 +70,12 @@ def run_sections(run: Run, anchor: str, plots: PlotFolder) -> Iterator[Section]:
         ("found", "Who is not found any more", _found(run, parts, plots)),
         ("matrix", "Who suffers: hidden × affected", _matrices(run, parts, plots)),
         ("affected", "Most affected keypoints", _affected(run, parts, plots)),
+        ("errors", "What the errors turn into", errors_blocks(run, parts, plots)),
         ("dose", "Size of the occluder", _doses(run, plots)),
+        ("shares", "Share of the person hidden", shares_blocks(run, plots)),
         ("controls", "Robust, or reading the occluder as a marker?", _controls(run, plots)),
         ("confidence", "Confidence against occlusion", _confidence(run, parts, plots)),
+        ("knows", "Does it know what is hidden?", knows_blocks(run, plots)),
         ("split", "What the boxes lose, and what the pose", _split(run, plots)),
         ("natural", "Natural beside synthetic occlusion", _natural(run, plots)),
         ("examples", "Examples", _examples(run, plots)),
@@ -82,16 +86,6 @@ def run_sections(run: Run, anchor: str, plots: PlotFolder) -> Iterator[Section]:
         found = section(anchor, name, title, list(blocks))
         if found is not None:
             yield found
-
-
-def table_block(table: Table, plots: PlotFolder) -> TableBlock:
-    """A table that is also written beside the page."""
-    return TableBlock(table, f"tables/{plots.stem(table.name)}")
-
-
-def level_title(part: Slice) -> Heading:
-    """``Keypoint attacks, r = 6 px``."""
-    return Heading(f"{part.level.capitalize()} attacks, {conditions(part)}")
 
 
 def _bounded(n: int, what: str, most: int = MOST) -> str:

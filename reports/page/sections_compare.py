@@ -27,7 +27,7 @@ from ..tables.training import training_tables
 from .answer import SYNTHETIC
 from .page import Answer, Block, Heading, Prose, Section, TableBlock, section
 from .plots import PlotFolder
-from .sections import table_block
+from .shared import table_block
 
 ANCHOR = "compare"
 

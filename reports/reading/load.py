@@ -45,6 +45,9 @@ class Run:
         natural: natural.csv likewise.
         split: split.csv likewise.
         controls: controls.csv likewise.
+        errors: errors.csv likewise.
+        knows: knows.csv likewise.
+        shares: shares.csv likewise.
         torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
@@ -58,6 +61,9 @@ class Run:
     natural: pd.DataFrame
     split: pd.DataFrame
     controls: pd.DataFrame
+    errors: pd.DataFrame
+    knows: pd.DataFrame
+    shares: pd.DataFrame
     torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
@@ -86,10 +92,28 @@ def load_run(path: Path) -> Run:
     natural = _read_more(path / "natural.csv", _NATURAL_TEXT, _NATURAL_NUMBERS, _NATURAL_NEWER)
     split = _read_more(path / "split.csv", _SPLIT_TEXT, _SPLIT_NUMBERS, _SPLIT_NEWER)
     controls = _read_more(path / "controls.csv", _CONTROLS_TEXT, _CONTROLS_NUMBERS, _CONTROLS_NEWER)
+    errors = _read_more(path / "errors.csv", _ERRORS_TEXT, _ERRORS_NUMBERS)
+    knows = _read_more(path / "knows.csv", _KNOWS_TEXT, _KNOWS_NUMBERS)
+    shares = _read_more(path / "shares.csv", _SHARES_TEXT, _SHARES_NUMBERS)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *_rule_note(path, manifest), *notes)
     torso = _read_torso(path / "persons.parquet")
-    return Run(path, manifest, cells, groups, confidence, natural, split, controls, torso, examples, notes)
+    return Run(
+        path,
+        manifest,
+        cells,
+        groups,
+        confidence,
+        natural,
+        split,
+        controls,
+        errors,
+        knows,
+        shares,
+        torso,
+        examples,
+        notes,
+    )
 
 
 def _metric_note(cells: pd.DataFrame) -> tuple[str, ...]:
@@ -234,6 +258,15 @@ _CONTROLS_TEXT = ["level", "fill", "target", "placement", "metric"]
 _CONTROLS_NUMBERS = ["radius", "n_targets"]
 _CONTROLS_NUMBERS += [f"{n}{end}" for n in ("marker", "gain", "placebo", "corrected") for end in ("", "_lo", "_hi")]
 _CONTROLS_NEWER = [f"{name}_p_adjusted" for name in ("marker", "gain", "placebo", "corrected")]
+_ERRORS_TEXT = ["level", "fill", "target", "placement", "joints", "clean", "attacked"]
+_ERRORS_NUMBERS = ["radius", "persons", "total", "n"]
+_ERRORS_NUMBERS += [f"{name}{end}" for name in ("share", "of_clean") for end in ("", "_lo", "_hi")]
+_KNOWS_TEXT = ["level", "fill", "placement", "kind"]
+_KNOWS_NUMBERS = ["radius", "n", "n_visible", "score", "score_visible"]
+_KNOWS_NUMBERS += [f"{name}{end}" for name in ("auroc", "auroc_clean") for end in ("", "_lo", "_hi")]
+_SHARES_TEXT = ["level", "fill", "target", "placement"]
+_SHARES_NUMBERS = ["radius", "share_from", "share_to", "n", "share", "keypoints", "beyond"]
+_SHARES_NUMBERS += [f"{name}{end}" for name in ("loss", "excess") for end in ("", "_lo", "_hi")]
 _SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
 _SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
 _SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]

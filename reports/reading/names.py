@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-FILLS = ("blackout", "meanout", "blur")
+FILLS = ("blackout", "meanout", "blur", "noise", "inpaint", "person", "object")
 """Every figure and table shows the fills in this order."""
 
 DASH = "–"
@@ -16,6 +16,10 @@ _VERBS = {
     "blackout": "Blacking out {}",
     "meanout": "Painting {} over in the mean colour",
     "blur": "Blurring {}",
+    "noise": "Painting {} with noise",
+    "inpaint": "Painting {} over from around it",
+    "person": "Covering {} with another person's",
+    "object": "Covering {} with an object",
 }
 
 

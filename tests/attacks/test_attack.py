@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from occbench.attacks import COCO, FILLS, GROUPS, KINDS, LEVELS, Attack, Placement, expand_kinds, make_suite
+from occbench.attacks import COCO, GROUPS, KINDS, LEVELS, THESIS_FILLS, Attack, Placement, expand_kinds, make_suite
 
 RADII = [6, 9, 12, 15, 18, 6.5, 0.5, 0.1 + 0.2, 0.3, 6.0000001, 6.0000002, 1e-7, 1e6, 1234567.5, 1e22]
 PLACEMENTS = ["centred", "jittered", "placebo", *(f"decoys:{n}" for n in (1, 6, 10, 61, 100))]
@@ -82,14 +82,17 @@ def test_a_placement_that_does_not_exist_cannot_be_made(kind: str, decoys: int) 
 
 
 def test_groups_stand_for_their_kinds() -> None:
-    assert expand_kinds(["all"]) == list(KINDS)
-    assert expand_kinds(["keypoint-all"]) == [f"keypoint-{fill}" for fill in FILLS]
-    assert expand_kinds(["part-all", "keypoint-all"]) == [f"{v}-{fill}" for v in reversed(LEVELS) for fill in FILLS]
+    assert expand_kinds(["all"]) == list(KINDS[:6])
+    assert expand_kinds(["all", "keypoint-world", "part-world"]) == list(KINDS)
+    assert expand_kinds(["part-world"]) == ["part-noise", "part-inpaint", "part-person", "part-object"]
+    assert expand_kinds(["keypoint-all"]) == [f"keypoint-{fill}" for fill in THESIS_FILLS]
+    both = [f"{level}-{fill}" for level in reversed(LEVELS) for fill in THESIS_FILLS]
+    assert expand_kinds(["part-all", "keypoint-all"]) == both
     assert expand_kinds(["part-blur", "all", "part-blur"])[0] == "part-blur"
-    assert sorted(expand_kinds(["part-blur", "all"])) == sorted(KINDS)
+    assert sorted(expand_kinds(["part-blur", "all"])) == sorted(KINDS[:6])
     assert expand_kinds([]) == []
     assert expand_kinds(["what"]) == ["what"]
-    assert set(GROUPS) == {"all", "keypoint-all", "part-all"}
+    assert set(GROUPS) == {"all", "keypoint-all", "part-all", "keypoint-world", "part-world"}
 
 
 def test_a_suite_is_every_cell_in_a_fixed_order() -> None:
@@ -106,12 +109,12 @@ def test_a_suite_is_every_cell_in_a_fixed_order() -> None:
 def test_targets_restrict_a_suite_to_the_level_that_has_them() -> None:
     suite = make_suite(COCO, ["all"], targets=["nose", "hip"])
     assert {(a.level, a.target) for a in suite} == {("keypoint", "nose"), ("part", "hip")}
-    assert len(suite) == 2 * len(FILLS)
+    assert len(suite) == 2 * len(THESIS_FILLS)
 
 
 def test_nothing_is_in_a_suite_twice() -> None:
     suite = make_suite(COCO, ["all", "part-blur"], ["hip", "hip"], [6, 6.0], [Placement(), Placement.parse("centred")])
-    assert len(suite) == len(FILLS)
+    assert len(suite) == len(THESIS_FILLS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occbench.attacks import COCO, FILLS, KINDS, PROTOCOLS, Attack, Occluders, Placement, make_suite, occlude
+from occbench.attacks import COCO, KINDS, PROTOCOLS, THESIS_FILLS, Attack, Occluders, Placement, make_suite, occlude
 
 from . import oracle
 from .people import EVERYTHING, SIZE, STANDING, attack, full, noise, person, placed
@@ -63,7 +63,7 @@ def test_what_is_not_labelled_does_not_count_wherever_it_is() -> None:
 
 @settings(max_examples=120, deadline=None, derandomize=True, database=None)
 @given(
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from(KINDS[:6]),
     seed=st.integers(0, 2**32),
     target=st.integers(0, 16),
     placement=st.sampled_from(PLACEMENTS),
@@ -124,7 +124,7 @@ def test_a_centred_attack_covers_what_it_hides() -> None:
 def test_thesis_leaves_the_legs_of_a_standing_person_alone() -> None:
     crop = noise(np.random.default_rng(0))
     for target, (_, y) in zip(COCO.keypoints, STANDING.tolist(), strict=True):
-        for fill in FILLS:
+        for fill in THESIS_FILLS:
             given_attack = attack("keypoint", target, fill=fill)
             attacked = occlude(crop, placed(given_attack, STANDING, protocol="thesis"), given_attack, "thesis")
             assert (attacked is crop) == (y >= SIZE[1])

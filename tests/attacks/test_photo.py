@@ -8,7 +8,7 @@ import pytest
 
 from occbench.attacks import (
     COCO,
-    FILLS,
+    THESIS_FILLS,
     Attack,
     Placement,
     Subject,
@@ -52,7 +52,7 @@ def test_a_photo_has_the_regions_of_the_crop(level: str, target: str, placement:
             np.testing.assert_allclose(np.array(a.mask.shape) * scale, b.mask.shape, atol=1 + scale)
 
 
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", THESIS_FILLS)
 @pytest.mark.parametrize(("level", "target"), [("keypoint", "left_hip"), ("part", "corpus")])
 def test_painting_is_that_of_a_plain_loop(level: str, target: str, fill: str) -> None:
     rng = np.random.default_rng(1)

@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from occbench.attacks import COCO, FILLS, Occluders, occlude, person_rng
+from occbench.attacks import COCO, THESIS_FILLS, Occluders, occlude, person_rng
 from occbench.attacks.placement import disc_decoys, jitter, moved, rectangle_decoys
 from occbench.attacks.regions import part_box
 
@@ -296,7 +296,7 @@ def test_placebo_rectangle_is_on_no_labelled_keypoint_of_the_part(part: str) -> 
 @pytest.mark.parametrize("protocol", ["corrected", "thesis"])
 def test_a_person_on_whom_no_placebo_fits_is_untouched_and_counted(protocol: str) -> None:
     crop = noise(np.random.default_rng(0))
-    for fill in FILLS:
+    for fill in THESIS_FILLS:
         given = attack("part", "upper_body", "placebo", fill=fill)
         labelled = np.isin(np.arange(17), COCO.indices("part", "upper_body"))
         occluders = placed(given, STANDING, labelled, protocol=protocol)
@@ -322,7 +322,7 @@ def test_positions_hang_on_seed_person_and_target_alone(level: str, target: str,
     first = positions()
     for other in COCO.targets(level):  # whatever else is attacked in between
         positions(target=other)
-    assert all(same(first, positions(fill=fill)) for fill in FILLS)
+    assert all(same(first, positions(fill=fill)) for fill in THESIS_FILLS)
     assert not any(same(first, positions(person=n)) for n in (5, -4, 0, 4 + 2**32, 10**12))
     assert not same(first, positions(seed=1))
 

@@ -12,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from occbench.attacks import WORLD_FILLS
+
 from .samples import apply, sample
 
 FOLDER = Path(__file__).parent / "golden"
@@ -26,6 +28,11 @@ GOLDEN: dict[str, dict[str, Any]] = {
     "cutout-part-decoys": {"type": "TargetedCutout", "level": "part", "p": 1, "radius": 2, "decoys": 2},
     "cutout-blur-keypoint": {"type": "TargetedCutoutBlur", "level": "keypoint", "p": 1},
     "cutout-blur-part": {"type": "TargetedCutoutBlur", "level": "part", "p": 1},
+    **{
+        f"cutout-{level}-{fill}": {"type": "TargetedCutout", "level": level, "p": 1, "fill": fill}
+        for level in ("keypoint", "part")
+        for fill in WORLD_FILLS
+    },
     "multi-keypoint": {"type": "MultiKeypointOcclusion", "p": 1, "radius": 5},
     "partmix": {"type": "PartMix", "p": 1},
     "partmix-decoys": {"type": "PartMix", "p": 1, "radius": 3, "decoys": 2},

@@ -27,6 +27,7 @@ COMMANDS = (
     "suite",
     "train",
     "preview-aug",
+    "preview-attacks",
     "sample",
     "fetch",
     "ls",

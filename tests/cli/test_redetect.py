@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occbench.attacks import COCO, Attack
+from occbench.attacks import COCO, Attack, Material
 from occbench.data.coco import read_coco
 from occbench.data.persons import DetectorFiles
 from occbench.estimators.pose_model import PoseModel
@@ -231,7 +231,7 @@ def test_processes_share_the_detector_and_give_the_bytes_of_one(
     def one(rank: int) -> Redetection:
         data = replace(dataset, detector=detector)
         settings = Settings(batch_size=1, workers=0, scope="image")
-        job = Redetection(out, models[rank], Stub, data, data.people(), settings, context)
+        job = Redetection(out, models[rank], Stub, data, data.people(), settings, context, Material())
         job.run(attacks, Threads(rank, count, barrier=barrier), Progress(False))
         return job
 

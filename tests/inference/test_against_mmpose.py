@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from occbench.attacks import COCO, FILLS, Attack
+from occbench.attacks import COCO, THESIS_FILLS, Attack
 from occbench.data.coco import read_coco
 from occbench.data.matching import with_detections
 from occbench.data.persons import Dataset
@@ -83,7 +83,7 @@ def test_clean_ap_over_detections_is_that_of_mmpose(real: Real, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("level", ["keypoint", "part"])
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", THESIS_FILLS)
 def test_attacked_keypoints_are_those_of_a_transform_in_mmposes_pipeline(
     real: Real, tmp_path: Path, level: str, fill: str
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from occbench.attacks import COCO, FILLS, GROUPS, KINDS, MPII, SKELETONS
+from occbench.attacks import COCO, GROUPS, KINDS, MPII, SKELETONS, THESIS_FILLS
 from occbench.cli.doctor import doctor as doctor_command
 from occbench.cli.doctor import render
 from occbench.cli.ls import LISTS, ls, models, table
@@ -216,7 +216,7 @@ def test_ls_names_what_there_is() -> None:
     assert set(COCO.parts) | set(COCO.keypoints) == set(targets)
     kinds = {row["kind"]: row for row in LISTS["kinds"]()}
     assert set(kinds) == {*KINDS, *GROUPS}
-    assert kinds["part-all"]["means"] == [f"part-{fill}" for fill in FILLS]
+    assert kinds["part-all"]["means"] == [f"part-{fill}" for fill in THESIS_FILLS]
     assert [row["name"] for row in LISTS["datasets"]()] == list(KNOWN)
     assert not any(row["present"] for row in LISTS["datasets"]())
 

@@ -16,6 +16,7 @@ from ...system.compat import setup_mmpose
 from ...system.errors import OccbenchError, quoted
 from ..crops import Crop
 from ..protocol import Poses, Say, Sees
+from . import check_backend
 from .cropping import pipeline_of
 from .graph import Graph, sha256_of
 from .guess import completed, keypoints_of
@@ -97,18 +98,6 @@ class OnnxFile:
         """What was guessed, in words."""
         return ", ".join(f"{field} {_said(value)}" for field, value in self.guessed.items())
 
-    def check_backend(self, backend: str, precision: str) -> None:
-        """Refuse what does not run ONNX files.
-
-        Raises:
-            OccbenchError: Another backend or precision is asked for.
-        """
-        if (backend, precision) != ("onnxruntime", "fp32"):
-            raise OccbenchError(
-                "an ONNX file is run by ONNX Runtime in the precision that it was made with: leave --backend and "
-                "--precision out"
-            )
-
     def check_finite(self, arrays: Sequence[np.ndarray]) -> None:
         """Refuse outputs that are no numbers.
 
@@ -162,7 +151,7 @@ class OnnxCrops(OnnxFile):
         Raises:
             OccbenchError: Another backend or precision is asked for, or the outputs for the sample are not finite.
         """
-        self.check_backend(backend, precision)
+        check_backend(backend, precision)
         if sample:
             self.check_finite(self._run(np.stack([crop.image for crop in sample])))
 

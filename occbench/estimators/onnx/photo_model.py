@@ -13,6 +13,7 @@ from ...attacks import Skeleton
 from ...system.errors import OccbenchError
 from ..metainfo import Described
 from ..protocol import PhotoInput, PhotoPoses, Say, Sees
+from . import check_backend
 from .crop_model import OnnxFile
 from .cropping import dataset_of
 from .guess import columns_of, keypoints_of
@@ -50,7 +51,7 @@ class OnnxPhotos(OnnxFile):
         Raises:
             OccbenchError: Another backend or precision is asked for, or the outputs for the sample are not finite.
         """
-        self.check_backend(backend, precision)
+        check_backend(backend, precision)
         for picture in sample:
             pictures, *_ = self.prepare(picture).content
             self.check_finite(self.graph.run(pictures, self.specification.outputs))

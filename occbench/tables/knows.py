@@ -1,0 +1,125 @@
+"""knows.csv: how well a model's own confidence tells hidden joints from visible ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..attacks import Attack
+from ..evaluation.auroc import auroc, auroc_draws
+from ..evaluation.bootstrap import MIN_PERSONS
+from ..evaluation.intervals import intervals
+from ..evaluation.natural import OCCLUDED, VISIBLE
+from .finished import FinishedRun
+from .rows import Row
+from .table import CELL, RUN, Column, Table, bounds, number, text
+
+HIDDEN, NATURAL, ABSENT = "hidden", "occluded", "absent"
+
+
+class KnowsTable(Table):
+    """The area is .5 where the confidence says nothing, 1 where every joint of the kind has less than every other."""
+
+    name = "knows"
+    about = (
+        "one row per level, fill, radius and placement, all targets together; and per kind of joint of the clean cell"
+    )
+    columns: ClassVar[Mapping[str, Column]] = {
+        **RUN,
+        **{name: column for name, column in CELL.items() if name != "target"},
+        "kind": text(
+            "of joint: `hidden` by the attack; `occluded` in the photo, as annotated; `absent`: not labelled, in "
+            "persons with labels"
+        ),
+        "n": number("such joints"),
+        "n_visible": number("joints that they are told from: others of attacked persons; or annotated as visible"),
+        "score": number("mean confidence of such joints"),
+        "score_visible": number("mean confidence of the others"),
+        "auroc": number("area under the ROC curve: chance that one of the others has the higher confidence"),
+        **bounds("auroc", "`auroc`, over photos; empty with fewer than 10 boxes with such joints"),
+        "auroc_clean": number("of hidden joints: the same, told from these joints themselves without the attack"),
+        **bounds("auroc_clean", "`auroc_clean`, likewise"),
+    }
+
+    def rows(self, run: FinishedRun) -> list[Row]:
+        """See :class:`~.table.Table`."""
+        measured = _Scores(run)
+        rows = [{"level": "clean", **row} for row in measured.natural()]
+        suites: dict[tuple[str, str, float, str], list[Attack]] = {}
+        for attack in run.attacks:
+            suites.setdefault((attack.level, attack.fill, attack.radius, str(attack.placement)), []).append(attack)
+        for (level, fill, radius, placement), attacks in suites.items():
+            where = {"level": level, "fill": fill, "radius": radius, "placement": placement}
+            rows += [where | row for row in measured.hidden(attacks)]
+        return rows
+
+
+class _Scores:
+    def __init__(self, run: FinishedRun) -> None:
+        self._run = run
+        ids = run.dataset.truth.image_ids
+        self._image = np.searchsorted(ids, [person.photo.id for person in run.dataset.persons])
+        self._visibility = np.array([person.visibility for person in run.dataset.persons])
+        weights = run.scoring.weights(len(ids))
+        self._draws = None if weights is None else weights.draws
+
+    def natural(self) -> list[Row]:
+        """Of the clean cell: joints that are occluded or absent, where the data set says so of any."""
+        scores, flags = self._run.clean.scores, self._visibility
+        labelled = (flags > 0).any(1, keepdims=True)
+        rows = []
+        if (flags == OCCLUDED).any() and (flags == VISIBLE).any():
+            rows += self._row(NATURAL, [(scores, flags == OCCLUDED, flags == VISIBLE)])
+        seen = flags == VISIBLE if (flags == VISIBLE).any() else flags > 0
+        return rows + self._row(ABSENT, [(scores, (flags == 0) & labelled, seen)])
+
+    def hidden(self, attacks: list[Attack]) -> list[Row]:
+        """Of attacks on several targets: hidden joints beside the others of attacked persons."""
+        parts = []
+        for attack in attacks:
+            cell = self._run.read(attack)
+            theirs = cell.attacked[:, None] & (self._visibility > 0)
+            parts.append((cell.scores, theirs & cell.covered, theirs & ~cell.covered))
+        rows = self._row(HIDDEN, parts)
+        low = self._group([(scores, which) for scores, which, _ in parts])
+        same = self._group([(self._run.clean.scores, which) for _, which, _ in parts])
+        return [row | self._area("auroc_clean", low, same) for row in rows]
+
+    def _row(self, kind: str, parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[Row]:
+        """Of one kind; ``parts``: scores, and which joints are of the kind and which are not, each (N, K)."""
+        low = self._group([(scores, which) for scores, which, _ in parts])
+        high = self._group([(scores, which) for scores, _, which in parts])
+        if not len(low.scores) or not len(high.scores):
+            return []
+        row: Row = {"kind": kind, "n": len(low.scores), "n_visible": len(high.scores)}
+        row |= {"score": low.scores.mean(), "score_visible": high.scores.mean()}
+        return [row | self._area("auroc", low, high)]
+
+    def _group(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Group:
+        # Of who is not found there is no score.
+        parts = [(scores, which & np.isfinite(scores)) for scores, which in parts]
+        return _Group(
+            np.concatenate([scores[which] for scores, which in parts]).astype(np.float64),
+            np.concatenate([self._image[which.nonzero()[0]] for _, which in parts]),
+            sum(int(which.any(1).sum()) for _, which in parts),
+        )
+
+    def _area(self, name: str, low: _Group, high: _Group) -> Row:
+        value = auroc(low.scores, high.scores)
+        if self._draws is None or low.boxes < MIN_PERSONS:
+            return {name: value}
+        drawn = auroc_draws(low.scores, low.image, high.scores, high.image, self._draws)
+        ends = intervals(np.array([value]), drawn[:, None], clusters=np.array([len(np.unique(low.image))]))
+        return {name: value, f"{name}_lo": ends.lo[0], f"{name}_hi": ends.hi[0]}
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Scores (n,), the positions of their images (n,), and how many boxes they are of."""
+
+    scores: np.ndarray
+    image: np.ndarray
+    boxes: int
