@@ -361,17 +361,8 @@ def report(
     job = run.job
     progress.say("examples")
     with durable.explained(job.out):
-            run_cells(
-                job.by_crop,
-                job.dataset.persons,
-                attacks,
-                skeleton,
-                settings,
-                store,
-                advance,
-                job.people,
-                job.material,
-            )
+        cells = map(scored.run.read, scored.run.cells)
+        write_examples(job.out / "examples", job.dataset, cells, job.crops, job.settings, job.material)
     manifest = _manifest(run, predicted, scored)
     manifest["wall_seconds"] = round(time.perf_counter() - started, 1)
     write_manifest(job.out, manifest)
