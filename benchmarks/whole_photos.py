@@ -8,8 +8,7 @@ reference crops, matching, and writing.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
+import logging
 import resource
 import statistics
 import time
@@ -63,8 +62,9 @@ def random_photo_weights(config_file: Path, photos: Sequence[Photo], folder: Pat
     config.model.backbone.init_cfg = None
     torch.manual_seed(0)
     net = build_pose_estimator(config.model)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        net.init_weights()  # says a line about every weight
+    logging.disable(logging.INFO)  # it says a line about every weight
+    net.init_weights()
+    logging.disable(logging.NOTSET)
     path = folder / "random.pth"
     torch.save(net.state_dict(), path)
     model = PhotoModel(config_file, path)

@@ -12,7 +12,7 @@ Panels = Mapping[str, Sequence[str]]
 """Parameters of a function by the title of their panel."""
 
 ATTACK: Panels = {
-    "Model": ("model", "checkpoint", "flip", "scales", "trust_checkpoint", "trust_config"),
+    "Model": ("model", "checkpoint", "spec", "flip", "scales", "trust_checkpoint", "trust_config"),
     "Data": (
         "data",
         "fetch",
@@ -24,7 +24,7 @@ ATTACK: Panels = {
         "skip_unreadable",
         "strict",
     ),
-    "Attack": ("kind", "target", "radius", "placement", "occluders", "scope", "redetect", "protocol"),
+    "Attack": ("kind", "target", "radius", "placement", "occluders", "scope", "crop", "redetect", "protocol"),
     "Run": ("out", "name", "overwrite", "take_over", "quiet", "as_json"),
     "Statistics": ("seed", "bootstrap", "evaluator"),
     "Advanced": ("time_limit", "batch_size", "device", "backend", "precision", "tune", "workers", "launcher"),

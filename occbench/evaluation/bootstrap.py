@@ -204,8 +204,8 @@ def compare(clean: Resampled, attacked: Resampled, level: float = 0.95, method: 
         100 * clean.ap,
         100 * attacked.ap,
         drop,
-        found.lo,
-        found.hi,
+        np.clip(found.lo, -100, 100),  # no drop is more than all
+        np.clip(found.hi, -100, 100),
         found.se,
         found.p,
         100 * (clean.ap - attacked.ap),

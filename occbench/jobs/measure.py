@@ -361,7 +361,7 @@ def report(
     job = run.job
     progress.say("examples")
     with durable.explained(job.out):
-        cells = (scored.run.read(attack) for attack in scored.run.cells)
+        cells = map(scored.run.read, scored.run.cells)
         write_examples(job.out / "examples", job.dataset, cells, job.crops, job.settings, job.material)
     manifest = _manifest(run, predicted, scored)
     manifest["wall_seconds"] = round(time.perf_counter() - started, 1)

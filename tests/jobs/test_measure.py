@@ -67,7 +67,7 @@ def test_predict_and_score_need_no_report(job: Job) -> None:
         assert {path.stem for path in (job.out / "predictions").iterdir()} == {"clean", NOSE.slug}
         assert not (job.out / "cells.csv").exists()
         scored = steps.score(run, quiet)
-    assert set(scored.tables) == {"cells", "confidence", "natural"}
+    assert set(scored.tables) == {"cells", "confidence", "errors", "knows", "natural", "shares"}
     for name, table in scored.tables.items():
         written = pd.read_csv(job.out / f"{name}.csv")
         assert list(written.columns) == list(table.columns)

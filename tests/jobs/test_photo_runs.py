@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -157,6 +158,7 @@ def slow_figures(dataset: Dataset, cell: CellPredictions, k: int | None) -> tupl
             "category_id": 1,
             "keypoints": np.column_stack([found.keypoints[d].astype(float), np.ones(17)]).ravel().tolist(),
             "score": float(found.scores[d]),
+            "somebodys": k is not None and int(found.person[d]) >= 0,
         }
         for d in range(len(found))
         if int(found.person[d]) not in lacking
@@ -168,11 +170,24 @@ def slow_figures(dataset: Dataset, cell: CellPredictions, k: int | None) -> tupl
             triples[np.arange(17) != k, 2] = 0
             annotation["num_keypoints"] = int(triples[k, 2] > 0)
         annotation["keypoints"] = triples.ravel().tolist()
+
+    class Judge(COCOeval):  # type: ignore[misc]
+        """A person who does not count takes no prediction that is somebody else's."""
+
+        def computeOks(self, imgId: int, catId: int) -> Any:
+            similar = super().computeOks(imgId, catId)
+            best = sorted(self._dts[imgId, catId], key=lambda d: -d["score"])[: len(similar)]
+            for i, one in enumerate(best):
+                for j, person in enumerate(self._gts[imgId, catId]):
+                    if one["somebodys"] and person["ignore"]:
+                        similar[i, j] = 0
+            return similar
+
     with contextlib.redirect_stdout(io.StringIO()):
         truth = Files()
         truth.dataset = data
         truth.createIndex()
-        judge = COCOeval(truth, truth.loadRes(results), "keypoints")
+        judge = Judge(truth, truth.loadRes(results), "keypoints")
         judge.evaluate()
         judge.accumulate()
         judge.summarize()

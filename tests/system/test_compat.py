@@ -100,8 +100,8 @@ def test_roi_align_through_mmcv_equals_the_plain_loop(aligned: bool, ratio: int)
 @stand_in
 def test_an_operator_that_is_missing_says_what_to_install() -> None:
     operators = sys.modules["mmcv._ext"]
-    with pytest.raises(OccbenchError, match=r"'deform_conv_forward': install a full, compiled mmcv"):
-        operators.deform_conv_forward(1, 2)
+    with pytest.raises(OccbenchError, match=r"'carafe_forward': install a full, compiled mmcv"):
+        operators.carafe_forward(1, 2)
 
 
 def test_mmengine_finds_packages_without_pkg_resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
