@@ -36,8 +36,8 @@ def shares_table(single: Sequence[Share], pooled: Sequence[Share]) -> Table:
     ]
     caption = (
         "n: attacked persons. Share: hidden pixels of the person over those of the hull of the labelled keypoints, "
-        "grown by 6 px; keypoints: labelled ones that are hidden; beyond the region: of an object. Loss of OKS in points "
-        "(× 100) [95 % interval, over photos]; beside all fills: at the same shares."
+        "grown by 6 px; keypoints: labelled ones that are hidden; beyond the region: of an object. Loss of OKS in "
+        "points (× 100) [95 % interval, over photos]; beside all fills: at the same shares."
     )
     return Table("shares", caption, columns, tuple(rows), folded=True)
 
