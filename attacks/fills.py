@@ -73,7 +73,12 @@ def blurred_window(crop: np.ndarray, region: Region, kernel: int, sigma: float) 
 
 
 def paint(
-    crop: np.ndarray, regions: Sequence[Region], fill: str, blur: tuple[int, float], truncate: bool = False
+    crop: np.ndarray,
+    regions: Sequence[Region],
+    fill: str,
+    blur: tuple[int, float],
+    truncate: bool = False,
+    scale: float = 1.0,
 ) -> np.ndarray:
     """A copy of ``crop`` with every region filled from the unpainted crop; the crop itself where there is no region.
 
@@ -83,12 +88,13 @@ def paint(
         fill: Of :data:`~.attack.FILLS`; where a region brings a patch, that is painted.
         blur: Kernel (px) and sigma, for ``"blur"``.
         truncate: Truncate the mean colour (thesis).
+        scale: Px of the picture per crop px, for ``"inpaint"``.
     """
     if not regions:
         return crop
     painted = crop.copy()
     colour = mean_colour(crop, truncate) if fill == "meanout" else np.zeros(crop.shape[-1], crop.dtype)
-    fill_regions(painted, crop, regions, fill, blur, colour)
+    fill_regions(painted, crop, regions, fill, blur, colour, scale)
     return painted
 
 

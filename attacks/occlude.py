@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .attack import DRAWN_FILLS, Attack
-from .fills import PART_BLUR, keypoint_blur, paint
+from .fills import PART_BLUR, keypoint_blur, paint, scaled_blur
 from .material import Draw, dressed
 from .placement import MARGIN, disc_decoys, jitter, moved, rectangle_decoys
 from .regions import Box, Region, Size, disc, disc_thesis, part_box, part_box_thesis, rectangle
@@ -172,9 +172,15 @@ def _place_rectangles(
     return _occluders([rectangle(b, size) for b in boxes], [rectangle(b, size) for b in elsewhere], wanted)
 
 
-def occlude(crop: np.ndarray, occluders: Occluders, attack: Attack, protocol: str = "corrected") -> np.ndarray:
-    """Paint ``occluders`` on a copy of ``crop`` (H, W, C; uint8); the crop itself where there are none."""
-    return paint(crop, occluders.regions, attack.fill, blur_of(attack), truncate=protocol == "thesis")
+def occlude(
+    crop: np.ndarray, occluders: Occluders, attack: Attack, protocol: str = "corrected", scale: float = 1.0
+) -> np.ndarray:
+    """Paint ``occluders`` on a copy of ``crop`` (H, W, C; uint8); the crop itself where there are none.
+
+    ``scale`` tells how many of its px one crop px is, as for :func:`place`.
+    """
+    blur = scaled_blur(blur_of(attack), scale)
+    return paint(crop, occluders.regions, attack.fill, blur, protocol == "thesis", scale)
 
 
 def blur_of(attack: Attack) -> tuple[int, float]:

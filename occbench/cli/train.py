@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..system.errors import OccbenchError
+
+_OWN = "; of a cascade the config's"
 
 
 def train(
@@ -70,10 +72,21 @@ def train(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse annotations that are repaired or left out in part.")
     ] = False,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the data.")] = 210,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Persons per step and process.")] = 32,
-    lr: Annotated[float, typer.Option("--lr", min=0.0, help="Adam's learning rate at its highest.")] = 1e-3,
-    decay: Annotated[str, typer.Option("--decay", help="How the rate falls: steps or cosine.")] = "steps",
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help=f"Passes over the data. [210{_OWN}]")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help=f"Persons per step and process. [32{_OWN}]")
+    ] = None,
+    lr: Annotated[float | None, typer.Option("--lr", min=0.0, help=f"Highest rate, Adam's. [0.001{_OWN}]")] = None,
+    decay: Annotated[
+        str | None, typer.Option("--decay", help=f"How the rate falls: steps or cosine. [steps{_OWN}]")
+    ] = None,
+    stage: Annotated[
+        int | None, typer.Option("--stage", min=1, help="Of a cascade: the last stage to train; by default all.")
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option("--draws", min=1, help="Of a cascade: crops of later stages, a person and joint. [the config's]"),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seeds weights, order and augmentation.")] = 0,
     init: Annotated[
         str | None,
@@ -112,7 +125,8 @@ def train(
     Killed, it goes on with the same command and --resume, exactly. Examples: `occbench train --aug partmix`,
     `occbench train --data people/annotations.json --val others/annotations.json --epochs 12 --out runs/mini`,
     `occbench train --model hrnet --aug partmix --data coco/annotations/person_keypoints_train2017.json
-    --images coco/train2017 --dry-run`, `torchrun --nproc-per-node 4 -m occbench train ...`.
+    --images coco/train2017 --dry-run`, `torchrun --nproc-per-node 4 -m occbench train ...`,
+    `occbench train --model deeppose-cascade --data lspet/joints.mat --out runs/deeppose`.
     """
     from ..data.default import TRAINED, default_set, require
     from ..data.findings import warnings_of
@@ -122,17 +136,17 @@ def train(
     from ..system.progress import Progress
     from ..training import Augmentation, Settings, dataset_of, find_config, training_data
     from ..training import train as run
+    from ..training.cascade import is_cascade
     from ..weights.trust import check_config
 
     if launcher not in LAUNCHERS:
         raise unknown_name("launcher", launcher, LAUNCHERS)
     pictures = None if occluders is None else str(occluders.absolute())
     augmentation = Augmentation.parse(aug, aug_p, removal, decoys, aug_fill, pictures)
+    options = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "decay": decay}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     settings = Settings(
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        decay=decay,
+        **given,
         seed=seed,
         init=init,
         freeze_stages=freeze_stages,
@@ -148,6 +162,11 @@ def train(
     config = find_config(model)
     check_config(config, trust_config)
     progress = Progress(False if verbose or quiet else None, as_json)
+    cascade = is_cascade(config)
+    if not cascade and (stage is not None or draws is not None):
+        raise OccbenchError(f"--stage and --draws are for a cascade, which {model!r} is not")
+    if cascade and data is None:
+        raise OccbenchError(f"--data is needed for {model!r}: a name of `occbench ls datasets`, or annotations")
     if data is None:
         data = default_set(model, dataset_of(config), training=True)
         val = val or default_set(model, dataset_of(config))
@@ -155,6 +174,23 @@ def train(
         if name in BY_NAME and folder is None:
             require(name, fetch, progress.note)
     progress.say("reading annotations and photos")
+    if cascade:
+        from .train_cascade import open_checked, train_cascade
+
+        trained = train_cascade(
+            config,
+            open_checked(data, images, skip_unreadable, strict, progress),
+            None if val in (None, "none") else open_checked(val, val_images, skip_unreadable, strict, progress),
+            out or _default_out(config.stem, "none", seed),
+            settings,
+            given if draws is None else {**given, "draws": draws},
+            stage=stage,
+            resume=resume,
+            dry_run=dry_run,
+            progress=progress,
+        )
+        print(trained)
+        return
     people = training_data(data, images, skip_unreadable, strict)
     held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable, strict)
     warnings = (*warnings_of(people.findings, "--data"), *warnings_of(held_out.findings if held_out else (), "--val"))

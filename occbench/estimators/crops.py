@@ -32,6 +32,8 @@ class Crop:
         sample: MMPose's packed PoseDataSample.
         center: Shape (2,): of the box that was cut out, image px.
         scale: Shape (2,): width and height of that box, image px.
+        canvas: How many of its px are one of those that sizes of attacks are given in: more than 1 where the model
+            looks at the crop at several resolutions, and the first of them is coarser.
     """
 
     person: Person
@@ -40,6 +42,7 @@ class Crop:
     sample: Any
     center: np.ndarray
     scale: np.ndarray
+    canvas: int = 1
 
     def to_crop(self, points: np.ndarray) -> np.ndarray:
         """Predicted points (K, 2) from image px to crop px: the inverse of what MMPose does after decoding."""
@@ -57,6 +60,7 @@ class CropPipeline:
 
     Attributes:
         input_size: Width and height of a crop, px.
+        canvas: See :class:`Crop`.
 
     Raises:
         OccbenchError: The pipeline is not top-down.
@@ -89,6 +93,7 @@ class CropPipeline:
 
         size = steps[self._affine]["input_size"]
         self.input_size: tuple[int, int] = (int(size[0]), int(size[1]))  # width, height
+        self.canvas = int((config.get("model", {}).get("backbone") or {}).get("canvas", 1))
 
     @property
     def metainfo_file(self) -> Path | None:
@@ -132,7 +137,8 @@ class CropPipeline:
         for transform in self._transforms[self._affine + 1 :]:
             results = transform(results)
         sample = results["data_samples"]
-        return Crop(person, image, keypoints, sample, np.array(sample.input_center), np.array(sample.input_scale))
+        center, scale = np.array(sample.input_center), np.array(sample.input_scale)
+        return Crop(person, image, keypoints, sample, center, scale, self.canvas)
 
     def cut_all(self, persons: Iterable[Person]) -> Iterator[Crop]:
         """Crops of all persons in order; a photo that several persons in a row share is decoded once."""

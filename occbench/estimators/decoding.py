@@ -61,6 +61,10 @@ class Decoder(Protocol):
     def factor(self) -> tuple[float, float] | None:
         """Crop px per heatmap px along x and y; None where the output is no plain heatmap."""
 
+    @property
+    def earlier(self) -> int:
+        """How many stages of a cascade come before the last: the keypoints of all stand beside each other, 2 S wide."""
+
     def merged(self, raw: Raw, flipped: Raw | None) -> Raw:
         """Heatmaps (B, K, H, W) of the last stage, those of the mirrored crops averaged in; where there is a factor."""
 
@@ -96,6 +100,7 @@ class _Decoder:
     refine: Callable[[np.ndarray], Arrays]
     merge: Callable[[Raw, Raw], Raw] | None
     factor: tuple[float, float] | None = None
+    earlier: int = 0
 
     def merged(self, raw: Raw, flipped: Raw | None) -> Raw:
         import torch
@@ -158,8 +163,9 @@ def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Seq
     """The decoder whose figures are those of ``head.predict``.
 
     There is one for HeatmapHead, ViPNASHead and CPMHead with MSRAHeatmap (also unbiased: DARK) or UDPHeatmap, for
-    RegressionHead and RLEHead with RegressionLabel, and for SimCCHead and RTMCCHead with SimCCLabel; for these very
-    classes only, since a subclass may decode differently. The crops must have the codec's ``input_size``.
+    RegressionHead and RLEHead with RegressionLabel, for SimCCHead and RTMCCHead with SimCCLabel, and for CascadeHead
+    with CentredLabel; for these very classes only, since a subclass may decode differently. The crops must have the
+    codec's ``input_size``.
 
     Args:
         head: A head of MMPose, its codec in ``decoder``.
@@ -184,6 +190,8 @@ def _decoder_of(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequ
     from mmpose.codecs import MSRAHeatmap, RegressionLabel, SimCCLabel, UDPHeatmap
     from mmpose.models.heads import CPMHead, HeatmapHead, RegressionHead, RLEHead, RTMCCHead, SimCCHead, ViPNASHead
 
+    from ..models.deeppose import CascadeHead, CentredLabel
+
     mirror = tuple(int(i) for i in flip_indices) if test_cfg.get("flip_test", False) else None
     codec: Any = getattr(head, "decoder", None)
     head_type, codec_type = type(head), type(codec)
@@ -193,6 +201,8 @@ def _decoder_of(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequ
         return _simcc_decoder(codec, head.out_channels, mirror)
     if head_type in (RegressionHead, RLEHead) and codec_type is RegressionLabel:
         return _regression_decoder(codec, head.num_joints, test_cfg, mirror)
+    if head_type is CascadeHead and codec_type is CentredLabel:
+        return _cascade_decoder(codec, head.num_joints, head.stages, mirror)
     return None
 
 
@@ -393,3 +403,37 @@ def _refine_coordinates(codec: Any, outputs: np.ndarray) -> Arrays:
     sigmas = outputs[..., 2:]
     scores = (1 - sigmas).mean(-1) if sigmas.shape[-1] else np.ones(outputs.shape[:2], np.float32)
     return outputs[..., :2] * np.array(codec.input_size), scores
+
+
+# Cascades
+
+
+def _cascade_decoder(codec: Any, joints: int, stages: int, mirror: Mirror | None) -> _Decoder | None:
+    if mirror is not None and len(mirror) != joints:
+        return None
+    merge = None if mirror is None else partial(_merge_stages, mirror=mirror)
+    return _Decoder(_stages_beside, partial(_refine_centred, codec), merge, earlier=stages - 1)
+
+
+def _stages_beside(raw: Raw) -> torch.Tensor:
+    """The poses of every stage, (B, K, 2 S)."""
+    import torch
+
+    return torch.cat(raw, -1)
+
+
+def _merge_stages(raw: Raw, flipped: Raw, mirror: Mirror) -> Raw:
+    """The average with the mirrored canvases, stage by stage, around the middle of the canvas."""
+    return tuple(_mean(own, _turned(other, mirror)) for own, other in zip(raw, flipped, strict=True))
+
+
+def _turned(poses: torch.Tensor, mirror: Mirror) -> torch.Tensor:
+    mirrored = poses.index_select(1, _index(mirror, poses.device))
+    mirrored[..., 0].neg_()
+    return mirrored
+
+
+def _refine_centred(codec: Any, outputs: np.ndarray) -> Arrays:
+    """CentredLabel.decode of every stage; regression has no scores."""
+    size = np.tile(np.array(codec.input_size), outputs.shape[-1] // 2)
+    return (outputs + np.float32(0.5)) * size, np.ones(outputs.shape[:2], np.float32)

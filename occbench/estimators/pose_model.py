@@ -227,6 +227,11 @@ class PoseModel:
         return count if isinstance(count, int) else None
 
     @property
+    def earlier(self) -> int:
+        """How many stages of a cascade come before the last; 0 for other models."""
+        return 0 if self._decoder is None else self._decoder.earlier
+
+    @property
     def flip(self) -> bool:
         """Whether the flip test is on."""
         return bool(self._model.test_cfg.get("flip_test", False))
@@ -297,11 +302,13 @@ class PoseModel:
         return self._placed(*found, crops)
 
     def _placed(self, keypoints: np.ndarray, scores: np.ndarray, crops: Sequence[Crop]) -> Poses:
-        """Keypoints from crop px to image px."""
+        """Keypoints from crop px to image px; those of a cascade's stages, (B, K, 2 S), taken apart."""
         size = np.array(self.crops.input_size, dtype=np.float64)
-        center = np.stack([crop.center for crop in crops])[:, None]
-        scale = np.stack([crop.scale for crop in crops])[:, None]
-        return (keypoints / size * scale + center - 0.5 * scale).astype(np.float32), scores
+        center = np.stack([crop.center for crop in crops])[:, None, None]
+        scale = np.stack([crop.scale for crop in crops])[:, None, None]
+        stages = keypoints.reshape(*keypoints.shape[:2], -1, 2).swapaxes(1, 2)
+        placed = (stages / size * scale + center - 0.5 * scale).astype(np.float32)
+        return (placed[:, -1], scores, placed[:, :-1]) if self.earlier else (placed[:, -1], scores)
 
     def _predict_pyramid(self, images: np.ndarray, backend: Backend, decoder: Decoder) -> tuple[np.ndarray, np.ndarray]:
         """Keypoints in crop px and scores from the heatmaps of all scales."""

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 Sees: TypeAlias = Literal["crop", "photo"]
 """What an estimator is given."""
 
-Poses = tuple[np.ndarray, np.ndarray]
-"""Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32."""
+Poses = tuple[np.ndarray, ...]
+"""Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32; of a cascade of S stages also
+the keypoints of the earlier ones, shape (B, S - 1, K, 2), likewise."""
 
 Say: TypeAlias = Callable[[str], None]
 """Told what takes long, and what falls back."""
@@ -128,6 +129,10 @@ class CropEstimator(Estimator, Protocol):
         Raises:
             OccbenchError: It cannot run this model, or computes something else on the sample than the reference.
         """
+
+    @property
+    def earlier(self) -> int:
+        """How many stages of a cascade come before the last; 0 for other models."""
 
     @property
     def ahead(self) -> int:

@@ -160,8 +160,8 @@ def attack_crop(
     draw = Draw(
         material or Material(), content_rng(seed, person.annotation, attack), frozenset({person.annotation}), size
     )
-    occluders = place(attack, skeleton, crop.keypoints, person.labelled, size, protocol, rng, draw=draw)
-    return occlude(crop.image, occluders, attack, protocol), occluders
+    occluders = place(attack, skeleton, crop.keypoints, person.labelled, size, protocol, rng, crop.canvas, draw)
+    return occlude(crop.image, occluders, attack, protocol, crop.canvas), occluders
 
 
 def run_cells(
@@ -267,14 +267,17 @@ def _predicted(model: CropEstimator, pieces: Iterable[_Piece], batch_size: int) 
 def _filled(piece: _Piece, batches: Sequence[tuple[list[int], Callable[[], Poses]]]) -> _Piece:
     if piece.clean is not None:
         piece.cell.keypoints[:], piece.cell.scores[:] = piece.clean.keypoints, piece.clean.scores
+        piece.cell.stages[:] = piece.clean.stages
     for rows, found in batches:
-        piece.cell.keypoints[rows], piece.cell.scores[rows] = found()
+        piece.cell.keypoints[rows], piece.cell.scores[rows], *earlier = found()
+        if earlier:
+            piece.cell.stages[rows] = earlier[0]
     return piece
 
 
 def _clean_piece(chunk: Chunk, view: _View, skeleton: Skeleton, model: CropEstimator) -> _Piece:
     crops = view.crops
-    cell = CellPredictions.empty(None, len(crops), len(skeleton.keypoints))
+    cell = CellPredictions.empty(None, len(crops), len(skeleton.keypoints), model.earlier)
     geometry = np.array(
         [(*crop.center, *crop.scale, torso(crop, skeleton)) for crop in crops], dtype=np.float32
     ).reshape(len(crops), len(GEOMETRY))
@@ -337,7 +340,7 @@ def _see(crop: Crop, attack: Attack, skeleton: Skeleton, settings: Settings, mat
 
 
 def _hide(chunk: Chunk, view: _View, attack: Attack, skeleton: Skeleton, model: CropEstimator) -> _Piece:
-    cell = CellPredictions.empty(attack, len(view.crops), len(skeleton.keypoints))
+    cell = CellPredictions.empty(attack, len(view.crops), len(skeleton.keypoints), model.earlier)
     images: list[np.ndarray] = []
     changed: list[int] = []
     for i, (crop, seen) in enumerate(zip(view.crops, view.under(attack), strict=True)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,8 @@ class CellPredictions:
         centres: Shape (N, M, 2), float32, crop px: of the occluder on the target, then of those elsewhere; NaN: none.
         pixels: Shape (N, 2), float32, crop px squared: how much of the crop objects hide, and of that how much beyond
             the discs or rectangles that they stand for; 0 under every other fill, whose regions say it.
+        stages: Shape (N, S - 1, K, 2), float32, image px: what the earlier stages of a cascade say, the first stage
+            first; of other models (N, 0, K, 2).
         found: Everybody who was found, where the estimator sees whole photos; else None.
     """
 
@@ -79,6 +82,7 @@ class CellPredictions:
     missing: np.ndarray
     centres: np.ndarray
     pixels: np.ndarray
+    stages: np.ndarray
     found: FoundPersons | None = None
 
     @property
@@ -106,7 +110,7 @@ class CellPredictions:
     @classmethod
     def joined(cls, pieces: Sequence[CellPredictions]) -> CellPredictions:
         """One cell of its stretches, in order."""
-        arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in ARRAYS}
+        arrays: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in pieces]) for name in ARRAYS}
         starts = np.cumsum([0, *map(len, pieces)]).tolist()
         parts = [_moved(p.found, first) for p, first in zip(pieces, starts, strict=False) if p.found is not None]
         if not parts:
@@ -117,8 +121,8 @@ class CellPredictions:
         return cls(pieces[0].attack, **arrays, found=found)
 
     @classmethod
-    def empty(cls, attack: Attack | None, persons: int, keypoints: int) -> CellPredictions:
-        """Room for the predictions of a cell, nobody attacked."""
+    def empty(cls, attack: Attack | None, persons: int, keypoints: int, earlier: int = 0) -> CellPredictions:
+        """Room for the predictions of a cell, nobody attacked; with ``earlier`` stages before the last."""
         occluders = 0 if attack is None else 1 + attack.placement.elsewhere
         return cls(
             attack,
@@ -129,6 +133,7 @@ class CellPredictions:
             np.zeros(persons, np.int16),
             np.full((persons, occluders, 2), np.nan, np.float32),
             np.zeros((persons, 2), np.float32),
+            np.zeros((persons, earlier, keypoints, 2), np.float32),
         )
 
 

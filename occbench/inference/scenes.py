@@ -62,9 +62,10 @@ def subject_of(crop: Crop) -> Subject:
     person = crop.person
     if person.annotation is None:
         raise ValueError("a box that stands for nobody is no subject")
-    scale = float(crop.scale[0]) / crop.image.shape[1]
+    scale = float(crop.scale[0]) / crop.image.shape[1] * crop.canvas
     points = person.keypoints.astype(np.float64)
-    return Subject(person.annotation, points, person.labelled, scale, mean_colour(crop.image), crop.image.shape[:2])
+    size = crop.image.shape[0] // crop.canvas, crop.image.shape[1] // crop.canvas
+    return Subject(person.annotation, points, person.labelled, scale, mean_colour(crop.image), size)
 
 
 def cut_scenes(pipeline: CropPipeline, persons: Sequence[Person], people: People) -> Iterator[Scene]:

@@ -1,4 +1,4 @@
-"""Networks that MMPose lacks, as MMPose modules: the stacked hourglass with Pyramid Residual Modules.
+"""Networks that MMPose lacks, as MMPose modules: hourglasses with Pyramid Residual Modules, the cascade of DeepPose.
 
 In an MMPose config: ``custom_imports = dict(imports=['occbench.models'])``, then ``StackedHourglass`` as backbone and
 ``HalfSquaredError`` as loss. Paper: "Learning Feature Pyramids for Human Pose Estimation" (Yang et al., ICCV 2017).
@@ -10,6 +10,7 @@ setup_mmpose()  # a config that names this package may be the first to need MMPo
 
 from .branches import Branches, count_branches, initialise  # noqa: E402
 from .classification import PyramidResNeXt, PyramidWideResNet  # noqa: E402
+from .deeppose import CascadeHead, CentredLabel, DeepPoseCascade, DeepPoseNetwork, SquaredErrorSum  # noqa: E402
 from .hourglass import PLACEMENTS, Placement, StackedHourglass  # noqa: E402
 from .loss import HalfSquaredError  # noqa: E402
 from .pooling import fractional_max_pool  # noqa: E402
@@ -20,6 +21,10 @@ __all__ = [
     "PLACEMENTS",
     "VARIANTS",
     "Branches",
+    "CascadeHead",
+    "CentredLabel",
+    "DeepPoseCascade",
+    "DeepPoseNetwork",
     "HalfSquaredError",
     "Placement",
     "PyramidBranch",
@@ -27,6 +32,7 @@ __all__ = [
     "PyramidResidualModule",
     "PyramidWideResNet",
     "ResidualUnit",
+    "SquaredErrorSum",
     "StackedHourglass",
     "count_branches",
     "fractional_max_pool",

@@ -57,6 +57,8 @@ def _columns(cell: CellPredictions) -> dict[str, pa.Array]:
     }
     if cell.attack is not None and cell.attack.fill == "object":
         columns["pixels"] = _lists(cell.pixels, pa.float32())
+    if cell.stages.shape[1]:
+        columns["stages"] = _lists(cell.stages.reshape(n, -1), pa.float32())
     return columns
 
 
@@ -105,6 +107,7 @@ def read_cell(path: Path) -> CellPredictions:
             table["missing"].to_numpy().astype(np.int16),
             _matrix(table, "centres", np.float32).reshape(n, -1, 2),
             _matrix(table, "pixels", np.float32) if "pixels" in table.column_names else np.zeros((n, 2), np.float32),
+            _stages(table, keypoints.shape[1] // 2),
         )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -117,6 +120,12 @@ def read_cell(path: Path) -> CellPredictions:
     ):
         raise OccbenchError(f"predictions {str(path)!r} hold columns of different lengths; measure the cell again")
     return cell
+
+
+def _stages(table: pa.Table, keypoints: int) -> np.ndarray:
+    if "stages" not in table.column_names:
+        return np.zeros((table.num_rows, 0, keypoints, 2), np.float32)
+    return _matrix(table, "stages", np.float32).reshape(table.num_rows, -1, keypoints, 2)
 
 
 def _matrix(table: pa.Table, name: str, kind: type) -> np.ndarray:

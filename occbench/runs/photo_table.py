@@ -79,6 +79,7 @@ def cell(table: pa.Table, attack: Attack | None) -> CellPredictions:
         _flat(table, "pixels", np.float32)[0].reshape(n, 2)
         if "pixels" in table.column_names
         else np.zeros((n, 2), np.float32),
+        np.zeros((n, 0, k, 2), np.float32),
         found,
     )
 

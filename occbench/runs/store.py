@@ -168,7 +168,7 @@ class Store:
             OccbenchError: The model predicts NaN or infinity, or the disk is full.
         """
         numbers = piece if piece.found is None else piece.found
-        if not (np.isfinite(numbers.keypoints).all() and np.isfinite(numbers.scores).all()):
+        if not all(np.isfinite(a).all() for a in (numbers.keypoints, numbers.scores, piece.stages)):
             raise OccbenchError(f"the model predicts NaN or infinity in cell {piece.slug}: check the weights")
         arrays = {name: getattr(piece, name) for name in ARRAYS}
         if piece.found is not None:

@@ -16,6 +16,7 @@ from .groups import Groups
 from .knows import KnowsTable
 from .natural import Natural
 from .split import Split
+from .stages import Stages
 from .table import Table
 
 TABLES: list[Table] = [
@@ -28,6 +29,7 @@ TABLES: list[Table] = [
     Natural(),
     Controls(),
     Split(),
+    Stages(),
 ]
 """In the order in which they are made. What is here is written, verified, documented and read back."""
 

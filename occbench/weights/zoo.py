@@ -230,6 +230,20 @@ _MODELS = (
         OWN + "hourglass_prm/hourglass-mini_coco-192x128.py",
         note="two stacks of 64 features, for CPUs; weights are given with --checkpoint",
     ),
+    *(
+        ZooModel(
+            f"deeppose-cascade{suffix}",
+            f"{OWN}deeppose/deeppose-cascade{file}.py",
+            dataset=dataset,
+            note=f"{note}; weights are given with --checkpoint",
+        )
+        for suffix, dataset, file, note in (
+            ("", "lsp", "_lsp-220x220", "DeepPose's cascade, three stages, sigma 2, for LSP"),
+            ("-flic", "flic", "_flic-220x220", "the same for FLIC, two stages, sigma 1"),
+            ("-coco", "coco", "_coco-220x220", "the same for COCO, three stages, sigma 2"),
+            ("-narrow", "lsp", "-narrow_lsp-92x92", "a narrow one for LSP with batch normalisation, for CPUs"),
+        )
+    ),
     ZooModel(
         "ae-hrnet",
         "body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py",

@@ -33,6 +33,8 @@ from ..tables.found import found_sentence, found_table
 from ..tables.natural import READING, correlation_sentences, has_natural, natural_table
 from ..tables.split import READING as READING_SPLIT
 from ..tables.split import has_split, split_sentence, split_table
+from ..tables.stages import READING as READING_STAGES
+from ..tables.stages import collapsed_sentence, curve_table, has_stages, limb_table, stage_drops_table
 from ..tables.tables import (
     affected_table,
     cells_table,
@@ -77,6 +79,7 @@ def run_sections(run: Run, anchor: str, plots: PlotFolder) -> Iterator[Section]:
         ("confidence", "Confidence against occlusion", _confidence(run, parts, plots)),
         ("knows", "Does it know what is hidden?", knows_blocks(run, plots)),
         ("split", "What the boxes lose, and what the pose", _split(run, plots)),
+        ("stages", "Does a second look help?", _stages(run, plots)),
         ("natural", "Natural beside synthetic occlusion", _natural(run, plots)),
         ("examples", "Examples", _examples(run, plots)),
         ("clean", "Without occlusion", _clean(run, plots)),
@@ -281,6 +284,16 @@ def _split(run: Run, plots: PlotFolder) -> Iterator[Block]:
     yield Prose(READING_SPLIT)
     yield Prose(split_sentence(run), "reading")
     yield table_block(split_table(run), plots)
+
+
+def _stages(run: Run, plots: PlotFolder) -> Iterator[Block]:
+    if not has_stages(run):
+        return
+    yield Prose(READING_STAGES)
+    yield Prose(collapsed_sentence(run), "reading")
+    for table in (curve_table(run), limb_table(run), stage_drops_table(run)):
+        if table.rows:
+            yield table_block(table, plots)
 
 
 def _natural(run: Run, plots: PlotFolder) -> Iterator[Block]:

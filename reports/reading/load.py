@@ -48,6 +48,7 @@ class Run:
         errors: errors.csv likewise.
         knows: knows.csv likewise.
         shares: shares.csv likewise.
+        stages: stages.csv likewise.
         torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
@@ -64,6 +65,7 @@ class Run:
     errors: pd.DataFrame
     knows: pd.DataFrame
     shares: pd.DataFrame
+    stages: pd.DataFrame
     torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
@@ -95,6 +97,7 @@ def load_run(path: Path) -> Run:
     errors = _read_more(path / "errors.csv", _ERRORS_TEXT, _ERRORS_NUMBERS)
     knows = _read_more(path / "knows.csv", _KNOWS_TEXT, _KNOWS_NUMBERS)
     shares = _read_more(path / "shares.csv", _SHARES_TEXT, _SHARES_NUMBERS)
+    stages = _read_more(path / "stages.csv", _STAGES_TEXT, _STAGES_NUMBERS)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *_rule_note(path, manifest), *notes)
     torso = _read_torso(path / "persons.parquet")
@@ -110,6 +113,7 @@ def load_run(path: Path) -> Run:
         errors,
         knows,
         shares,
+        stages,
         torso,
         examples,
         notes,
@@ -267,6 +271,9 @@ _KNOWS_NUMBERS += [f"{name}{end}" for name in ("auroc", "auroc_clean") for end i
 _SHARES_TEXT = ["level", "fill", "target", "placement"]
 _SHARES_NUMBERS = ["radius", "share_from", "share_to", "n", "share", "keypoints", "beyond"]
 _SHARES_NUMBERS += [f"{name}{end}" for name in ("loss", "excess") for end in ("", "_lo", "_hi")]
+_STAGES_TEXT = ["level", "fill", "target", "placement", "metric", "group"]
+_STAGES_NUMBERS = ["radius", "stage", "n", "gain_p", "p"]
+_STAGES_NUMBERS += [f"{name}{end}" for name in ("value", "drop", "gain") for end in ("", "_lo", "_hi")]
 _SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
 _SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
 _SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]

@@ -48,6 +48,7 @@ class OnnxFile:
     choice = None
     halvings = 0
     ahead = 0
+    earlier = 0
     meta: ClassVar[Mapping[str, Any]] = {}
     from_elsewhere: tuple[str, ...] = ()
 
