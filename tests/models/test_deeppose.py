@@ -179,12 +179,6 @@ def test_draws_have_the_mean_and_covariance() -> None:
     assert ((torch.cov(drawn.T) - covariance[1]).abs() < 3 * error).all()
 
 
-def test_displacements_as_json() -> None:
-    given = Displacements(f64([[0.1, 0.2]]), f64([[[1, 0.5], [0.5, 2]]]), torch.tensor([3]))
-    again = Displacements.of(json.loads(json.dumps(given.plain())))
-    assert all(torch.equal(getattr(given, name), getattr(again, name)) for name in ("mean", "covariance", "n"))
-
-
 # Loss and codec
 
 

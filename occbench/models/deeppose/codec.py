@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from mmpose.codecs import RegressionLabel
 from mmpose.registry import KEYPOINT_CODECS
@@ -32,9 +30,3 @@ class CentredLabel(RegressionLabel):
         """Keypoints, shape (N, K, 2), input px, and scores, shape (N, K), all 1: regression has none."""
         found: tuple[np.ndarray, np.ndarray] = super().decode(encoded + np.float32(0.5))
         return found
-
-
-def input_size_of(codec: Any) -> tuple[int, int]:
-    """Width and height of a codec's input, px."""
-    width, height = codec.input_size
-    return int(width), int(height)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -64,12 +63,6 @@ class Displacements:
     def plain(self) -> dict[str, list[object]]:
         """As lists, for JSON."""
         return {name: getattr(self, name).tolist() for name in ("mean", "covariance", "n")}
-
-    @classmethod
-    def of(cls, plain: Mapping[str, list[object]]) -> Displacements:
-        """What :meth:`plain` gave."""
-        mean, covariance = (torch.tensor(plain[name], dtype=torch.float64) for name in ("mean", "covariance"))
-        return cls(mean, covariance, torch.tensor(plain["n"]))
 
 
 def simulated(truth: Tensor, displacement: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
