@@ -58,6 +58,10 @@ class _Images(BaseModel):
     images: list[_Image] = Field(min_length=1)
 
 
+SYNTHETIC = "synthetic people"
+"""Begins the description of a file of drawn people."""
+
+
 class _Annotations(BaseModel):
     annotations: list[_Annotation]
 
@@ -138,7 +142,13 @@ def read_coco(
         findings=(*findings, *mended),
         categories=who.categories,
         image_names=ids.names,
+        synthetic=_drawn(raw.get("info")),
     )
+
+
+def _drawn(info: object) -> bool:
+    """Whether the people are those of `occbench sample`, which says so in the file."""
+    return isinstance(info, dict) and str(info.get("description", "")).startswith(SYNTHETIC)
 
 
 def _size_in(folder: Path) -> Any:

@@ -126,12 +126,14 @@ class KeypointRCNN:
         return PhotoInput(image, picture.shape, scale)
 
     def predict(self, inputs: Sequence[PhotoInput]) -> list[PhotoPoses]:
-        """By torchvision's own forward pass. Arguments as of :meth:`~.protocol.PhotoEstimator.predict`."""
+        """By torchvision's own forward pass, photo by photo: in a batch its coordinates move by rounding.
+
+        Arguments as of :meth:`~.protocol.PhotoEstimator.predict`.
+        """
         import torch
 
         with torch.inference_mode():
-            found = self._model([one.content.to(self._device) for one in inputs])
-        return [_poses(one) for one in found]
+            return [_poses(self._model([one.content.to(self._device)])[0]) for one in inputs]
 
 
 def _poses(found: Mapping[str, Any]) -> PhotoPoses:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..attacks import SKELETONS, Attack
+from ..data.coco import SYNTHETIC
 from ..data.custom import EXPORTED, plain
 from ..data.persons import Dataset, Photo
 from ..inference.predictions import cell_slug
@@ -71,7 +72,8 @@ def coco_of(
         annotations.append(record | (extras.get(record["id"], nothing) if attack is not None else {}))
     links = [[skeleton.keypoints.index(a) + 1, skeleton.keypoints.index(b) + 1] for a, b in skeleton.edges]
     about = None if attack is None else asdict(attack) | {"name": attack.name, "placement": str(attack.placement)}
-    info = {"description": f"{data.name}, {cell_slug(attack)}, scope image", "attack": about}
+    drawn = f"{SYNTHETIC}: " * data.synthetic
+    info = {"description": f"{drawn}{data.name}, {cell_slug(attack)}, scope image", "attack": about}
     if skeleton not in SKELETONS.values():
         info[EXPORTED] = plain(skeleton)
     return {

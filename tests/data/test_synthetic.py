@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from occbench.cli.sample import sample
 from occbench.data import synthetic
+from occbench.data.coco import read_coco
 from occbench.data.synthetic.appearance import flat, sample_look
 from occbench.data.synthetic.figure import Figure
 from occbench.data.synthetic.generate import generate, photo
@@ -247,3 +248,12 @@ def test_the_embedded_sample_is_made_once_and_mended(tmp_path: Path, monkeypatch
     synthetic.embedded_sample()
     assert (images / "000001.jpg").is_file()
     assert annotations.read_bytes() == before
+
+
+def test_drawn_people_are_known_as_such_wherever_they_lie(tmp_path: Path) -> None:
+    annotations = generate(1, 3, tmp_path / "people")
+    assert read_coco(annotations, annotations.parent / "images").synthetic
+    content = json.loads(annotations.read_text())
+    content["info"]["description"] = "photos"
+    annotations.write_text(json.dumps(content))
+    assert not read_coco(annotations, annotations.parent / "images").synthetic

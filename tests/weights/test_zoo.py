@@ -13,7 +13,7 @@ from occbench.system.openmmlab import mmpose_configs
 from occbench.weights import zoo
 from occbench.weights.zoo import OWN, find_model, list_models
 
-MMPOSE = [model for model in list_models() if not model.config.startswith(OWN)]
+MMPOSE = [model for model in list_models() if model.source == "mmpose" and not model.config.startswith(OWN)]
 
 # Published by MMPose in the tables beside its configs; (AP, AR) or PCKh.
 PUBLISHED = {

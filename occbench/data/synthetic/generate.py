@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...system.errors import OccbenchError
+from ..coco import SYNTHETIC
 from .scene import annotate, render_scene, sample_scene
 from .skeleton import KEYPOINTS
 
@@ -93,7 +94,7 @@ def _write(n: int, seed: int, folder: Path, progress: Callable[[int], None] | No
             annotations.extend(people)
             if progress is not None:
                 progress(done)
-    info = {"description": "synthetic people, rendered from a seed", "seed": seed, "version": "1"}
+    info = {"description": f"{SYNTHETIC}, rendered from a seed", "seed": seed, "version": "1"}
     content = {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
     (folder / ANNOTATIONS).write_text(json.dumps(content, separators=(",", ":")))
 
