@@ -16,7 +16,7 @@ from ..command_line import CONFIG, Occbench, assert_refused
 from .case import Place, Record, Row, normalised
 
 GROUP = "Configs that run code from elsewhere"
-TRAP = "__import__('os').mkdir({mark!r})\n"
+TRAP = "__import__('os').makedirs({mark!r}, exist_ok=True)\n"  # a config is read more than once
 """A config that shows that it ran."""
 
 
