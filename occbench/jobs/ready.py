@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..data.photos import decode
 from ..estimators.backends.tuning import Choice
 from ..estimators.crops import Crop
@@ -23,14 +25,22 @@ def probe(job: Job) -> list[Crop]:
     return list(job.crops.cut_all(job.dataset.persons[:PROBE]))
 
 
-def use(job: Job, backend: str, precision: str, progress: Progress, choice: Choice | None = None) -> None:
+def use(
+    job: Job,
+    backend: str,
+    precision: str,
+    progress: Progress,
+    choice: Choice | None = None,
+    crops: Sequence[Crop] | None = None,
+) -> None:
     """Have the model of a run compute with a backend, which is compared on crops or photos of the run.
 
     Raises:
         OccbenchError: The backend cannot be used.
     """
     if job.by_crop is not None:
-        job.by_crop.use(backend, precision, probe(job), progress.say, choice, job.settings.batch_size)
+        sample = probe(job) if crops is None else crops
+        job.by_crop.use(backend, precision, sample, progress.say, choice, job.settings.batch_size)
     if job.by_photo is not None:
         photos = list(job.dataset.photos.values())[:PROBE_PHOTOS]
         job.by_photo.use(backend, precision, [decode(photo) for photo in photos], progress.say)
@@ -49,11 +59,12 @@ def ready(job: Job, progress: Progress, ranks: Ranks, overwrite: bool) -> None:
         OccbenchError: The backend cannot be used.
     """
     choice, model = None, job.by_crop
+    crops = () if model is None else probe(job)
     if ranks.first and model is not None:
         choice = None if overwrite else _begun_with(job)
-        how = (job.backend, job.precision, probe(job), job.settings.batch_size, job.tune, progress.say)
+        how = (job.backend, job.precision, crops, job.settings.batch_size, job.tune, progress.say)
         choice = choice or model.choose(*how)
-    use(job, job.backend, job.precision, progress, ranks.share(choice))
+    use(job, job.backend, job.precision, progress, ranks.share(choice), crops)
 
 
 def _begun_with(job: Job) -> Choice | None:

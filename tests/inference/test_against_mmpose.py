@@ -139,7 +139,7 @@ def test_cells_are_those_of_an_independent_implementation(real: Real) -> None:
 
 
 def slow_ap(dataset: Dataset, cell: CellPredictions, detections: Detections, k: int) -> float:
-    """AP of one keypoint by pycocotools, on files without the predictions of persons who lack it."""
+    """AP of one keypoint by pycocotools, on files without the persons who lack it and their predictions."""
     from pycocotools.coco import COCO as Files
     from pycocotools.cocoeval import COCOeval
 
@@ -151,6 +151,8 @@ def slow_ap(dataset: Dataset, cell: CellPredictions, detections: Detections, k: 
             triples = np.column_stack([points, np.ones(len(points))]).ravel().tolist()
             results.append({"image_id": int(image), "category_id": 1, "keypoints": triples, "score": float(score)})
     data = json.loads(dataset.annotations.read_text())
+    # Nor may they, or a crowd, take a prediction that is somebody else's; here each is somebody's.
+    data["annotations"] = [one for one in data["annotations"] if labelled.get(one["id"], False)]
     for annotation in data["annotations"]:
         triples = np.array(annotation["keypoints"]).reshape(-1, 3)
         triples[np.arange(len(triples)) != k, 2] = 0

@@ -48,6 +48,6 @@ def test_a_report_elsewhere_leaves_the_run_alone(sealed: Path, tmp_path: Path) -
 def test_open_shows_the_page(sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setattr(webbrowser, "open", shown.append)
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, out, say, kind: out / "report.html")
+    monkeypatch.setattr("occbench.reports.build_report", lambda runs, out, say, kind, more: out / "report.html")
     report([sealed], out=tmp_path, show=True)
     assert shown == [(tmp_path / "report.html").resolve().as_uri()]
