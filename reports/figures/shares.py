@@ -25,7 +25,8 @@ def plot_shares(single: Sequence[Share], pooled: Sequence[Share]) -> Figure:
                 points = [one for one in single if (one.fill, one.level) == (fill, level)]
                 x, y = [one.share for one in points], [one.loss.value for one in points]
                 axes.plot(x, y, mark, color=colour, markersize=4, alpha=0.55, linestyle="none")
-            line = [one for one in pooled if one.fill == fill and not math.isnan(one.least)]
+            bins = [one for one in pooled if one.fill == fill and not math.isnan(one.least)]
+            line = [one for one in bins if not math.isnan(one.loss.low)] or bins  # none has an interval without draws
             x, y = [one.share for one in line], [one.loss.value for one in line]
             axes.plot(x, y, color=colour, linewidth=1.6, label=fill)
             low = [one.loss.low for one in line]

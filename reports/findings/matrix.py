@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from occbench.evaluation.intervals import holm
+
 from ..reading.drops import NO_DROP, Drop, Record, drop_of, mean_of, records
 from ..reading.load import Run
 from ..reading.slices import Slice, maximum, order_keypoints
@@ -94,11 +96,14 @@ def most_affected(run: Run, part: Slice, top: int = TOP) -> list[Panel]:
     """Per target the keypoints with the largest mean |drop| over the fills (Figs 6 and 8 of the thesis).
 
     A part attack is judged by its remaining keypoints: those outside the painted region (``drop_remaining``, whose n
-    is ``n_remaining``); a keypoint attack by every keypoint, its own included. Only drops with an interval are ranked.
-    Equal ones keep the skeleton's order.
+    is ``n_remaining``), p corrected (Holm) over the slice; a keypoint attack by every keypoint, its own included. Only
+    drops with an interval are ranked. Equal ones keep the skeleton's order.
     """
     value, count = ("drop_remaining", "n_remaining") if part.level == "part" else ("drop", "n")
-    targets = _by_target(part.single)
+    rows = part.single
+    if part.level == "part":
+        rows = rows.assign(p_remaining=holm(rows["p_remaining"].to_numpy(float)))
+    targets = _by_target(rows)
     order = {name: i for i, name in enumerate(run.manifest.skeleton.keypoints)}
     panels = []
     for target in part.targets:

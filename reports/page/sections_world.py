@@ -52,7 +52,8 @@ def shares_blocks(run: Run, plots: PlotFolder) -> Iterator[Block]:
         yield Prose(sentence, "reading")
     caption = (
         "Mean loss of OKS of the attacked persons against the mean share of their body that is hidden (hidden pixels "
-        "over those of the hull of the labelled keypoints, grown by 6 px). A point is an attack (● keypoint, ■ part); "
+        "over those of the hull of the labelled keypoints, grown by 6 px; a rectangle can be larger than the body). "
+        "A point is an attack (● keypoint, ■ part); "
         "lines are all attacks of a fill together, by share."
     )
     alt = "Points: loss of OKS against the share of the person hidden, by attack; lines: by fill."
