@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..system.errors import OccbenchError, unknown_name
+from .asked import check_kinds, check_targets, parse_placement, parse_radius, require_donors, suite_of
 
 if TYPE_CHECKING:
-    from ..attacks import Attack, Placement, Radius, Skeleton
     from ..data.persons import Dataset
     from ..inference.detector import Detector
     from .run import Run
@@ -151,8 +150,8 @@ def attack(
         raise OccbenchError(f"model {chosen.name!r} cannot be built: {chosen.missing}")
     data = data or default_set(chosen.name, chosen.dataset)
     if not str(data).endswith((".yaml", ".yml")):  # these bring targets of their own
-        _check_targets(targets)
-    sizes, places = [_radius(radius) for radius in radii], [_placement(text) for text in placements]
+        check_targets(targets)
+    sizes, places = [parse_radius(radius) for radius in radii], [parse_placement(text) for text in placements]
     for option, value, known in (
         ("scope", scope or "person", ("person", "image")),
         ("protocol", protocol, ("corrected", "thesis")),
@@ -167,7 +166,8 @@ def attack(
     if (scope, protocol) == ("image", "thesis"):
         raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
     pyramid = parse_scales(list(scales))
-    photos = what_it_sees(chosen, Options(trust_config=trust_config)) == "photo"
+    chosen = replace(chosen, sees=what_it_sees(chosen, Options(trust_config=trust_config)))  # looked for once
+    photos = chosen.sees == "photo"
     if photos:
         _check_photo_options(chosen.name, boxes, scope, protocol, scales)
     elif crop is not None:
@@ -205,8 +205,8 @@ def attack(
         if not dataset.persons:
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
     chosen.require_keypoints_of(dataset.skeleton)
-    suite = partial(_suite, dataset.skeleton, kinds, targets, sizes, places)
-    _require_donors(dataset, suite(1.0))  # whether there is such a suite is said before a model is loaded
+    suite = partial(suite_of, dataset.skeleton, kinds, targets, sizes, places)
+    require_donors(dataset, suite(1.0))  # whether there is such a suite is said before a model is loaded
     dataset = check_photos(dataset, skip_unreadable, every=photos or detector is not None)
     dataset = replace(dataset, findings=(*dataset.findings, *on_nobody(dataset)))
 
@@ -298,38 +298,6 @@ def _check_photo_options(model: str, boxes: str, scope: str | None, protocol: st
         raise OccbenchError(f"--scales averages the heatmaps of one person's crop, but {why}: leave it out")
 
 
-def _require_donors(dataset: Dataset, suite: Sequence[Attack]) -> None:
-    """Fill ``person`` pastes other persons: refuse data that have none."""
-    able = {person.annotation for person in dataset.persons if person.annotation is not None and person.labelled.any()}
-    if len(able) < 2 and dataset.detector is None and any(attack.fill == "person" for attack in suite):
-        raise OccbenchError(
-            f"fill person pastes one person's parts over another, but {dataset.name!r} has {len(able)} labelled "
-            "person: choose another fill, or data of more people"
-        )
-
-
-def _radius(given: float | str) -> float | Radius:
-    from ..attacks import Radius
-
-    with contextlib.suppress(ValueError):
-        radius = Radius.parse(str(given).strip())
-        if isinstance(radius, Radius) or 0 < radius <= 1000:
-            return radius
-    raise OccbenchError(
-        "--radius must be a positive number of crop px (up to 1000) or a share of the crop's width as 0.03w, but is "
-        f"{given}"
-    )
-
-
-def _placement(text: str) -> Placement:
-    from ..attacks import Placement
-
-    try:
-        return Placement.parse(text)
-    except ValueError as error:
-        raise OccbenchError(str(error)) from error
-
-
 def _detector(boxes: str, checkpoint: str | None, score: float | None) -> str | None:
     """The detector that ``--boxes`` names, known to exist; None for other boxes.
 
@@ -357,64 +325,3 @@ def _seeing_again(dataset: Dataset, device: str, trust: bool, trust_config: bool
     if files is None:
         raise OccbenchError("the boxes are no detector's: give --boxes detector:NAME")
     return Detector(files.config, files.checkpoint, device, trust, trust_config)
-
-
-def asked_attacks(
-    skeleton: Skeleton,
-    kinds: Sequence[str],
-    targets: Sequence[str],
-    radii: Sequence[float | str],
-    placements: Sequence[str],
-) -> list[Attack]:
-    """The attacks that options ask for; arguments as of :func:`attack`.
-
-    Raises:
-        OccbenchError: An option has a value that it cannot have.
-    """
-    check_kinds(kinds)
-    return _suite(skeleton, kinds, targets, [_radius(r) for r in radii], [_placement(text) for text in placements])
-
-
-def check_kinds(kinds: Sequence[str]) -> None:
-    """Refuse kinds that there are not.
-
-    Raises:
-        OccbenchError: One of them is none.
-    """
-    from ..attacks import GROUPS, KINDS
-
-    if not kinds:
-        raise OccbenchError("--kind names no kind of attack; `occbench ls kinds` lists them")
-    for kind in kinds:
-        if kind not in KINDS and kind not in GROUPS:
-            raise unknown_name("kind", kind, [*KINDS, *GROUPS])
-
-
-def _check_targets(targets: Sequence[str]) -> None:
-    """Refuse what is no target of any known data set, before one is read."""
-    from ..attacks import LEVELS, SKELETONS
-
-    known = {name for skeleton in SKELETONS.values() for level in LEVELS for name in skeleton.targets(level)}
-    for target in targets:
-        if target not in known:
-            raise unknown_name("target", target, known)
-
-
-def _suite(
-    skeleton: Skeleton,
-    kinds: Sequence[str],
-    targets: Sequence[str],
-    radii: Sequence[float | Radius],
-    placements: Sequence[Placement],
-    width: float | None = None,
-) -> list[Attack]:
-    from ..attacks import CENTRED, DEFAULT_RADIUS, LEVELS, make_suite
-
-    known = [name for level in LEVELS for name in skeleton.targets(level)]
-    for target in targets:
-        if target not in known:
-            raise unknown_name("target", target, known)
-    try:
-        return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED], width)
-    except ValueError as error:
-        raise OccbenchError(str(error)) from error

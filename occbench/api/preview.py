@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..system.errors import OccbenchError, unknown_name
-from .attack import _check_targets, _placement, _radius, _require_donors, _suite, check_kinds
+from .asked import asked_attacks, check_kinds, check_targets, require_donors
 
 MOST = 24
 """Columns of a sheet."""
@@ -46,7 +46,7 @@ def preview_attacks(
             raise unknown_name(option, value, known)
     check_kinds(kinds)
     if not str(data).endswith((".yaml", ".yml")):
-        _check_targets(targets)
+        check_targets(targets)
 
     from ..data.findings import refuse_errors
     from ..data.occluders import read_cutouts
@@ -60,12 +60,12 @@ def preview_attacks(
 
     dataset = open_dataset(data, images, "gt", seed)
     refuse_errors(dataset.findings, str(data), False)
-    suite = _suite(dataset.skeleton, kinds, targets, [_radius(radius)], [_placement(text) for text in placements])
+    suite = asked_attacks(dataset.skeleton, kinds, targets, [radius], placements)
     if len(suite) > MOST:
         raise OccbenchError(
             f"a sheet has {MOST} columns at most, but these are {len(suite)}: name fewer --kind or --target"
         )
-    _require_donors(dataset, suite)
+    require_donors(dataset, suite)
     cutouts = None if occluders is None else read_cutouts(occluders, lambda line: print(line, file=sys.stderr))
     config = find_model(model).config_path
     check_config(config, trust_config)

@@ -52,19 +52,20 @@ def write_suite(
     from ..estimators.reference import parse_size, reference_crops, reference_size
     from ..jobs.suite import write_suite as write
     from ..system.progress import Progress
-    from .attack import asked_attacks
+    from .asked import asked_attacks, require_donors
 
     dataset = open_dataset(data, None if images is None else Path(images))
     refuse_errors(dataset.findings, data, strict)
     if limit:
         dataset = dataset.first(limit)
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
-    attacks = asked_attacks(dataset.skeleton, kinds, targets, radii, placements)
+    size = reference_size(dataset.skeleton) if crop is None else parse_size(crop)
+    attacks = asked_attacks(dataset.skeleton, kinds, targets, radii, placements, size[0])
+    require_donors(dataset, attacks)
     dataset = check_photos(dataset, skip_unreadable, every=True)
     shown = Progress(None if progress == "json" else progress, progress == "json")
     for line in warnings_of(dataset.findings):
         shown.note(line)
-    size = reference_size(dataset.skeleton) if crop is None else parse_size(crop)
     options: dict[str, list[Any]] = {
         "kinds": kinds,
         "targets": list(targets),

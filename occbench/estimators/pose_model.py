@@ -15,10 +15,11 @@ from ..system.compat import setup_mmpose
 from ..system.download import sha256
 from ..system.errors import OccbenchError
 from ..weights.trust import check_config
+from .batch_decoder import Decoder
 from .building import build
 from .config import hash_of_config, read_config
 from .crops import Crop, CropPipeline
-from .decoding import Decoder, find_decoder
+from .decoding import find_decoder
 from .protocol import Poses, Sees
 from .scales import averaged, rescaled
 

@@ -21,14 +21,13 @@ import pandas as pd
 from ..attacks import Attack
 from ..data.findings import Finding, warnings_of
 from ..data.persons import Dataset
-from ..evaluation.cells import EVALUATION
 from ..inference.engine import run_cells
 from ..inference.photo_engine import run_photos
-from ..runs import about, durable
+from ..runs import durable
 from ..runs.folder import open_run
 from ..runs.identity import Identity, key_of
 from ..runs.manifest import is_run, read_manifest, write_manifest
-from ..runs.parquet import read_cell, read_identity
+from ..runs.parquet import read_identity
 from ..runs.store import CALLS, DETECTIONS, REFERENCE, Found, Store, find_cells, in_order, tidy
 from ..system.distributed import Ranks
 from ..system.errors import OccbenchError
@@ -36,15 +35,15 @@ from ..system.progress import Progress
 from ..tables.all import TABLES
 from ..tables.coverage import near_0, nothing_hidden
 from ..tables.finished import FinishedRun
-from ..tables.judge import judge
 from ..tables.kept import score_cells
-from ..tables.rates import metric_name, require_measurable
+from ..tables.rates import require_measurable
 from ..tables.table import as_csv
 from .examples import write_examples
 from .folders import run_folders
 from .job import Job
 from .ready import ready, use
 from .redetect import Redetection
+from .summary import manifest_of, name_of
 
 
 def measure(
@@ -163,13 +162,9 @@ def _begin(job: Job, context: Identity, progress: Progress) -> str:
     created: str = before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds")
     if len(found.reused) < wanted or not before.get("complete"):
         content = job.content(context, [*job.attacks, *found.kept])
-        begun = {"complete": False, "command": list(job.command), "created": created, "name": _name(job)}
+        begun = {"complete": False, "command": list(job.command), "created": created, "name": name_of(job)}
         write_manifest(job.out, {**begun, "choices": job.choices, "identity": content})
     return created
-
-
-def _name(job: Job) -> str | None:
-    return job.name or (read_manifest(job.out).get("name") if is_run(job.out) else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,7 +358,7 @@ def report(
     with durable.explained(job.out):
         cells = map(scored.run.read, scored.run.cells)
         write_examples(job.out / "examples", job.dataset, cells, job.crops, job.settings, job.material)
-    manifest = _manifest(run, predicted, scored)
+    manifest = manifest_of(run, predicted, scored)
     manifest["wall_seconds"] = round(time.perf_counter() - started, 1)
     write_manifest(job.out, manifest)
     build(job.out)
@@ -371,53 +366,3 @@ def report(
     for line in warnings_of(scored.findings):
         progress.note(line)
     return manifest
-
-
-def _manifest(run: Opened, predicted: Predicted, scored: Scored) -> dict[str, Any]:
-    """What the run says about itself, but for the time."""
-    job, found = run.job, run.found
-    dataset = replace(job.dataset, findings=(*job.dataset.findings, *scored.findings))
-    wanted = 1 + len(job.attacks)
-    clean_ap = float(scored.tables["cells"]["value"].iloc[0])
-    full_ap = clean_ap if predicted.reference is None else _clean_ap(scored.run, predicted.reference)
-    manifest = {
-        "complete": True,
-        "command": list(job.command),
-        "created": run.created,
-        "reused": len(found.reused),
-        "computed": wanted - len(found.reused),
-        "again": dict(found.again),
-        "chunks": {"wanted": len(job.chunks) * wanted, "computed": run.store.computed},
-        "choices": job.choices,
-        "identity": job.content(run.context, run.attacks),
-        "name": _name(job),
-        **about.run(job.model, job.files, dataset, job.limit, job.out, job.crops.input_size),
-        "backend": {
-            **predicted.backend,
-            "clean_ap": clean_ap,
-            "clean_ap_fp32": full_ap,
-            "clean_ap_difference": clean_ap - full_ap,
-        },
-        "device": job.device,
-        "scope": job.settings.scope,
-        "protocol": job.scoring.protocol,
-        "metric": metric_name(job.dataset),
-        "evaluator": job.scoring.evaluator,
-        "evaluation": EVALUATION,
-        "bootstrap": job.scoring.draws,
-        "seed": job.settings.seed,
-        **({"occluders": about.occluders(job.cutouts, job.out)} if _paints_objects(run.attacks) else {}),
-        "batch_size": job.settings.batch_size,
-        "cells": scored.cells,
-    }
-    return manifest if predicted.redetected is None else manifest | {"redetect": predicted.redetected}
-
-
-def _paints_objects(attacks: Sequence[Attack]) -> bool:
-    return any(attack.fill == "object" for attack in attacks)
-
-
-def _clean_ap(run: FinishedRun, reference: Path) -> float:
-    """AP (or the figure of the data set's metric) over all keypoints of a clean cell that is none of the run's."""
-    fast = replace(run.scoring, draws=0)
-    return float(judge(run.dataset, fast, run.areas, read_cell(reference)).rows(None)[0]["value"])

@@ -155,6 +155,19 @@ def test_a_suite_goes_elsewhere_and_comes_back(occbench: Occbench, people: Peopl
     assert_refused(occbench("suite", "out", *data, *ATTACK[:4]), "there already")
 
 
+def test_a_suites_radii_may_go_with_the_crops_width(occbench: Occbench, people: People) -> None:
+    data = ("--data", people.annotations, "--images", people.images)
+    keypoint = ("--kind", "keypoint-blackout", "--target", "nose")
+    assert occbench("suite", "shares", *data, *keypoint, "--radius", "0.03w").code == 0
+    assert occbench("suite", "px", *data, *keypoint, "--radius", 0.03 * 192).code == 0
+    (share,), (px,) = (
+        [name for name in json.loads(Path(out, "suite.json").read_text())["cells"] if name != "clean"]
+        for out in ("shares", "px")
+    )
+    for photo in sorted(Path("px", px, "images").iterdir()):
+        assert Path("shares", share, "images", photo.name).read_bytes() == photo.read_bytes()
+
+
 def exec_program(script: Path, arguments: tuple[Path, ...]) -> None:
     import subprocess
 

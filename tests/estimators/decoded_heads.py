@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from occbench.estimators.decoding import Raw, find_decoder
+from occbench.estimators.batch_decoder import Raw
+from occbench.estimators.decoding import find_decoder
 from occbench.system.compat import setup_mmpose
 
 CROPS, MIRROR = 6, [0, 2, 1, 4, 3]

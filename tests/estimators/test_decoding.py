@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from occbench.estimators import decoding, heatmaps
-from occbench.estimators.decoding import Raw, find_decoder
+from occbench.estimators import batch_decoder, heatmaps
+from occbench.estimators import coordinates as coordinate_decoders
+from occbench.estimators.batch_decoder import Raw
+from occbench.estimators.decoding import find_decoder
 
 from .decoded_heads import (
     CODECS,
@@ -149,7 +151,7 @@ def test_blur_of_the_gpu(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         return heatmaps.blurred_by_matrices(maps, width, height, border)
 
     monkeypatch.setattr(heatmaps, "blurred_maps", blurred)
-    monkeypatch.setattr(decoding, "blurred_maps", blurred)
+    monkeypatch.setattr(coordinate_decoders, "blurred_maps", blurred)
     compare(*cases()[name], atol=1e-3)
 
 
@@ -193,7 +195,7 @@ def test_a_crop_decodes_alike_in_any_company(monkeypatch: pytest.MonkeyPatch, na
         alone = decoder(tuple(t[crop : crop + 1] for t in raw), tuple(t[crop : crop + 1] for t in flipped))
         np.testing.assert_array_equal(alone[0][0], keypoints[crop])
         np.testing.assert_array_equal(alone[1][0], scores[crop])
-    monkeypatch.setattr(decoding, "PART_BYTES", 2 * sum(tensor[:1].nbytes for tensor in raw))
+    monkeypatch.setattr(batch_decoder, "PART_BYTES", 2 * sum(tensor[:1].nbytes for tensor in raw))
     layouts = (torch.channels_last, torch.contiguous_format) if raw[0].ndim == 4 else (torch.contiguous_format,)
     for layout in layouts:
         again = decoder(*(tuple(t.contiguous(memory_format=layout) for t in given) for given in (raw, flipped)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,19 @@ def test_most_affected_of_a_part_attack_are_remaining_ones(tmp_path: Path) -> No
     expected = plain_loss(("part", "blackout", "corpus", 6.0, "centred"), "nose") / 2
     assert nose.drops["blackout"].value == pytest.approx(expected)
     assert nose.n == 11
+
+
+def test_p_of_what_remains_is_corrected_over_the_slice(tmp_path: Path) -> None:
+    run = load_run(write_fake_run(tmp_path, cells=[("part", "blackout", "corpus", 6.0, "centred")]))
+    part = main_slice(run, "part")
+    assert part is not None
+    rows = part.single
+    p = np.where(rows["drop_remaining"].notna(), 0.04, np.nan)
+    given = {"drop_remaining_lo": rows["drop_remaining"] - 1, "drop_remaining_hi": rows["drop_remaining"] + 1}
+    (panel,) = most_affected(run, replace(part, single=rows.assign(p_remaining=p, **given)))
+    family = int(np.isfinite(p).sum())
+    assert family > 1
+    assert [one.drops["blackout"].p for one in panel.keypoints] == pytest.approx([0.04 * family] * len(panel.keypoints))
 
 
 def test_dose_mean_is_over_targets_measured_at_every_radius(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ...system.errors import OccbenchError
-from ..decoding import Raw, decoder_of
+from ..batch_decoder import Raw
+from ..decoding import decoder_of
 from .guess import numbers_of_a_keypoint
 from .specification import Specification
 
