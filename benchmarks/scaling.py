@@ -25,7 +25,8 @@ from occbench.attacks import COCO, make_suite
 from occbench.data.coco import read_coco
 from occbench.data.persons import Person
 from occbench.estimators.pose_model import PoseModel
-from occbench.inference.engine import Settings, run_cells
+from occbench.inference.engine import run_cells
+from occbench.inference.plan import Settings
 from occbench.runs.store import Store
 from occbench.weights.zoo import find_model
 

@@ -55,7 +55,8 @@ from occbench.estimators.backends.tuning import timed as per_batch
 from occbench.estimators.config import read_config
 from occbench.estimators.crops import Crop
 from occbench.estimators.pose_model import PoseModel
-from occbench.inference.engine import BATCHES_PER_CHUNK, Settings, attack_crop, chunks, run_cells
+from occbench.inference.engine import attack_crop, run_cells
+from occbench.inference.plan import BATCHES_PER_CHUNK, Settings, chunks
 from occbench.runs.store import Store
 from occbench.system.compat import setup_mmpose
 from occbench.weights.zoo import find_model

@@ -24,8 +24,8 @@ from occbench.data.photos import decode
 from occbench.estimators.photo_model import PhotoModel
 from occbench.estimators.protocol import PhotoInput, PhotoPoses
 from occbench.estimators.reference import SIZE, reference_crops
-from occbench.inference.engine import Settings
 from occbench.inference.photo_engine import run_photos
+from occbench.inference.plan import Settings
 from occbench.runs.store import Store
 from occbench.system.compat import setup_mmpose
 from occbench.weights.zoo import find_model

@@ -213,7 +213,7 @@ def attack(
     from ..estimators.make import make_estimator
     from ..estimators.onnx.graph import has_cuda
     from ..estimators.pose_model import pick_device
-    from ..inference.engine import Settings
+    from ..inference.plan import Settings
     from ..jobs.detections import Finder, with_detector
     from ..jobs.job import Job
     from ..jobs.measure import measure

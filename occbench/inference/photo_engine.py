@@ -22,8 +22,9 @@ from ..estimators.crops import CropPipeline
 from ..estimators.protocol import PhotoEstimator, PhotoInput, PhotoPoses
 from ..evaluation.owners import owners
 from ..evaluation.types import Detections, GroundTruth
-from .engine import BATCHES_PER_CHUNK, PHOTO_PIXELS, Advance, Chunk, Memory, Settings, Sink, torso
+from .engine import Advance, Memory, Sink, torso
 from .material import material_of
+from .plan import BATCHES_PER_CHUNK, PHOTO_PIXELS, Chunk, Settings
 from .pool import Pool
 from .predictions import PHOTO_GEOMETRY, CellPredictions, FoundPersons
 from .scenes import People, Scene, paint, seen_in, subjects_of

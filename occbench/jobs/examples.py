@@ -14,7 +14,8 @@ import numpy as np
 from ..attacks import CENTRED, DEFAULT_RADIUS, FILLS, PLACEMENTS, Attack, Material
 from ..data.persons import Dataset
 from ..estimators.crops import Crop, CropPipeline
-from ..inference.engine import Settings, attack_crop
+from ..inference.engine import attack_crop
+from ..inference.plan import Settings
 from ..inference.predictions import CellPredictions
 from ..inference.scenes import attacked_crop
 from ..tables.scoring import own_similarity

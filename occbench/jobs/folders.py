@@ -20,9 +20,10 @@ from ..data.results import Results, read_results
 from ..estimators.crops import CropPipeline
 from ..estimators.outside import Outside, Request
 from ..estimators.protocol import PhotoInput, PhotoPoses
-from ..inference.engine import Chunk, Settings, Sink
+from ..inference.engine import Sink
 from ..inference.material import material_of
 from ..inference.photo_engine import Piece, View, clean_piece, everybody, hide, plan_photos, view_of
+from ..inference.plan import Chunk, Settings
 from ..inference.predictions import cell_slug
 from ..runs import durable
 from ..system.errors import OccbenchError

@@ -14,9 +14,9 @@ from ..estimators.crops import CropPipeline
 from ..estimators.outside import Outside
 from ..estimators.protocol import CropEstimator, PhotoEstimator
 from ..estimators.reference import reference_crops, reference_size
-from ..inference.engine import Chunk, Settings, plan
 from ..inference.material import material_of
 from ..inference.photo_engine import plan_photos
+from ..inference.plan import Chunk, Settings, plan
 from ..inference.scenes import People
 from ..runs import about
 from ..runs.folder import DEFAULTS

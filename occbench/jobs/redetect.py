@@ -20,7 +20,8 @@ import numpy as np
 from ..attacks import Attack, Material, Skeleton, occlude_photo, place_in_photo
 from ..data.persons import Dataset, Photo
 from ..estimators.protocol import CropEstimator
-from ..inference.engine import Settings, plan, run_cells
+from ..inference.engine import run_cells
+from ..inference.plan import Settings, plan
 from ..inference.scenes import People, cut_subjects
 from ..runs import durable
 from ..runs.identity import Identity, cell_identity, key_of, occluders_of, persons_sha256, photos_sha256

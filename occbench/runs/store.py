@@ -19,7 +19,7 @@ import numpy as np
 
 from ..attacks import Attack, Skeleton
 from ..data.persons import Dataset
-from ..inference.engine import Chunk
+from ..inference.plan import Chunk
 from ..inference.predictions import ARRAYS, GEOMETRY, CellPredictions, FoundPersons, cell_slug
 from ..system.errors import OccbenchError
 from .durable import TEMPORARY, explained, write

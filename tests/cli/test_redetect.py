@@ -26,7 +26,8 @@ from occbench.data.persons import DetectorFiles
 from occbench.estimators.pose_model import PoseModel
 from occbench.evaluation.bootstrap import Weights, compare, prepare, resample
 from occbench.inference import detector as detector_module
-from occbench.inference.engine import Settings, predict_cells
+from occbench.inference.engine import predict_cells
+from occbench.inference.plan import Settings
 from occbench.inference.results import to_detections
 from occbench.jobs.redetect import Redetection
 from occbench.runs.parquet import read_cell

@@ -18,8 +18,9 @@ from occbench.data.coco import read_coco
 from occbench.data.matching import with_detections
 from occbench.data.persons import Dataset, Person
 from occbench.estimators.pose_model import PoseModel
-from occbench.inference import engine, scenes
-from occbench.inference.engine import Settings, chunks, plan, predict_cells
+from occbench.inference import scenes
+from occbench.inference.engine import predict_cells
+from occbench.inference.plan import Settings, chunks, plan
 from occbench.system.compat import setup_mmpose
 
 from .conftest import Answer, Occbench, People, Refusal, TinyModel
@@ -190,7 +191,7 @@ def test_each_photo_is_decoded_once_and_few_are_held(
     seen: list[str] = []
     decode = scenes.decode
     monkeypatch.setattr(scenes, "decode", lambda photo: seen.append(photo.file_name) or decode(photo))
-    monkeypatch.setattr(engine, "PHOTO_PIXELS", 1)
+    monkeypatch.setattr("occbench.inference.plan.PHOTO_PIXELS", 1)
     assert len(plan(dataset.persons, settings)) == 3
     split, _ = predict_cells(model, dataset.persons, ATTACKS, COCO, settings, dataset.people())
     assert set(Counter(seen).values()) == {1}

@@ -15,7 +15,8 @@ from occbench.attacks import COCO, DRAWN_FILLS, Attack, drawn_cutouts, make_suit
 from occbench.data.coco import read_coco
 from occbench.data.occluders import read_cutouts
 from occbench.estimators.pose_model import PoseModel
-from occbench.inference.engine import Memory, Settings, plan, run_cells
+from occbench.inference.engine import Memory, run_cells
+from occbench.inference.plan import Settings, plan
 from occbench.runs.parquet import read_cell
 from occbench.system.errors import OccbenchError
 

@@ -17,7 +17,8 @@ from occbench.data.synthetic import generate
 from occbench.estimators.config import read_config
 from occbench.estimators.crops import CropPipeline
 from occbench.estimators.pose_model import PoseModel
-from occbench.inference.engine import Settings, attack_crop, predict_cells
+from occbench.inference.engine import attack_crop, predict_cells
+from occbench.inference.plan import Settings
 from occbench.inference.predictions import CellPredictions
 from occbench.inference.scenes import subject_of
 from occbench.runs.parquet import read_cell, write_cell

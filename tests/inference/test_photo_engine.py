@@ -19,8 +19,9 @@ from occbench.estimators.crops import Crop
 from occbench.estimators.reference import parse_size, reference_crops, reference_size
 from occbench.evaluation.types import Detections
 from occbench.inference import photo_engine
-from occbench.inference.engine import Memory, Settings, predict_cells
+from occbench.inference.engine import Memory, predict_cells
 from occbench.inference.photo_engine import plan_photos, predict_photos, run_photos
+from occbench.inference.plan import Settings
 from occbench.inference.predictions import CellPredictions
 from occbench.system.errors import OccbenchError
 

@@ -14,8 +14,8 @@ from occbench.data.photos import decode
 from occbench.estimators.crops import CropPipeline
 from occbench.estimators.reference import reference_crops
 from occbench.evaluation.cells import evaluate_cell
-from occbench.inference.engine import Settings
 from occbench.inference.photo_engine import predict_photos
+from occbench.inference.plan import Settings
 from occbench.inference.predictions import CellPredictions
 from occbench.inference.results import cell_detections
 from occbench.inference.scenes import Scene, cut_subjects, paint

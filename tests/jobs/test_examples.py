@@ -14,7 +14,7 @@ from occbench.attacks import COCO, Attack, Placement
 from occbench.data.persons import Dataset, Person, Photo
 from occbench.estimators.crops import Crop
 from occbench.evaluation.types import GroundTruth
-from occbench.inference.engine import Settings
+from occbench.inference.plan import Settings
 from occbench.inference.predictions import CellPredictions
 from occbench.jobs import examples
 from occbench.jobs.examples import write_examples

@@ -12,7 +12,7 @@ import pytest
 from occbench.attacks import Attack
 from occbench.data.sources import open_dataset
 from occbench.estimators.pose_model import PoseModel
-from occbench.inference.engine import Settings
+from occbench.inference.plan import Settings
 from occbench.jobs import measure as steps
 from occbench.jobs.job import Job
 from occbench.runs.about import ModelFiles

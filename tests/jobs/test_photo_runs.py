@@ -23,8 +23,8 @@ from occbench.data.synthetic import generate
 from occbench.estimators.pose_model import PoseModel
 from occbench.estimators.reference import reference_crops
 from occbench.inference import photo_engine
-from occbench.inference.engine import Settings
 from occbench.inference.photo_engine import predict_photos
+from occbench.inference.plan import Settings
 from occbench.inference.predictions import CellPredictions
 from occbench.jobs.attacked_photos import export_attacked
 from occbench.jobs.comparison import compare_runs
