@@ -56,6 +56,7 @@ class TopDown:
     """A crop estimator that finds the middle of the crop, and notes what crops are cut from."""
 
     ahead = 0
+    earlier = 0
 
     def __init__(self) -> None:
         self.crops = reference_crops((192, 256))
