@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from suite import MMPose
+from mmpose_loop import MMPose
 
 from occbench.attacks import COCO, Attack
 from occbench.data.coco import read_coco
