@@ -31,6 +31,9 @@ from .scenes import People, Seen, cut_scenes, hide_in_photo
 
 Advance = Callable[[int], None]
 
+NOTHING_DRAWN = np.random.default_rng(0)
+"""Stands for a person's generator where an attack draws nothing."""
+
 
 class Sink(Protocol):
     """Where predictions go, a chunk of a cell at a time, and what is there of an earlier run."""
@@ -58,7 +61,8 @@ def attack_crop(
     person = crop.person
     if person.annotation is None:
         return crop.image, Occluders()
-    rng = person_rng(seed, person.annotation, attack.level, attack.target)
+    draws = attack.placement.kind != "centred"  # a generator takes as long as painting
+    rng = person_rng(seed, person.annotation, attack.level, attack.target) if draws else NOTHING_DRAWN
     size = (crop.image.shape[0], crop.image.shape[1])
     draw = Draw(
         material or Material(), content_rng(seed, person.annotation, attack), frozenset({person.annotation}), size

@@ -98,6 +98,22 @@ def test_roi_align_through_mmcv_equals_the_plain_loop(aligned: bool, ratio: int)
 
 
 @stand_in
+def test_torchs_compiler_is_imported_when_it_is_asked() -> None:
+    code = """
+import gc, sys
+from occbench.system.compat import setup_mmpose
+setup_mmpose()
+print("torch._dynamo" in sys.modules, gc.isenabled())
+import torch
+from torchvision.ops.roi_align import is_compile_supported
+known = is_compile_supported("cpu")
+from torch._dynamo.utils import is_compile_supported as real
+print(known == real("cpu"), torch.compiler.is_compiling(), torch._dynamo.is_compiling())
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told == "False True\nTrue False False\n"
+
+
 def test_an_operator_that_is_missing_says_what_to_install() -> None:
     operators = sys.modules["mmcv._ext"]
     with pytest.raises(OccbenchError, match=r"'carafe_forward': install a full, compiled mmcv"):
