@@ -149,10 +149,15 @@ def _outlined(figure: object, stem: Path) -> str:
     return OUTLINE
 
 
+def draw_outlines(patch: pytest.MonkeyPatch) -> None:
+    """Have figures made and not drawn, which takes longer than the rest of a report."""
+    patch.setattr("occbench.reports.page.plots.write_figure", _outlined)
+
+
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of a report that look at no figure: they are made and not drawn, which takes longer than the rest."""
-    monkeypatch.setattr("occbench.reports.page.plots.write_figure", _outlined)
+    """For tests of a report that look at no figure."""
+    draw_outlines(monkeypatch)
 
 
 @pytest.fixture

@@ -303,6 +303,7 @@ def test_the_report_speaks_of_photos(run: Path) -> None:
     assert "100.0 % of them found in the whole photo" in text
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_top_down_model_beside_it(run: Path, dataset: Dataset, tiny: TinyModel, tmp_path: Path) -> None:
     other = replace(
         job_of(dataset, tmp_path / "crops"),

@@ -18,6 +18,7 @@ from occbench.attacks import COCO
 from occbench.evaluation.changes import Compared, Group, Measure
 from occbench.reports import build_report
 
+from ..command_line import draw_outlines
 from .chromium import Browser, browser, find_chromium
 from .fake_run import KEYPOINTS, PARTS, write_fake_run
 
@@ -195,10 +196,10 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         Compared(Group(NAMES[i], (i,)), base, ((i, 0),), measured(41.3), measured(38.2), measured(-11.25))
         for i in (1, 2)
     ]
-    return {
-        form: build_report(runs, folder / "out", compared=both, labels=NAMES, short=form == "short")
-        for form in ("short", "long")
-    }
+    short = build_report(runs, folder / "out", compared=both, labels=NAMES, short=True)
+    with pytest.MonkeyPatch.context() as patch:
+        draw_outlines(patch)
+        return {"short": short, "long": build_report(runs, folder / "out", compared=both, labels=NAMES)}
 
 
 SIDEWAYS = (

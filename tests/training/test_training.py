@@ -207,14 +207,21 @@ def test_an_exported_checkpoint_holds_nothing_that_needs_unpickling(tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == {"runner.pth", "plain.pth"}
 
 
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The annotations of the embedded sample."""
+    from occbench.data.synthetic import SAMPLE_PHOTOS, SAMPLE_SEED
+
+    return generate(SAMPLE_PHOTOS, SAMPLE_SEED, tmp_path_factory.mktemp("embedded") / "sample")
+
+
 @pytest.mark.parametrize(
     ("name", "least"), [("hrnet-mini", 0.8), ("simplebaseline-mini", 0.62), ("hourglass-prm-mini", 0.74)]
 )
-def test_the_shipped_weights_are_small_and_good(name: str, least: float, tmp_path: Path) -> None:
+def test_the_shipped_weights_are_small_and_good(name: str, least: float, embedded: Path, tmp_path: Path) -> None:
     """AP of the shipped weights on the embedded sample, by MMPose's own loop."""
     from mmengine.runner import Runner
 
-    from occbench.data.synthetic import SAMPLE_PHOTOS, SAMPLE_SEED
     from occbench.weights.checkpoints import load_into, load_state_dict
     from occbench.weights.zoo import find_model
 
@@ -222,7 +229,7 @@ def test_the_shipped_weights_are_small_and_good(name: str, least: float, tmp_pat
     config, weights = find_model(name).config_path, Path(str(find_model(name).checkpoint))
     assert weights.stat().st_size <= 5_000_000
     assert load(weights)["meta"]["config"] == config.name
-    sample = training_data(generate(SAMPLE_PHOTOS, SAMPLE_SEED, tmp_path / "sample"))
+    sample = training_data(embedded)
     cfg = build_config(config, sample, sample, Settings(batch_size=1), workers=0)
     runner = Runner(
         cfg.model,
