@@ -57,7 +57,7 @@ VERSIONS = ", ".join(
     f"{name} {'.'.join(number.split('.')[:2])}"
     for name, number in [
         ("Python", platform.python_version()),
-        *((name, version(name)) for name in ("torch", "pydantic", "Pillow")),
+        *((name, version(name)) for name in ("torch", "pydantic", "Pillow", "opencv-python")),
     ]
 )
 """What words some of the answers."""

