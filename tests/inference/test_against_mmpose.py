@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,9 @@ pytestmark = pytest.mark.real
 TARGETS = {"keypoint": ("nose", "left_hip", "right_ankle"), "part": ("head", "left_arm", "lower_body")}
 
 
+@cache
 def load(real: Real, name: str) -> PoseModel:
-    """The model on the torch backend, as the command line runs it."""
+    """The model on the torch backend, as the command line runs it; loaded once."""
     model = PoseModel(find_model(name).config_path, real.weights(name))
     dataset = read_coco(real.annotations, real.images)
     model.use("torch", sample=list(model.crops.cut_all(dataset.persons[:4])))
