@@ -19,7 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..attacks import Attack, Draw, Material, Occluders, Skeleton, content_rng, occlude, person_rng, place
+from ..attacks import DRAWN_FILLS, Attack, Draw, Material, Occluders, Skeleton, content_rng, occlude, person_rng, place
 from ..data.persons import Person
 from ..estimators.crops import Crop, CropPipeline
 from ..estimators.protocol import CropEstimator, Poses
@@ -64,9 +64,10 @@ def attack_crop(
     draws = attack.placement.kind != "centred"  # a generator takes as long as painting
     rng = person_rng(seed, person.annotation, attack.level, attack.target) if draws else NOTHING_DRAWN
     size = (crop.image.shape[0], crop.image.shape[1])
-    draw = Draw(
-        material or Material(), content_rng(seed, person.annotation, attack), frozenset({person.annotation}), size
-    )
+    draw = None
+    if attack.fill in DRAWN_FILLS:  # a generator costs as much as a disc
+        own = frozenset({person.annotation})
+        draw = Draw(material or Material(), content_rng(seed, person.annotation, attack), own, size)
     occluders = place(attack, skeleton, crop.keypoints, person.labelled, size, protocol, rng, crop.canvas, draw)
     return occlude(crop.image, occluders, attack, protocol, crop.canvas), occluders
 
