@@ -138,7 +138,8 @@ def test_a_visibility_output_is_measured_as_the_confidence_is(run: MadeRun) -> N
     beside = KnowsTable().of(replace(made_run(run.dataset, SCORING, flat, AREA), visibility="beside"))
     for name, other in pairs[2:]:
         np.testing.assert_array_equal(beside[other], alike[name], err_msg=other)
-    assert (beside[["auroc", "auroc_clean"]].stack() == 0.5).all()
+    assert (beside["auroc"] == 0.5).all()
+    assert (beside["auroc_clean"].dropna() == 0.5).all()
 
 
 def test_cells_from_before_visibility_was_kept_have_none(run: MadeRun) -> None:
