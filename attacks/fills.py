@@ -124,10 +124,18 @@ def fill_regions(
             under = cv2.multiply(window, cv2.merge([255 - region.alpha] * 3), scale=1 / 255)
             window[:] = cv2.add(region.patch, under)
         elif region.patch is not None:
-            window[region.mask] = region.patch[region.mask]
+            _put(window, region, region.patch)
         elif fill == "inpaint":
-            window[region.mask] = inpainted_window(clean, region, scale)[region.mask]
+            _put(window, region, inpainted_window(clean, region, scale))
         elif fill == "blur":
-            window[region.mask] = blurred_window(clean, region, *blur)[region.mask]
+            _put(window, region, blurred_window(clean, region, *blur))
         else:
-            window[region.mask] = mean if fill == "meanout" else 0
+            _put(window, region, mean if fill == "meanout" else np.zeros_like(mean))
+
+
+def _put(window: np.ndarray, region: Region, content: np.ndarray) -> None:
+    """Set the pixels of a region; ``content`` is (rows, columns, C) of its window, or one colour (C,)."""
+    if region.mask.all():
+        window[:] = content
+    else:
+        np.copyto(window, content, where=region.mask[..., None])

@@ -102,7 +102,7 @@ class Sketch:
         for _ in range(_TRIES):
             shifts = np.rint(offsets / scale).astype(int)
             room = np.full(self.depth.shape, np.inf, np.float32)
-            for dx, dy in np.unique(shifts, axis=0).tolist():
+            for dx, dy in {(dx, dy) for dx, dy in shifts.tolist()}:
                 x, y = _SIDE + dx, _SIDE + dy
                 np.minimum(room, framed[y : y + rows, x : x + columns], out=room)
             if room.max() * scale >= radius:

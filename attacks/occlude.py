@@ -9,7 +9,7 @@ import numpy as np
 from .attack import DRAWN_FILLS, Attack
 from .fills import PART_BLUR, keypoint_blur, paint, scaled_blur
 from .material import Draw, dressed
-from .placement import MARGIN, disc_decoys, jitter, moved, rectangle_decoys
+from .placement import MARGIN, NOBODY, disc_decoys, jitter, moved, rectangle_decoys
 from .regions import Box, Region, Size, disc, disc_thesis, part_box, part_box_thesis, rectangle
 from .targets import Skeleton
 
@@ -70,6 +70,7 @@ def place(
     rng: np.random.Generator,
     scale: float = 1.0,
     draw: Draw | None = None,
+    others: np.ndarray = NOBODY,
 ) -> Occluders:
     """Find the regions of ``attack`` on one person, and what is painted there where it is drawn at random.
 
@@ -88,6 +89,8 @@ def place(
         rng: Random state of this person and target (:func:`~.placement.person_rng`).
         scale: Px that the radius and the other lengths of the protocol are multiplied by.
         draw: What the fills ``noise``, ``person`` and ``object`` are drawn from; others need none.
+        others: Keypoints of the target's names of the other persons of a photo, shape (M, 2), image px: no decoy and no
+            placebo lies on them (PROTOCOL section 9).
 
     Raises:
         ValueError: The fill is drawn, and there is nothing to draw it from.
@@ -98,7 +101,7 @@ def place(
     attack, margin = replace(attack, radius=attack.radius * scale), MARGIN * scale
     points = keypoints[members][labelled[members]]
     if attack.level == "keypoint":
-        found = _place_discs(attack, points[0], keypoints[labelled], size, protocol, rng, margin)
+        found = _place_discs(attack, points[0], keypoints[labelled], size, protocol, rng, margin, others)
         middle = points[0]
     else:
         if protocol == "thesis":
@@ -107,7 +110,7 @@ def place(
             box = part_box(points, attack.radius)
         if box is None:
             return Occluders()
-        found = _place_rectangles(attack, box, keypoints[labelled], points, size, protocol, rng, margin)
+        found = _place_rectangles(attack, box, keypoints[labelled], points, size, protocol, rng, margin, others)
         middle = np.array([box[0] + box[2], box[1] + box[3]]) / 2
     if attack.fill not in DRAWN_FILLS:
         return found
@@ -125,6 +128,7 @@ def _place_discs(
     protocol: str,
     rng: np.random.Generator,
     margin: float,
+    others: np.ndarray,
 ) -> Occluders:
     # The thesis' rule paints no disc past the square that both sides of the crop have: no decoy is put there.
     make, painted = (disc_thesis, (min(size), min(size))) if protocol == "thesis" else (disc, size)
@@ -134,7 +138,7 @@ def _place_discs(
     elif attack.placement.kind != "placebo":
         centres.append(centre)
     wanted = attack.placement.elsewhere
-    elsewhere = disc_decoys(wanted, labelled_points, attack.radius, painted, rng, margin) if wanted else []
+    elsewhere = disc_decoys(wanted, labelled_points, attack.radius, painted, rng, margin, others) if wanted else []
     return _occluders(
         [make((float(x), float(y)), attack.radius, size) for x, y in centres],
         [make(centre, attack.radius, size) for centre in elsewhere],
@@ -158,6 +162,7 @@ def _place_rectangles(
     protocol: str,
     rng: np.random.Generator,
     margin: float,
+    others: np.ndarray,
 ) -> Occluders:
     whole = protocol == "thesis"
     boxes = []
@@ -168,7 +173,9 @@ def _place_rectangles(
     wanted = attack.placement.elsewhere
     elsewhere: list[Box] = []
     if wanted:
-        elsewhere = rectangle_decoys(wanted, labelled_points, part_points, box, size, rng, bool(boxes), whole, margin)
+        elsewhere = rectangle_decoys(
+            wanted, labelled_points, part_points, box, size, rng, bool(boxes), whole, margin, others
+        )
     return _occluders([rectangle(b, size) for b in boxes], [rectangle(b, size) for b in elsewhere], wanted)
 
 

@@ -11,7 +11,7 @@ from .attack import Attack
 from .fills import fill_regions, scaled_blur
 from .material import Draw, Material, content_rng
 from .occlude import Occluders, blur_of, place
-from .placement import person_rng
+from .placement import NOBODY, person_rng
 from .regions import Size
 from .targets import Skeleton
 
@@ -53,6 +53,8 @@ def place_in_photo(
 ) -> list[Occluders]:
     """Find the regions of ``attack`` on every subject, by rule ``corrected``.
 
+    Decoys and placebos stay off the keypoints of the target's names of all other subjects (PROTOCOL section 9).
+
     Args:
         size: Height and width of the photo, image px.
         subjects: Whom.
@@ -65,6 +67,8 @@ def place_in_photo(
         One per subject, regions in image px, clipped to the photo.
     """
     stuff = material or Material()
+    members = skeleton.indices(attack.level, attack.target)
+    alike = [subject.keypoints[members][subject.labelled[members]] for subject in subjects]
     return [
         place(
             attack,
@@ -76,8 +80,9 @@ def place_in_photo(
             person_rng(seed, subject.id, attack.level, attack.target),
             subject.scale,
             Draw(stuff, content_rng(seed, subject.id, attack), frozenset({subject.id}), subject.extent),
+            np.concatenate([NOBODY, *alike[:i], *alike[i + 1 :]]),
         )
-        for subject in subjects
+        for i, subject in enumerate(subjects)
     ]
 
 

@@ -16,6 +16,10 @@ from .regions import Box, Size
 TRIES = 500
 MARGIN = 10.0
 """How far, in crop px, occluders may stand outside the box of the labelled keypoints."""
+PIXEL = 1.0
+"""How far decoys stay off other persons' keypoints, px of the picture: not even the pixel next to one is painted."""
+NOBODY = np.empty((0, 2))
+"""Keypoints of other persons where there are none."""
 
 
 def person_rng(seed: int, person: int, level: str, target: str) -> np.random.Generator:
@@ -47,10 +51,11 @@ def disc_decoys(
     size: Size,
     rng: np.random.Generator,
     margin: float = MARGIN,
+    others: np.ndarray = NOBODY,
 ) -> list[tuple[float, float]]:
     """Centres of up to ``n`` discs elsewhere on the person.
 
-    No centre is within two radii of a labelled keypoint or of another disc.
+    No centre is within two radii of a labelled keypoint or of another disc, and no disc lies on one of ``others``.
 
     Args:
         n: How many are wanted; fewer come back where they do not fit.
@@ -59,13 +64,15 @@ def disc_decoys(
         size: Height and width of what may hold centres, from the crop's top left corner on.
         rng: Random state.
         margin: How far they may stand outside the box of the labelled keypoints.
+        others: Keypoints of other persons that stay free, shape (M, 2), likewise.
     """
     placed: list[tuple[float, float]] = []
     taken = labelled_points
     for centre in _candidates(labelled_points, size, rng, margin):
         if len(placed) == n:
             break
-        if (np.linalg.norm(taken - centre, axis=1) > 2 * radius).all():
+        apart = (np.linalg.norm(taken - centre, axis=1) > 2 * radius).all()
+        if apart and (np.linalg.norm(others - centre, axis=1) > radius + PIXEL).all():
             placed.append((float(centre[0]), float(centre[1])))
             taken = np.vstack([taken, centre])
     return placed
@@ -81,10 +88,11 @@ def rectangle_decoys(
     beside: bool,
     whole: bool = False,
     margin: float = MARGIN,
+    others: np.ndarray = NOBODY,
 ) -> list[Box]:
     """Up to ``n`` rectangles of a part's own size elsewhere on the person.
 
-    None covers a labelled keypoint of the part, and none overlaps another.
+    None covers a labelled keypoint of the part, none overlaps another, and none lies on one of ``others``.
 
     Args:
         n: How many are wanted; fewer come back where they do not fit.
@@ -96,6 +104,7 @@ def rectangle_decoys(
         beside: Whether the part's own rectangle is painted as well, and so must not be overlapped.
         whole: Move the rectangle by whole px only, for one whose corners are whole.
         margin: How far their centres may stand outside the box of the labelled keypoints.
+        others: Keypoints of other persons that stay free, shape (M, 2), x y in crop px.
     """
     own_centre = np.array([box[0] + box[2], box[1] + box[3]]) / 2
     taken = [box] if beside else []
@@ -104,12 +113,19 @@ def rectangle_decoys(
         if len(placed) == n:
             break
         x1, y1, x2, y2 = moved(box, centre - own_centre, whole)
-        covers = ((part_points >= (x1, y1)) & (part_points <= (x2, y2))).all(1).any()
+        covers = _within(part_points, (x1, y1, x2, y2)).any()
+        covers |= _within(others, (x1 - PIXEL, y1 - PIXEL, x2 + PIXEL, y2 + PIXEL)).any()
         overlaps = any(x1 <= b[2] and b[0] <= x2 and y1 <= b[3] and b[1] <= y2 for b in taken)
         if not covers and not overlaps:
             placed.append((x1, y1, x2, y2))
             taken.append(placed[-1])
     return placed
+
+
+def _within(points: np.ndarray, box: Box) -> np.ndarray:
+    """Which of (N, 2) points lie in a box, edges included; shape (N,), bool."""
+    inside: np.ndarray = ((points >= box[:2]) & (points <= box[2:])).all(1)
+    return inside
 
 
 def moved(box: Box, by: np.ndarray, whole: bool) -> Box:

@@ -270,17 +270,23 @@ def main() -> None:
                 )
         mmpose = None if arguments.alone or on_gpu else MMPose(model.config, weights, annotations, images, folder)
         seconds: dict[str, list[float]] = {}
+        processor: dict[str, list[float]] = {}
         for repetition in range(arguments.repetitions + 1):  # the first one warms up, is compared, and is not counted
             took: dict[str, float] = {}
             if mmpose is not None:
                 took["mmpose"], theirs = timed(lambda: mmpose.run(attacks))
             for name, contender in contenders.items():
                 recording = contender.recording() if repetition == 0 else contextlib.nullcontext()
+                before = time.process_time()
                 with recording:
                     took[name], ours = timed(lambda c=contender: c.run(attacks, folder))  # type: ignore[misc]
+                between = time.process_time()
                 if mmpose is not None and repetition == 0 and ":" not in name:
                     compare(theirs, ours, attacks, name)
                 took[f"{name} floor"] = contender.floor()
+                if repetition:
+                    share = (between - before) / (time.process_time() - between)
+                    processor.setdefault(name, []).append(share)
             if repetition:
                 for name, spent in took.items():
                     seconds.setdefault(name, []).append(spent)
@@ -288,6 +294,8 @@ def main() -> None:
             print(f"{name}: {json.dumps(contender.describe())}", flush=True)
         changed = next(iter(contenders.values())).crops
         report(arguments, dataset, attacks, changed, seconds)
+        for name, shares in processor.items():
+            print(f"{name}: {statistics.median(shares):.2f} x the processor seconds of its floor")
 
 
 def compare(theirs: list[Poses], ours: list[Poses], attacks: Sequence[Attack | None], name: str) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..system.errors import OccbenchError, unknown_name
 
 if TYPE_CHECKING:
-    from ..attacks import Attack, Placement, Radius, Skeleton
+    from ..attacks import Attack, Cutouts, Placement, Radius, Skeleton
     from ..data.persons import Dataset
 
 
@@ -123,6 +125,23 @@ def suite_of(
         return make_suite(skeleton, kinds, targets, radii or [DEFAULT_RADIUS], placements or [CENTRED], width)
     except ValueError as error:
         raise OccbenchError(str(error)) from error
+
+
+def asked_cutouts(
+    occluders: str | PathLike[str] | None, kinds: Sequence[str], say: Callable[[str], None]
+) -> Cutouts | None:
+    """The cut-outs of ``--occluders``; None for the drawn ones.
+
+    Raises:
+        OccbenchError: No kind paints any, or the folder has none that can be used.
+    """
+    if occluders is None:
+        return None
+    if not any(kind.endswith(("-object", "-world")) for kind in kinds):
+        raise OccbenchError("--occluders is for fill object: add --kind part-object (keypoint-object), or leave it out")
+    from ..data.occluders import read_cutouts
+
+    return read_cutouts(Path(occluders), say)
 
 
 def require_donors(dataset: Dataset, suite: Sequence[Attack]) -> None:

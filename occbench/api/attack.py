@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..system.errors import OccbenchError, unknown_name
-from .asked import check_kinds, check_targets, parse_placement, parse_radius, require_donors, suite_of
+from .asked import asked_cutouts, check_kinds, check_targets, parse_placement, parse_radius, require_donors, suite_of
 
 if TYPE_CHECKING:
     from ..data.persons import Dataset
@@ -174,8 +174,6 @@ def attack(
         raise OccbenchError(f"--crop is for models that see whole photos, but {chosen.name!r} has crops of its own")
     scope, reference = scope or ("image" if photos else "person"), None if crop is None else parse_size(crop)
     detector = _detector(boxes, detector_checkpoint, detector_score)
-    if occluders is not None and not any(kind.endswith(("-object", "-world")) for kind in kinds):
-        raise OccbenchError("--occluders is for fill object: add --kind part-object (keypoint-object), or leave it out")
     if redetect and not (scope == "image" and detector):
         raise OccbenchError(
             "--redetect shows the detector the attacked photos: it needs --scope image and --boxes detector:NAME"
@@ -183,7 +181,6 @@ def attack(
 
     from ..data.findings import refuse_errors, warnings_of
     from ..data.nobody import on_nobody
-    from ..data.occluders import read_cutouts
     from ..data.photos import check_photos
     from ..data.sources import open_dataset
     from ..runs import check_out, default_folder
@@ -191,7 +188,7 @@ def attack(
     from ..system.progress import Progress
 
     show, as_json = (None, True) if progress == "json" else (progress, False)
-    cutouts = None if occluders is None else read_cutouts(Path(occluders), Progress(show, as_json).note)
+    cutouts = asked_cutouts(occluders, kinds, Progress(show, as_json).note)
     where = (WHOLE_PHOTOS, "person") if photos else (boxes, scope)
     folder = Path(out) if out is not None else default_folder(chosen.name, checkpoint, str(data), *where)
     check_out(folder, overwrite)

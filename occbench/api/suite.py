@@ -7,8 +7,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..system.errors import OccbenchError
-
 if TYPE_CHECKING:
     from ..jobs.suite import Suite
     from .run import Run
@@ -23,6 +21,7 @@ def write_suite(
     radii: Sequence[float | str] = (),
     placements: Sequence[str] = (),
     images: str | PathLike[str] | None = None,
+    occluders: str | PathLike[str] | None = None,
     crop: str | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -36,9 +35,11 @@ def write_suite(
         out: A new or empty folder.
         data: A name of ``occbench ls datasets``, or an annotation file.
         kinds: As of :func:`occbench.attack`; so ``targets``, ``radii``, ``placements`` and ``images``.
+        occluders: A folder of RGBA pictures for fill ``object``; they are copied into ``out``, with their licence. None
+            for the drawn ones.
         crop: Width x height of the crop that radii are said in; None for 192x256, of MPII 256x256.
         limit: Only the first photos with people.
-        seed: Of random placements.
+        seed: Of random placements and contents.
         skip_unreadable: Whether to leave out photos that cannot be read.
         strict: Whether to refuse annotations that are repaired or left out in part.
         progress: As of :func:`occbench.attack`.
@@ -52,18 +53,19 @@ def write_suite(
     from ..estimators.reference import parse_size, reference_crops, reference_size
     from ..jobs.suite import write_suite as write
     from ..system.progress import Progress
-    from .asked import asked_attacks, require_donors
+    from .asked import asked_attacks, asked_cutouts, require_donors
 
+    shown = Progress(None if progress == "json" else progress, progress == "json")
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    cutouts = asked_cutouts(occluders, kinds, shown.note)
     dataset = open_dataset(data, None if images is None else Path(images))
     refuse_errors(dataset.findings, data, strict)
     if limit:
         dataset = dataset.first(limit)
-    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     size = reference_size(dataset.skeleton) if crop is None else parse_size(crop)
     attacks = asked_attacks(dataset.skeleton, kinds, targets, radii, placements, size[0])
     require_donors(dataset, attacks)
     dataset = check_photos(dataset, skip_unreadable, every=True)
-    shown = Progress(None if progress == "json" else progress, progress == "json")
     for line in warnings_of(dataset.findings):
         shown.note(line)
     options: dict[str, list[Any]] = {
@@ -73,7 +75,7 @@ def write_suite(
         "placements": list(placements),
     }
     with shown.counted("photos") as advance:
-        return write(Path(out), dataset, reference_crops(size), attacks, options, seed, advance)
+        return write(Path(out), dataset, reference_crops(size), attacks, options, seed, cutouts, advance)
 
 
 def evaluate_suite(
@@ -107,14 +109,13 @@ def evaluate_suite(
         OccbenchError: The suite was changed, a cell has no results, or results that are none of its photos'.
     """
     from ..estimators.outside import Given
-    from ..jobs.suite import read_suite, require_results
+    from ..jobs.suite import OCCLUDERS, read_suite, require_results, require_seed
     from .attack import attack
 
     folder = Path(suite)
     told = read_suite(folder)
     require_results(told, Given(Path(results)))
-    if any(placement != "centred" for placement in told.placements) and seed != told.seed:
-        raise OccbenchError(f"the suite's places were drawn with seed {told.seed}: give --seed {told.seed}")
+    require_seed(told, seed)
     return attack(
         f"results:{results}",
         str(folder / told.truth),
@@ -123,6 +124,7 @@ def evaluate_suite(
         targets=told.targets,
         radii=told.radii,
         placements=told.placements,
+        occluders=None if told.occluders_sha256 is None else folder / OCCLUDERS,
         images=folder / "clean" / "images",
         crop=f"{told.crop[0]}x{told.crop[1]}",
         name=name,

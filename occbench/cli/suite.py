@@ -26,11 +26,14 @@ def suite(
         list[str] | None, typer.Option("--placement", help="centred, jittered, decoys:N or placebo. [centred]")
     ] = None,
     images: Annotated[Path | None, typer.Option("--images", help="Image folder of an annotation file.")] = None,
+    occluders: Annotated[
+        Path | None, typer.Option("--occluders", help="RGBA pictures for fill object, copied into OUT. [drawn ones]")
+    ] = None,
     crop: Annotated[
         str | None, typer.Option("--crop", help="The crop that radii are said in. [192x256; of MPII 256x256]")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first photos with people.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of random placements.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of random placements and contents.")] = 0,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out photos that cannot be read.")
     ] = False,
@@ -55,6 +58,7 @@ def suite(
         radii=values(radius),
         placements=values(placement),
         images=images,
+        occluders=occluders,
         crop=crop,
         limit=limit,
         seed=seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,27 @@ def read_cutouts(folder: Path, say: Callable[[str], None] = lambda line: None) -
             "attacked photos are passed on"
         )
     return Cutouts(tuple(found), licence, folder)
+
+
+def copy_cutouts(cutouts: Cutouts, to: Path) -> None:
+    """Copy the pictures that cut-outs were read from, and the notes beside them.
+
+    Args:
+        cutouts: Of a folder.
+        to: A folder that is not there yet; reading it gives the same cut-outs.
+
+    Raises:
+        OccbenchError: The pictures were changed since they were read.
+    """
+    assert cutouts.folder is not None  # the drawn ones come with the program
+    to.mkdir()
+    notes = {path for name in NOTES for path in cutouts.folder.glob(name if "." in name else f"{name}*")}
+    for path in sorted(cutouts.folder.iterdir()):
+        used = path.suffix.lower() in ENDINGS and path.stem in {cutout.name for cutout in cutouts.all}
+        if (used or path in notes) and path.is_file():
+            shutil.copyfile(path, to / path.name)
+    if read_cutouts(to).sha256 != cutouts.sha256:
+        raise OccbenchError(f"--occluders {str(cutouts.folder)!r} was changed meanwhile: give the command again")
 
 
 def _picture(path: Path) -> np.ndarray:

@@ -16,7 +16,7 @@ from ..system.download import sha256
 from ..system.errors import OccbenchError
 from ..weights.checkpoints import load_checkpoint, load_into
 from .config import first_line
-from .protocol import PhotoInput, PhotoPoses, Say, Sees
+from .protocol import PhotoInput, PhotoPoses, Say, Sees, Visibility
 
 PERSON = 1
 """Its label of people."""
@@ -47,6 +47,7 @@ class KeypointRCNN:
     scales: tuple[float, ...] = ()
     from_elsewhere: Sequence[str] = ()
     choice = None
+    visibility: Visibility = ""
     halvings = 0
 
     def __init__(

@@ -25,7 +25,7 @@ import numpy as np
 from ..attacks import Skeleton
 from ..system.download import sha256
 from ..system.errors import OccbenchError, quoted
-from .protocol import Say, Sees
+from .protocol import Say, Sees, Visibility
 
 PLACES = ("photos", "annotations", "out")
 """What a command may name in braces."""
@@ -86,6 +86,7 @@ class Outside:
     meta: Mapping[str, Any] = {}  # never written to
     from_elsewhere: Sequence[str] = ()
     choice = None
+    visibility: Visibility = ""
     halvings = 0
     config_sha256 = hashlib.sha256(b"").hexdigest()
 

@@ -19,7 +19,11 @@ from .building import build
 from .config import first_line, hash_of_config, load_config
 from .metainfo import Described, tested_dataset
 from .person_scores import MODES, person_scores, score_mode
-from .protocol import PhotoInput, PhotoPoses, Say, Sees
+from .protocol import PhotoInput, PhotoPoses, Say, Sees, Visibility
+from .visibility import AS_SCORES
+
+ONE_BY_ONE = ("CIDHead", "DEKRHead")
+"""Heads of MMPose that decode one photo at a time, whatever stands in the batch."""
 
 
 class PhotoModel:
@@ -97,6 +101,11 @@ class PhotoModel:
         self._described.require(skeleton)
 
     @property
+    def visibility(self) -> Visibility:
+        """``scores`` where the keypoint scores are what the head says about visibility."""
+        return "scores" if type(self._model.head).__name__ in AS_SCORES else ""
+
+    @property
     def flip(self) -> bool:
         """Whether the flip test is on."""
         return bool(self._model.test_cfg.get("flip_test", False))
@@ -156,6 +165,8 @@ class PhotoModel:
         """By MMPose's own test step. Arguments as of :meth:`~.protocol.PhotoEstimator.predict`."""
         import torch
 
+        if len(inputs) > 1 and type(self._model.head).__name__ in ONE_BY_ONE:
+            return [poses for one in inputs for poses in self.predict([one])]
         images, samples = ([one.content[i] for one in inputs] for i in (0, 1))
         with torch.inference_mode():
             found = self._model.test_step({"inputs": images, "data_samples": samples})

@@ -20,8 +20,9 @@ from .building import build
 from .config import hash_of_config, read_config
 from .crops import Crop, CropPipeline
 from .decoding import find_decoder
-from .protocol import Poses, Sees
+from .protocol import Poses, Sees, Visibility
 from .scales import averaged, rescaled
+from .visibility import predicts_visibility
 
 if TYPE_CHECKING:
     from .backends import Backend
@@ -233,6 +234,11 @@ class PoseModel:
         return 0 if self._decoder is None else self._decoder.earlier
 
     @property
+    def visibility(self) -> Visibility:
+        """``beside`` where MMPose's own decoding gives the keypoints a visibility that is not their score."""
+        return "beside" if self._decoder is None and predicts_visibility(self._model.head) else ""
+
+    @property
     def flip(self) -> bool:
         """Whether the flip test is on."""
         return bool(self._model.test_cfg.get("flip_test", False))
@@ -288,7 +294,7 @@ class PoseModel:
             crops: Whose they are.
 
         Returns:
-            Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32.
+            Keypoints, their scores, and what else the network says.
         """
         if self._lane is not None:
             return self.start(images, crops)()
@@ -309,7 +315,7 @@ class PoseModel:
         scale = np.stack([crop.scale for crop in crops])[:, None, None]
         stages = keypoints.reshape(*keypoints.shape[:2], -1, 2).swapaxes(1, 2)
         placed = (stages / size * scale + center - 0.5 * scale).astype(np.float32)
-        return (placed[:, -1], scores, placed[:, :-1]) if self.earlier else (placed[:, -1], scores)
+        return Poses(placed[:, -1], scores, placed[:, :-1] if self.earlier else None)
 
     def _predict_pyramid(self, images: np.ndarray, backend: Backend, decoder: Decoder) -> tuple[np.ndarray, np.ndarray]:
         """Keypoints in crop px and scores from the heatmaps of all scales."""
@@ -323,7 +329,7 @@ class PoseModel:
             mean = averaged(((s, maps(s)) for s in self.scales), decoder.factor, self.crops.input_size)
             return decoder.decoded((mean,))
 
-    def _predict_by_mmpose(self, images: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
+    def _predict_by_mmpose(self, images: np.ndarray, crops: Sequence[Crop]) -> Poses:
         """:meth:`predict` by MMPose's own test step: for every head there is, a Python object per person."""
         import torch
         from mmcv.transforms.formatting import to_tensor
@@ -334,7 +340,10 @@ class PoseModel:
         found = [result.pred_instances for result in results]
         keypoints = np.concatenate([np.asarray(p.keypoints, dtype=np.float32)[..., :2] for p in found])
         scores = np.concatenate([np.asarray(p.keypoint_scores, dtype=np.float32) for p in found])
-        return keypoints, scores
+        if not self.visibility:
+            return Poses(keypoints, scores)
+        visible = [np.asarray(p.keypoints_visible, dtype=np.float32).reshape(-1, scores.shape[1]) for p in found]
+        return Poses(keypoints, scores, visibility=np.concatenate(visible))
 
 
 def pick_device(name: str, local: int = 0) -> str:

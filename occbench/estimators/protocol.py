@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -26,12 +26,27 @@ if TYPE_CHECKING:
 Sees: TypeAlias = Literal["crop", "photo"]
 """What an estimator is given."""
 
-Poses = tuple[np.ndarray, ...]
-"""Keypoints, shape (B, K, 2), float32, image px, and their scores, shape (B, K), float32; of a cascade of S stages also
-the keypoints of the earlier ones, shape (B, S - 1, K, 2), likewise."""
+Visibility: TypeAlias = Literal["", "beside", "scores"]
+"""Whether an estimator says how visible a keypoint is: not at all, beside the keypoint scores, or as these."""
 
 Say: TypeAlias = Callable[[str], None]
 """Told what takes long, and what falls back."""
+
+
+class Poses(NamedTuple):
+    """What was found in a batch of crops.
+
+    Attributes:
+        keypoints: Shape (B, K, 2), float32, image px.
+        scores: Shape (B, K), float32: of the keypoints.
+        earlier: Of a cascade of S stages, the keypoints of the earlier ones, shape (B, S - 1, K, 2), float32, image px.
+        visibility: Where the network says that beside the scores, how visible each keypoint is, shape (B, K), float32.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    earlier: np.ndarray | None = None
+    visibility: np.ndarray | None = None
 
 
 class Estimator(Protocol):
@@ -79,6 +94,10 @@ class Estimator(Protocol):
     @property
     def from_elsewhere(self) -> Sequence[str]:
         """Code from outside of its config's own tree that was trusted."""
+
+    @property
+    def visibility(self) -> Visibility:
+        """Whether it says how visible a keypoint is."""
 
     @property
     def choice(self) -> Choice | None:

@@ -19,7 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..attacks import Attack, Draw, Material, Occluders, Skeleton, content_rng, occlude, person_rng, place
+from ..attacks import DRAWN_FILLS, Attack, Draw, Material, Occluders, Skeleton, content_rng, occlude, person_rng, place
 from ..data.persons import Person
 from ..estimators.crops import Crop, CropPipeline
 from ..estimators.protocol import CropEstimator, Poses
@@ -64,9 +64,10 @@ def attack_crop(
     draws = attack.placement.kind != "centred"  # a generator takes as long as painting
     rng = person_rng(seed, person.annotation, attack.level, attack.target) if draws else NOTHING_DRAWN
     size = (crop.image.shape[0], crop.image.shape[1])
-    draw = Draw(
-        material or Material(), content_rng(seed, person.annotation, attack), frozenset({person.annotation}), size
-    )
+    draw = None
+    if attack.fill in DRAWN_FILLS:  # a generator costs as much as a disc
+        own = frozenset({person.annotation})
+        draw = Draw(material or Material(), content_rng(seed, person.annotation, attack), own, size)
     occluders = place(attack, skeleton, crop.keypoints, person.labelled, size, protocol, rng, crop.canvas, draw)
     return occlude(crop.image, occluders, attack, protocol, crop.canvas), occluders
 
@@ -175,16 +176,21 @@ def _filled(piece: _Piece, batches: Sequence[tuple[list[int], Callable[[], Poses
     if piece.clean is not None:
         piece.cell.keypoints[:], piece.cell.scores[:] = piece.clean.keypoints, piece.clean.scores
         piece.cell.stages[:] = piece.clean.stages
-    for rows, found in batches:
-        piece.cell.keypoints[rows], piece.cell.scores[rows], *earlier = found()
-        if earlier:
-            piece.cell.stages[rows] = earlier[0]
+        if piece.clean.visibility.shape[1]:  # an older occbench kept none
+            piece.cell.visibility[:] = piece.clean.visibility
+    for rows, wait in batches:
+        found = wait()
+        piece.cell.keypoints[rows], piece.cell.scores[rows] = found.keypoints, found.scores
+        if found.earlier is not None:
+            piece.cell.stages[rows] = found.earlier
+        if found.visibility is not None:
+            piece.cell.visibility[rows] = found.visibility
     return piece
 
 
 def _clean_piece(chunk: Chunk, view: _View, skeleton: Skeleton, model: CropEstimator) -> _Piece:
     crops = view.crops
-    cell = CellPredictions.empty(None, len(crops), len(skeleton.keypoints), model.earlier)
+    cell = CellPredictions.empty(None, len(crops), len(skeleton.keypoints), model.earlier, bool(model.visibility))
     geometry = np.array(
         [(*crop.center, *crop.scale, torso(crop, skeleton)) for crop in crops], dtype=np.float32
     ).reshape(len(crops), len(GEOMETRY))
@@ -247,7 +253,8 @@ def _see(crop: Crop, attack: Attack, skeleton: Skeleton, settings: Settings, mat
 
 
 def _hide(chunk: Chunk, view: _View, attack: Attack, skeleton: Skeleton, model: CropEstimator) -> _Piece:
-    cell = CellPredictions.empty(attack, len(view.crops), len(skeleton.keypoints), model.earlier)
+    room = len(view.crops), len(skeleton.keypoints), model.earlier, bool(model.visibility)
+    cell = CellPredictions.empty(attack, *room)
     images: list[np.ndarray] = []
     changed: list[int] = []
     for i, (crop, seen) in enumerate(zip(view.crops, view.under(attack), strict=True)):

@@ -71,6 +71,8 @@ class CellPredictions:
             the discs or rectangles that they stand for; 0 under every other fill, whose regions say it.
         stages: Shape (N, S - 1, K, 2), float32, image px: what the earlier stages of a cascade say, the first stage
             first; of other models (N, 0, K, 2).
+        visibility: Shape (N, K), float32: how visible a keypoint is, where the estimator says it beside the scores; NaN
+            where that is not known; of other estimators (N, 0).
         found: Everybody who was found, where the estimator sees whole photos; else None.
     """
 
@@ -83,6 +85,7 @@ class CellPredictions:
     centres: np.ndarray
     pixels: np.ndarray
     stages: np.ndarray
+    visibility: np.ndarray
     found: FoundPersons | None = None
 
     @property
@@ -121,8 +124,18 @@ class CellPredictions:
         return cls(pieces[0].attack, **arrays, found=found)
 
     @classmethod
-    def empty(cls, attack: Attack | None, persons: int, keypoints: int, earlier: int = 0) -> CellPredictions:
-        """Room for the predictions of a cell, nobody attacked; with ``earlier`` stages before the last."""
+    def empty(
+        cls, attack: Attack | None, persons: int, keypoints: int, earlier: int = 0, visibility: bool = False
+    ) -> CellPredictions:
+        """Room for the predictions of a cell, nobody attacked.
+
+        Args:
+            attack: The cell's.
+            persons: How many.
+            keypoints: Of a person.
+            earlier: Stages before the last.
+            visibility: Whether the estimator says it beside the scores.
+        """
         occluders = 0 if attack is None else 1 + attack.placement.elsewhere
         return cls(
             attack,
@@ -134,6 +147,7 @@ class CellPredictions:
             np.full((persons, occluders, 2), np.nan, np.float32),
             np.zeros((persons, 2), np.float32),
             np.zeros((persons, earlier, keypoints, 2), np.float32),
+            np.full((persons, keypoints if visibility else 0), np.nan, np.float32),
         )
 
 

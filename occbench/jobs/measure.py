@@ -104,8 +104,8 @@ class Opened:
     def finished(self) -> FinishedRun:
         """The run, when all its cells are there."""
         job = self.job
-        size, again = job.crops.input_size, job.redetect is not None
-        return FinishedRun(job.out, job.dataset, job.scoring, size, self.attacks, job.names, again, job.settings.scope)
+        how = job.redetect is not None, job.settings.scope, job.model.visibility
+        return FinishedRun(job.out, job.dataset, job.scoring, job.crops.input_size, self.attacks, job.names, *how)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The attacked photos of a suite as files, for a machine where occbench is not, and the way back from its results.
 
 ``OUT/SLUG`` is as :func:`~.attacked_photos.export_attacked` writes a cell; ``OUT/DATA.json`` is the truth of the clean
-photos, and ``OUT/suite.json`` says what is hidden, so that the results of every cell can be made a run.
+photos, ``OUT/occluders`` has the user's own cut-outs, and ``OUT/suite.json`` says what is hidden, so that the results
+of every cell can be made a run.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..attacks import Attack, Subject
+from ..attacks import DRAWN_FILLS, Attack, Cutouts, Subject, expand_kinds
 from ..data.jsonfile import first_fault, read_json
+from ..data.occluders import copy_cutouts, read_cutouts
 from ..data.persons import Dataset, Photo
 from ..data.photos import decode
 from ..estimators.crops import CropPipeline
@@ -29,6 +31,8 @@ from .attacked_photos import write_cells
 from .photo_files import new_folder
 
 NAME = "suite.json"
+OCCLUDERS = "occluders"
+"""Folder of the user's own cut-outs."""
 
 
 class Suite(BaseModel):
@@ -43,7 +47,8 @@ class Suite(BaseModel):
         radii: Crop px; none for 6.
         placements: None for centred.
         crop: Width and height of the reference crop, px.
-        seed: Of random placements.
+        seed: Of random placements and contents.
+        occluders_sha256: Of the cut-outs in ``occluders``, where fill ``object`` paints some of the user's own.
         cells: The slugs, the clean one first.
     """
 
@@ -58,17 +63,18 @@ class Suite(BaseModel):
     placements: list[str]
     crop: tuple[int, int]
     seed: int
+    occluders_sha256: str | None = None
     cells: list[str]
 
 
 class _Everything:
     """All photos of a data set and everybody labelled in them."""
 
-    def __init__(self, dataset: Dataset, reference: CropPipeline, seed: int) -> None:
+    def __init__(self, dataset: Dataset, reference: CropPipeline, seed: int, cutouts: Cutouts | None) -> None:
         self.dataset, self.seed = dataset, seed
         self._reference = reference
         self._people = dataset.people()
-        self.material = material_of(dataset.persons, reference, dataset.skeleton, seed)
+        self.material = material_of(dataset.persons, reference, dataset.skeleton, seed, cutouts)
 
     @property
     def used(self) -> Sequence[Photo]:
@@ -86,6 +92,7 @@ def write_suite(
     attacks: Sequence[Attack],
     options: Mapping[str, list[Any]],
     seed: int,
+    cutouts: Cutouts | None = None,
     advance: Callable[[int, int], None] = lambda done, of: None,
 ) -> Suite:
     """Write the photos of every cell.
@@ -96,22 +103,26 @@ def write_suite(
         reference: Cuts the reference crops, in whose px an attack's sizes are.
         attacks: What is hidden.
         options: ``kinds``, ``targets``, ``radii`` and ``placements`` that ``attacks`` were made of.
-        seed: Of random placements.
+        seed: Of random placements and contents.
+        cutouts: For fill ``object``, of a folder; None for the drawn ones.
         advance: Called with the number of photos that are done, and of how many.
 
     Raises:
         OccbenchError: ``out`` holds something, or cannot be written.
     """
     with new_folder(out, "OUT") as place:
-        write_cells(place, _Everything(dataset, reference, seed), [None, *attacks], advance)
+        write_cells(place, _Everything(dataset, reference, seed, cutouts), [None, *attacks], advance)
         truth = place / f"{dataset.name}.json"
         truth.write_bytes((place / "clean" / "annotations.json").read_bytes())
+        if cutouts is not None and cutouts.folder is not None:
+            copy_cutouts(cutouts, place / OCCLUDERS)
         suite = Suite(
             occbench=occbench_version(),
             truth=truth.name,
             truth_sha256=sha256(truth),
             crop=reference.input_size,
             seed=seed,
+            occluders_sha256=None if cutouts is None else cutouts.sha256,
             cells=[cell_slug(attack) for attack in (None, *attacks)],
             **options,
         )
@@ -135,7 +146,20 @@ def read_suite(folder: Path) -> Suite:
     truth = folder / suite.truth
     if not truth.is_file() or sha256(truth) != suite.truth_sha256:
         raise OccbenchError(f"{str(truth)!r} is missing or was changed: write the suite again")
+    if suite.occluders_sha256 is not None and read_cutouts(folder / OCCLUDERS).sha256 != suite.occluders_sha256:
+        raise OccbenchError(f"the pictures in {str(folder / OCCLUDERS)!r} were changed: write the suite again")
     return suite
+
+
+def require_seed(suite: Suite, seed: int) -> None:
+    """Refuse another seed than the suite's, where it decides what is hidden where.
+
+    Raises:
+        OccbenchError: It is another one.
+    """
+    drawn = any(kind.partition("-")[2] in DRAWN_FILLS for kind in expand_kinds(suite.kinds))
+    if seed != suite.seed and (drawn or any(placement != "centred" for placement in suite.placements)):
+        raise OccbenchError(f"what the suite hides was drawn with seed {suite.seed}: give --seed {suite.seed}")
 
 
 def require_results(suite: Suite, given: Given) -> None:

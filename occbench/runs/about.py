@@ -123,6 +123,7 @@ def _model(model: CropEstimator | PhotoEstimator, files: ModelFiles, crop: tuple
         "published": files.published,
         "augmentation": recipe_of(model.meta),
         **reference,
+        **({"visibility": model.visibility} if model.visibility else {}),
     }
 
 

@@ -134,8 +134,8 @@ def _check_content(out: Path, choices: Mapping[str, Any], content: Identity, see
         found = read_identity(path)
         if found is None or path.stem != cell_slug(found[0]):
             continue  # damaged, or no cell of the run
-        shared = {name: value for name, value in found[1].items() if name not in choices}
-        differs = changes(shared, cell_identity(content, found[0], seed))
+        wanted = cell_identity({**choices, **content}, found[0], seed)
+        differs = changes(*({k: v for k, v in one.items() if k not in choices} for one in (found[1], wanted)))
         if differs:
             break
     if differs:

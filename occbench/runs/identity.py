@@ -22,6 +22,9 @@ from ..data.persons import Dataset, Photo
 OCCLUDERS = "occluders_sha256"
 """Of the cut-outs: part of what decides the cells of fill ``object``, and of no others."""
 
+NEIGHBOURS = "neighbours"
+"""Of decoys and placebos in photos: that they spare other persons' keypoints. Runs from before they did lack it."""
+
 ENGINE = 1
 """Counted up when the same input gives other predictions than before."""
 
@@ -51,6 +54,8 @@ def cell_identity(context: Identity, attack: Attack | None, seed: int) -> Identi
         identity.pop(OCCLUDERS, None)
     if attack is not None and attack.drawn:
         identity["seed"] = seed
+    if attack is not None and attack.placement.elsewhere and context.get("scope") == "image":
+        identity[NEIGHBOURS] = "spared"
     return identity
 
 
@@ -70,6 +75,7 @@ _WORDS = {
     "persons_sha256": "other boxes or keypoints",
     "photos_sha256": "other photos",
     OCCLUDERS: "other occluders",
+    NEIGHBOURS: "another rule for decoys in photos",
     "seed": "another seed",
 }
 """What a difference of the content is called."""

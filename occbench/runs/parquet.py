@@ -59,6 +59,8 @@ def _columns(cell: CellPredictions) -> dict[str, pa.Array]:
         columns["pixels"] = _lists(cell.pixels, pa.float32())
     if cell.stages.shape[1]:
         columns["stages"] = _lists(cell.stages.reshape(n, -1), pa.float32())
+    if cell.visibility.shape[1]:
+        columns["visibility"] = _lists(cell.visibility, pa.float32())
     return columns
 
 
@@ -108,6 +110,7 @@ def read_cell(path: Path) -> CellPredictions:
             _matrix(table, "centres", np.float32).reshape(n, -1, 2),
             _matrix(table, "pixels", np.float32) if "pixels" in table.column_names else np.zeros((n, 2), np.float32),
             _stages(table, keypoints.shape[1] // 2),
+            _matrix(table, "visibility", np.float32) if "visibility" in table.column_names else _nothing(n),
         )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -120,6 +123,10 @@ def read_cell(path: Path) -> CellPredictions:
     ):
         raise OccbenchError(f"predictions {str(path)!r} hold columns of different lengths; measure the cell again")
     return cell
+
+
+def _nothing(rows: int) -> np.ndarray:
+    return np.zeros((rows, 0), np.float32)
 
 
 def _stages(table: pa.Table, keypoints: int) -> np.ndarray:

@@ -80,6 +80,7 @@ def cell(table: pa.Table, attack: Attack | None) -> CellPredictions:
         if "pixels" in table.column_names
         else np.zeros((n, 2), np.float32),
         np.zeros((n, 0, k, 2), np.float32),
+        np.zeros((n, 0), np.float32),
         found,
     )
 

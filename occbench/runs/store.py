@@ -190,8 +190,9 @@ class Store:
                     found = FoundPersons(
                         **{field.name: arrays[f"found_{field.name}"] for field in fields(FoundPersons)}
                     )
-                kept = {name: arrays[name] for name in ARRAYS if name in arrays or name != "pixels"}
+                kept = {name: arrays[name] for name in ARRAYS if name in arrays or name not in ("pixels", "visibility")}
                 kept.setdefault("pixels", np.zeros((len(kept["attacked"]), 2), np.float32))  # of an older occbench
+                kept.setdefault("visibility", np.zeros((len(kept["attacked"]), 0), np.float32))  # likewise
                 cell = CellPredictions(attack, **kept, found=found)
                 geometry = arrays["geometry"] if attack is None else np.empty((0, len(GEOMETRY)))
             if len(cell) != len(chunk):

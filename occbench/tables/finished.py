@@ -37,6 +37,7 @@ class FinishedRun:
         names: The run's values of the columns :data:`~.table.RUN`.
         redetected: Whether the detector saw the attacked photos too.
         scope: ``person`` or ``image``: who is hidden.
+        visibility: Whether the estimator says how visible a keypoint is: ``beside`` the scores, or as the ``scores``.
         scored: By cell, rows that are known already; None for the clean one.
     """
 
@@ -48,6 +49,7 @@ class FinishedRun:
     names: Mapping[str, str]
     redetected: bool = False
     scope: str = "person"
+    visibility: str = ""
     scored: dict[Attack | None, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -73,6 +75,12 @@ class FinishedRun:
         if len(cell) != len(self.dataset.persons):
             raise OccbenchError(f"the run has {len(cell)} boxes, but the data {len(self.dataset.persons)}: other data")
         return cell
+
+    def visibilities(self, cell: CellPredictions) -> np.ndarray | None:
+        """How visible the estimator says each keypoint of a cell is, (N, K); None where it says nothing about that."""
+        if self.visibility != "beside":
+            return cell.scores if self.visibility else None
+        return cell.visibility if cell.visibility.shape[1] else np.full_like(cell.scores, np.nan)
 
     @cached_property
     def geometry(self) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""knows.csv: how well a model's own confidence tells hidden joints from visible ones."""
+"""knows.csv: how well a model's own confidence, and its visibility output, tell hidden joints from visible ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,9 +13,16 @@ from ..evaluation.auroc import auroc, auroc_draws
 from ..evaluation.bootstrap import MIN_PERSONS
 from ..evaluation.intervals import intervals
 from ..evaluation.natural import OCCLUDED, VISIBLE
+from ..inference.predictions import CellPredictions
 from .finished import FinishedRun
 from .rows import Row
 from .table import CELL, RUN, Column, Table, bounds, number, text
+
+
+def _visibility(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Columns of models that predict visibility alone."""
+    return {name: replace(column, only="models that predict visibility") for name, column in columns.items()}
+
 
 HIDDEN, NATURAL, ABSENT = "hidden", "occluded", "absent"
 
@@ -42,33 +49,72 @@ class KnowsTable(Table):
         **bounds("auroc", "`auroc`, over photos; empty with fewer than 10 boxes with such joints"),
         "auroc_clean": number("of hidden joints: the same, told from these joints themselves without the attack"),
         **bounds("auroc_clean", "`auroc_clean`, likewise"),
+        **_visibility(
+            {
+                "visibility": number("mean visibility that the model itself gives such joints"),
+                "visibility_visible": number("mean visibility of the others"),
+                "auroc_visibility": number("as `auroc`, of the visibility in place of the confidence"),
+                **bounds("auroc_visibility", "`auroc_visibility`, likewise"),
+                "auroc_clean_visibility": number("as `auroc_clean`, of the visibility"),
+                **bounds("auroc_clean_visibility", "`auroc_clean_visibility`, likewise"),
+            }
+        ),
     }
 
     def rows(self, run: FinishedRun) -> list[Row]:
         """See :class:`~.table.Table`."""
-        measured = _Scores(run)
-        rows = [{"level": "clean", **row} for row in measured.natural()]
+        told = [_Told(run, lambda cell: cell.scores)]
+        if run.visibility:
+            told.append(_Told(run, run.visibilities))
+        rows = [{"level": "clean", **row} for row in _beside(*(one.natural() for one in told))]
         suites: dict[tuple[str, str, float, str], list[Attack]] = {}
         for attack in run.attacks:
             suites.setdefault((attack.level, attack.fill, attack.radius, str(attack.placement)), []).append(attack)
         for (level, fill, radius, placement), attacks in suites.items():
             where = {"level": level, "fill": fill, "radius": radius, "placement": placement}
-            rows += [where | row for row in measured.hidden(attacks)]
+            rows += [where | row for row in _beside(*(one.hidden(attacks) for one in told))]
         return rows
 
 
-class _Scores:
-    def __init__(self, run: FinishedRun) -> None:
-        self._run = run
+_OF_VISIBILITY = {
+    "score": "visibility",
+    "score_visible": "visibility_visible",
+    **{f"{name}{end}": f"{name}_visibility{end}" for name in ("auroc", "auroc_clean") for end in ("", "_lo", "_hi")},
+}
+
+
+def _beside(rows: list[Row], of_visibility: Sequence[Row] = ()) -> list[Row]:
+    """Rows of the scores, with the same figures of the visibility in columns of their own."""
+    others = {row["kind"]: row for row in of_visibility}
+    return [
+        row | {_OF_VISIBILITY[n]: v for n, v in others.get(row["kind"], {}).items() if n in _OF_VISIBILITY}
+        for row in rows
+    ]
+
+
+class _Told:
+    """How well numbers that a model gives to joints tell those that are hidden.
+
+    Args:
+        run: The run.
+        numbers: Of a cell, shape (N, K); NaN where there is none.
+    """
+
+    def __init__(self, run: FinishedRun, numbers: Callable[[CellPredictions], np.ndarray | None]) -> None:
+        self._run, self._numbers = run, numbers
         ids = run.dataset.truth.image_ids
         self._image = np.searchsorted(ids, [person.photo.id for person in run.dataset.persons])
         self._visibility = np.array([person.visibility for person in run.dataset.persons])
         weights = run.scoring.weights(len(ids))
         self._draws = None if weights is None else weights.draws
 
+    def _of(self, cell: CellPredictions) -> np.ndarray:
+        found = self._numbers(cell)
+        return np.full_like(cell.scores, np.nan) if found is None else found
+
     def natural(self) -> list[Row]:
         """Of the clean cell: joints that are occluded or absent, where the data set says so of any."""
-        scores, flags = self._run.clean.scores, self._visibility
+        scores, flags = self._of(self._run.clean), self._visibility
         labelled = (flags > 0).any(1, keepdims=True)
         rows = []
         if (flags == OCCLUDED).any() and (flags == VISIBLE).any():
@@ -82,10 +128,11 @@ class _Scores:
         for attack in attacks:
             cell = self._run.read(attack)
             theirs = cell.attacked[:, None] & (self._visibility > 0)
-            parts.append((cell.scores, theirs & cell.covered, theirs & ~cell.covered))
+            parts.append((self._of(cell), theirs & cell.covered, theirs & ~cell.covered))
         rows = self._row(HIDDEN, parts)
         low = self._group([(scores, which) for scores, which, _ in parts])
-        same = self._group([(self._run.clean.scores, which) for _, which, _ in parts])
+        clean = self._of(self._run.clean)
+        same = self._group([(clean, which) for _, which, _ in parts])
         return [row | self._area("auroc_clean", low, same) for row in rows]
 
     def _row(self, kind: str, parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[Row]:

@@ -95,7 +95,7 @@ def load_run(path: Path) -> Run:
     split = _read_more(path / "split.csv", _SPLIT_TEXT, _SPLIT_NUMBERS, _SPLIT_NEWER)
     controls = _read_more(path / "controls.csv", _CONTROLS_TEXT, _CONTROLS_NUMBERS, _CONTROLS_NEWER)
     errors = _read_more(path / "errors.csv", _ERRORS_TEXT, _ERRORS_NUMBERS)
-    knows = _read_more(path / "knows.csv", _KNOWS_TEXT, _KNOWS_NUMBERS)
+    knows = _read_more(path / "knows.csv", _KNOWS_TEXT, _KNOWS_NUMBERS, _KNOWS_NEWER)
     shares = _read_more(path / "shares.csv", _SHARES_TEXT, _SHARES_NUMBERS)
     stages = _read_more(path / "stages.csv", _STAGES_TEXT, _STAGES_NUMBERS)
     examples, notes = _read_examples(path)
@@ -268,6 +268,7 @@ _ERRORS_NUMBERS += [f"{name}{end}" for name in ("share", "of_clean") for end in 
 _KNOWS_TEXT = ["level", "fill", "placement", "kind"]
 _KNOWS_NUMBERS = ["radius", "n", "n_visible", "score", "score_visible"]
 _KNOWS_NUMBERS += [f"{name}{end}" for name in ("auroc", "auroc_clean") for end in ("", "_lo", "_hi")]
+_KNOWS_NEWER = [f"{name}_visibility{end}" for name in ("auroc", "auroc_clean") for end in ("", "_lo", "_hi")]
 _SHARES_TEXT = ["level", "fill", "target", "placement"]
 _SHARES_NUMBERS = ["radius", "share_from", "share_to", "n", "share", "keypoints", "beyond"]
 _SHARES_NUMBERS += [f"{name}{end}" for name in ("loss", "excess") for end in ("", "_lo", "_hi")]

@@ -41,6 +41,7 @@ class Model(_Entry):
     augmentation: Recipe | None = None
     sees: Literal["crop", "photo"] = "crop"
     crop: tuple[int, int] | None = None
+    visibility: Literal["", "beside", "scores"] = ""
 
     @property
     def sees_photos(self) -> bool:

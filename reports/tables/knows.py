@@ -8,6 +8,10 @@ from ..reading.load import Run
 from ..reading.names import number, order_fills
 from .table import Column, Row, Table
 
+_LEARNT = (
+    " MMPose's data sets call annotated joints visible, those that are annotated as occluded too: that is what a "
+    "visibility output has learnt."
+)
 _KINDS = {"occluded": "occluded in the photo", "absent": "absent (not labelled)"}
 
 
@@ -16,21 +20,30 @@ def knows_sentences(run: Run) -> list[str]:
     said = []
     for level in dict.fromkeys(row["level"] for row in _hidden(run)):
         rows = [row for row in _hidden(run) if row["level"] == level and row["placement"] == "centred"]
-        knows = [f"{row['fill']} {_area(row)}" for row in rows if row["auroc_clean_lo"] > 0.5]
-        not_ = [f"{row['fill']} {_area(row)}" for row in rows if row["auroc_clean_hi"] < 0.5]
-        if knows:
-            said.append(
-                f"Hidden {level}: a joint has less confidence than without the attack (area under the ROC curve, .5 is "
-                f"no better than a coin) under {', '.join(knows)}."
-            )
-        if not_:
-            said.append(f"Hidden {level}: a joint has more confidence than without the attack under {', '.join(not_)}.")
+        for figure, what in _FIGURES.items() if _has_visibility(run) else [("auroc_clean", "confidence")]:
+            knows = [f"{row['fill']} {_area(row, figure)}" for row in rows if row[f"{figure}_lo"] > 0.5]
+            not_ = [f"{row['fill']} {_area(row, figure)}" for row in rows if row[f"{figure}_hi"] < 0.5]
+            if knows:
+                said.append(
+                    f"Hidden {level}: a joint has less {what} than without the attack (area under the ROC curve, .5 "
+                    f"is no better than a coin) under {', '.join(knows)}."
+                )
+            if not_:
+                said.append(f"Hidden {level}: a joint has more {what} than without the attack under {', '.join(not_)}.")
     return said
 
 
-def _area(row: Record) -> str:
-    ends = f"{number(row['auroc_clean_lo'], 2)}, {number(row['auroc_clean_hi'], 2)}"
-    return f"{number(row['auroc_clean'], 2)} [{ends}]"
+_FIGURES = {"auroc_clean": "confidence", "auroc_clean_visibility": "visibility, as the model itself predicts it,"}
+
+
+def _has_visibility(run: Run) -> bool:
+    """Whether the model predicts visibility besides its scores."""
+    return run.manifest.model.visibility == "beside"
+
+
+def _area(row: Record, figure: str) -> str:
+    ends = f"{number(row[f'{figure}_lo'], 2)}, {number(row[f'{figure}_hi'], 2)}"
+    return f"{number(row[figure], 2)} [{ends}]"
 
 
 def _hidden(run: Run) -> list[Record]:
@@ -52,6 +65,13 @@ def knows_table(run: Run) -> Table:
         Column("auroc", "told from the others", "plain"),
         Column("auroc_clean", "told from themselves without the attack", "plain"),
     )
+    figures = ["auroc", "auroc_clean"]
+    if _has_visibility(run):
+        columns += (
+            Column("auroc_visibility", "by its visibility, from the others", "plain"),
+            Column("auroc_clean_visibility", "by its visibility, from themselves", "plain"),
+        )
+        figures += ["auroc_visibility", "auroc_clean_visibility"]
     natural = records(run.knows[run.knows["kind"] != "hidden"])
     rows = [
         Row(
@@ -59,7 +79,7 @@ def knows_table(run: Run) -> Table:
                 _KINDS.get(str(r["kind"]), f"hidden, {r['level']}"),
                 *(str(r["fill"]), float(r["radius"]), str(r["placement"]), float(r["n"])),
                 *(float(r["score"]), float(r["score_visible"])),
-                *(Estimate(r[n], r[f"{n}_lo"], r[f"{n}_hi"]) for n in ("auroc", "auroc_clean")),
+                *(Estimate(r[n], r[f"{n}_lo"], r[f"{n}_hi"]) for n in figures),
             ),
             {"fill": str(r["fill"])},
         )
@@ -70,4 +90,6 @@ def knows_table(run: Run) -> Table:
         "others has the higher score; .5 is no better than a coin, 1 tells all. Others: visible joints of the same "
         "persons; kinds of joints differ in their scores, so hidden ones are told from themselves, too."
     )
+    if run.manifest.model.visibility:
+        caption += _LEARNT if _has_visibility(run) else f" The scores are the visibility that it predicts.{_LEARNT}"
     return Table("knows", caption, columns, tuple(rows))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from occbench.attacks import (
     COCO,
     THESIS_FILLS,
     Attack,
+    Occluders,
     Placement,
     Subject,
     mean_colour,
@@ -50,6 +53,40 @@ def test_a_photo_has_the_regions_of_the_crop(level: str, target: str, placement:
         for a, b in zip(in_crop.regions, in_photo.regions, strict=True):
             np.testing.assert_allclose(np.array(a.centre) * scale, b.centre, atol=1e-6)
             np.testing.assert_allclose(np.array(a.mask.shape) * scale, b.mask.shape, atol=1 + scale)
+
+
+@pytest.mark.parametrize("placement", ["decoys:6", "placebo"])
+@pytest.mark.parametrize(("level", "target"), [("keypoint", "left_wrist"), ("part", "head")])
+def test_decoys_and_placebos_spare_the_keypoints_of_others(level: str, target: str, placement: str) -> None:
+    """Two persons in front of each other: the other's joint of that name stays free, as alone it need not."""
+    attack = Attack(level, "blackout", target, 6, Placement.parse(placement))
+    members = COCO.indices(level, target)
+    moved = 0
+    for number in range(1, 41):
+        pair = [subject(number, 1.0), subject(-number, 1.4, WHERE + np.array([31 - number, 25 - number]))]
+        together = place_in_photo(PHOTO, pair, attack, COCO, 0)
+        for who, other, found in zip(pair, pair[::-1], together, strict=True):
+            elsewhere = Occluders(found.regions[found.true :])
+            assert not elsewhere.cover(other.keypoints[members]).any()
+            (alone,) = place_in_photo(PHOTO, [who], attack, COCO, 0)
+            assert len(elsewhere.regions) + found.missing == attack.placement.elsewhere
+            if Occluders(alone.regions[alone.true :]).cover(other.keypoints[members]).any():
+                moved += 1
+                assert [r.centre for r in found.regions] != [r.centre for r in alone.regions]
+    assert moved >= 2, "nobody's decoy was in the way"
+
+
+@pytest.mark.parametrize("placement", ["decoys:6", "placebo"])
+@pytest.mark.parametrize(("level", "target"), [("keypoint", "left_wrist"), ("part", "head")])
+def test_whoever_is_far_away_or_not_labelled_there_moves_nothing(level: str, target: str, placement: str) -> None:
+    attack = Attack(level, "blackout", target, 6, Placement.parse(placement))
+    who = subject(5, 1.0)
+    (alone,) = place_in_photo(PHOTO, [who], attack, COCO, 0)
+    unlabelled = np.ones(17, dtype=bool)
+    unlabelled[COCO.indices(level, target)] = False
+    for other in (subject(6, 1.0, WHERE + 300), replace(subject(6, 1.0), labelled=unlabelled)):
+        found = place_in_photo(PHOTO, [who, other], attack, COCO, 0)[0]
+        assert [r.centre for r in found.regions] == [r.centre for r in alone.regions]
 
 
 @pytest.mark.parametrize("fill", THESIS_FILLS)

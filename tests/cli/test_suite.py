@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
+
+from occbench.attacks import drawn_cutouts
 
 from .conftest import Answer as Said
 from .conftest import Occbench, People, assert_refused
@@ -166,6 +171,48 @@ def test_a_suites_radii_may_go_with_the_crops_width(occbench: Occbench, people: 
     )
     for photo in sorted(Path("px", px, "images").iterdir()):
         assert Path("shares", share, "images", photo.name).read_bytes() == photo.read_bytes()
+
+
+WORLD = ("--kind", "keypoint-world,part-object,part-person", "--target", "nose,left_arm", "--seed", 3)
+
+
+def test_a_suite_has_every_fill_and_the_users_own_cutouts(occbench: Occbench, people: People, script: Path) -> None:
+    """The photos are those that a program is given, and the results come back without the folder of the cut-outs."""
+    data = ("--data", people.annotations, "--images", people.images)
+    own = Path("own")
+    own.mkdir()
+    (own / "LICENSE").write_text("of one's own")
+    for cutout in drawn_cutouts().all[:2]:
+        cv2.imwrite(str(own / f"{cutout.name}.png"), np.ascontiguousarray(cutout.picture[:, ::-1]))
+    (own / "broken.png").write_bytes(b"no picture")
+    assert occbench("suite", "out", *data, *WORLD, "--occluders", own).code == 0
+    assert sorted(path.name for path in Path("out/occluders").iterdir()) == ["LICENSE", "ball.png", "book.png"]
+    seen = "[(photos / name).read_bytes().hex() for name in sorted(map(str, (p.name for p in photos.iterdir())))]"
+    script.write_text(f"{PROGRAM}\nprint(json.dumps({seen}), file=open(Path(__file__).with_suffix('.seen'), 'a'))\n")
+    program = ("--model", command(script), "--bootstrap", 20, "--occluders", own)
+    assert occbench("attack", *program, *data, *WORLD, "--out", "direct").code == 0
+    cells = json.loads(Path("out/suite.json").read_text())["cells"]
+    assert len(cells) == 7
+    lines = script.with_suffix(".seen").read_text().splitlines()
+    for cell, line in zip(cells, lines, strict=True):
+        written = {path.read_bytes().hex() for path in Path("out", cell, "images").iterdir()}
+        assert set(json.loads(line)) <= written, cell
+    assert len(set(lines)) == 7
+    shutil.rmtree(own)
+    Path("results").mkdir()
+    for cell in cells:
+        exec_program(
+            script,
+            (Path("out", cell, "images"), Path("out", cell, "annotations.json"), Path("results", f"{cell}.json")),
+        )
+    back = ("evaluate", "--suite", "out", "--predictions", "results", "--bootstrap", 20)
+    assert_refused(occbench(*back, "--out", "run"), "drawn with seed 3: give --seed 3")
+    assert occbench(*back, "--out", "run", "--seed", 3).code == 0
+    assert Path("run/shares.csv").read_text().replace("results", "mine") == Path("direct/shares.csv").read_text()
+    assert json.loads(Path("run/manifest.json").read_text())["occluders"]["licence"] == "LICENSE: of one's own"
+    (Path("out/occluders/ball.png")).unlink()
+    assert_refused(occbench(*back, "--out", "other", "--seed", 3), "were changed: write the suite again")
+    assert_refused(occbench("suite", "plain", *data, *ATTACK[:4], "--occluders", "out/occluders"), "for fill object")
 
 
 def exec_program(script: Path, arguments: tuple[Path, ...]) -> None:

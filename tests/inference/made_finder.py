@@ -11,7 +11,7 @@ import numpy as np
 from occbench.attacks import Skeleton
 from occbench.data.persons import Dataset
 from occbench.data.photos import decode
-from occbench.estimators.protocol import PhotoInput, PhotoPoses
+from occbench.estimators.protocol import PhotoInput, PhotoPoses, Visibility
 
 
 class MadeFinder:
@@ -34,6 +34,7 @@ class MadeFinder:
     meta: dict[str, Any] = {}  # noqa: RUF012  # never changed
     from_elsewhere: Sequence[str] = ()
     choice = None
+    visibility: Visibility = ""
     halvings = 0
     weights_sha256 = "0" * 64
     config_sha256 = "1" * 64

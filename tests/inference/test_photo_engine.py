@@ -16,6 +16,7 @@ from occbench.data.coco import read_coco
 from occbench.data.persons import Dataset
 from occbench.data.synthetic import generate
 from occbench.estimators.crops import Crop
+from occbench.estimators.protocol import Poses
 from occbench.estimators.reference import parse_size, reference_crops, reference_size
 from occbench.evaluation.types import Detections
 from occbench.inference import photo_engine
@@ -57,6 +58,7 @@ class TopDown:
 
     ahead = 0
     earlier = 0
+    visibility = ""
 
     def __init__(self) -> None:
         self.crops = reference_crops((192, 256))
@@ -75,7 +77,7 @@ class TopDown:
 
     def start(self, images: np.ndarray, crops: Sequence[Crop]) -> Any:
         """Nonsense, at once."""
-        found = np.zeros((len(images), 17, 2), np.float32), images.mean((1, 2, 3))[:, None].repeat(17, 1)
+        found = Poses(np.zeros((len(images), 17, 2), np.float32), images.mean((1, 2, 3))[:, None].repeat(17, 1))
         return lambda: found
 
 

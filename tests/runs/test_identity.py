@@ -41,6 +41,17 @@ def test_the_seed_decides_where_places_are_drawn_and_nowhere_else() -> None:
     assert cell_identity(CONTEXT, drawn, 1) != cell_identity(CONTEXT, drawn, 2)
 
 
+def test_decoys_in_photos_are_others_than_before_they_spared_the_neighbours() -> None:
+    centred, drawn = Attack("part", "blur", "head"), Attack("part", "blur", "head", placement=Placement("placebo"))
+    photo = {**CONTEXT, "scope": "image"}
+    assert "neighbours" not in cell_identity(CONTEXT, drawn, 0)
+    assert "neighbours" not in cell_identity(photo, centred, 0)
+    before = cell_identity(photo, drawn, 0)
+    del before["neighbours"]
+    (change,) = changes(before, cell_identity(photo, drawn, 0))
+    assert change.startswith("another rule for decoys in photos")
+
+
 def test_changes_are_said_in_words() -> None:
     new = {"weights_sha256": "b" * 64, "model": {"flip": True}, "batch_size": 8, "seed": 3}
     assert changes(CONTEXT, new) == [

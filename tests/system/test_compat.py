@@ -7,7 +7,9 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -245,12 +247,53 @@ def test_deformable_convolution_is_as_defined(
 def test_deformable_operators_are_there() -> None:
     setup_mmpose()
     from mmcv.ops import DeformConv2d
-    from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction, multi_scale_deformable_attn_pytorch
 
     layer = DeformConv2d(4, 2, 3, padding=1)
     plain = torch.nn.functional.conv2d(features := torch.randn(1, 4, 5, 5), layer.weight, padding=1)
     torch.testing.assert_close(layer(features, torch.zeros(1, 18, 5, 5)), plain)
-    value, shapes = torch.randn(1, 6, 2, 3), torch.tensor([[2, 3]])
-    places, weights = torch.rand(1, 4, 2, 1, 5, 2), torch.rand(1, 4, 2, 1, 5)
-    found = MultiScaleDeformableAttnFunction.apply(value, shapes, torch.tensor([0]), places, weights, 1)
-    torch.testing.assert_close(found, multi_scale_deformable_attn_pytorch(value, shapes, places, weights))
+
+
+def plain_attention(
+    value: np.ndarray, shapes: Sequence[tuple[int, int]], places: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Deformable attention over several maps from its definition: weighted bilinear values, zero outside of a map.
+
+    Args:
+        value: Shape (N, pixels of all maps, heads, channels).
+        shapes: Height and width of each map.
+        places: Shape (N, queries, heads, maps, points, 2), x y from 0 to 1 over a map.
+        weights: Shape (N, queries, heads, maps, points).
+
+    Returns:
+        Shape (N, queries, heads * channels).
+    """
+    n, queries, heads, _, points, _ = places.shape
+    found = np.zeros((n, queries, heads, value.shape[-1]))
+    starts = np.cumsum([0, *(h * w for h, w in shapes)])
+    for photo, query, head, level, point in np.ndindex(n, queries, heads, len(shapes), points):
+        h, w = shapes[level]
+        seen = value[photo, starts[level] : starts[level + 1], head].reshape(h, w, -1)
+        x, y = places[photo, query, head, level, point] * (w, h) - 0.5
+        weight = weights[photo, query, head, level, point]
+        for column, row in product((math.floor(x), math.floor(x) + 1), (math.floor(y), math.floor(y) + 1)):
+            if 0 <= column < w and 0 <= row < h:
+                share = (1 - abs(x - column)) * (1 - abs(y - row))
+                found[photo, query, head] += weight * share * seen[row, column]
+    return found.reshape(n, queries, -1)
+
+
+@stand_in
+def test_deformable_attention_is_as_defined() -> None:
+    setup_mmpose()
+    from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
+
+    rng = np.random.default_rng(0)
+    shapes = [(4, 5), (2, 3)]
+    value = rng.normal(size=(2, 26, 3, 4))
+    places = rng.uniform(-0.2, 1.2, (2, 6, 3, 2, 5, 2))
+    weights = rng.uniform(size=(2, 6, 3, 2, 5))
+    starts, as_tensors = torch.tensor([0, 20]), (torch.from_numpy(array) for array in (places, weights))
+    found = MultiScaleDeformableAttnFunction.apply(
+        torch.from_numpy(value), torch.tensor(shapes), starts, *as_tensors, 64
+    )
+    np.testing.assert_allclose(found.numpy(), plain_attention(value, shapes, places, weights), atol=1e-10)

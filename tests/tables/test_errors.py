@@ -119,6 +119,35 @@ def test_intervals_hold_the_share_and_are_absent_where_all_or_none_go(errors: pd
     assert errors.loc[errors["share"].isin([0, 1]), "share_lo"].isna().all()
 
 
+def test_a_visibility_output_is_measured_as_the_confidence_is(run: MadeRun) -> None:
+    """With the scores for visibility, their figures; with scores that say nothing, those of the visibility alone."""
+    alike = KnowsTable().of(replace(run, visibility="scores"))
+    pairs = [("score", "visibility"), ("score_visible", "visibility_visible")]
+    for name in ("auroc", "auroc_clean"):
+        pairs += [(f"{name}{end}", f"{name}_visibility{end}") for end in ("", "_lo", "_hi")]
+    for name, other in pairs:
+        np.testing.assert_array_equal(alike[name], alike[other], err_msg=other)
+    assert not {other for _, other in pairs} & set(KnowsTable().of(run).columns)
+
+    flat = {
+        attack: replace(
+            run.read(attack), scores=np.full_like(run.clean.scores, 0.7), visibility=run.read(attack).scores
+        )
+        for attack in (None, NOSE, ARM)
+    }
+    beside = KnowsTable().of(replace(made_run(run.dataset, SCORING, flat, AREA), visibility="beside"))
+    for name, other in pairs[2:]:
+        np.testing.assert_array_equal(beside[other], alike[name], err_msg=other)
+    assert (beside["auroc"] == 0.5).all()
+    assert (beside["auroc_clean"].dropna() == 0.5).all()
+
+
+def test_cells_from_before_visibility_was_kept_have_none(run: MadeRun) -> None:
+    table = KnowsTable().of(replace(run, visibility="beside"))
+    assert table["auroc"].notna().all()
+    assert not set(table.columns) & {"visibility", "auroc_visibility"}
+
+
 def test_confidence_that_falls_where_joints_are_hidden_is_found(run: MadeRun) -> None:
     table = KnowsTable().of(run)
     hidden = table[table["kind"] == "hidden"]

@@ -15,7 +15,7 @@ from ...attacks import Skeleton
 from ...system.compat import setup_mmpose
 from ...system.errors import OccbenchError, quoted
 from ..crops import Crop
-from ..protocol import Poses, Say, Sees
+from ..protocol import Poses, Say, Sees, Visibility
 from . import check_backend
 from .cropping import pipeline_of
 from .graph import Graph, sha256_of
@@ -49,6 +49,7 @@ class OnnxFile:
     halvings = 0
     ahead = 0
     earlier = 0
+    visibility: Visibility = ""
     meta: ClassVar[Mapping[str, Any]] = {}
     from_elsewhere: tuple[str, ...] = ()
 
@@ -167,7 +168,7 @@ class OnnxCrops(OnnxFile):
         size = np.array(self.input_size, dtype=np.float64)
         center = np.stack([crop.center for crop in crops])[:, None]
         scale = np.stack([crop.scale for crop in crops])[:, None]
-        found = (keypoints / size * scale + center - 0.5 * scale).astype(np.float32), scores
+        found = Poses((keypoints / size * scale + center - 0.5 * scale).astype(np.float32), scores)
         return lambda: found
 
     def _run(self, images: np.ndarray) -> list[np.ndarray]:

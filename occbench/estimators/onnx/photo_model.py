@@ -31,7 +31,10 @@ class OnnxPhotos(OnnxFile):
 
     def __init__(self, path: Path, given: Specification, device: str = "cpu", flip: bool | None = None) -> None:
         if flip:
-            raise OccbenchError("an ONNX file that sees whole photos has no flip test here: leave --flip out")
+            raise OccbenchError(
+                "an ONNX file that sees whole photos has no flip test: who is found in a photo and who in its mirror "
+                "image are two lists of persons, not outputs that can be averaged; leave --flip out"
+            )
         super().__init__(path, given, device, flip)
         self._described = Described({}, dataset_of(self.specification))
 
