@@ -21,6 +21,7 @@ import pandas as pd
 from ..attacks import Attack
 from ..data.findings import Finding, warnings_of
 from ..data.persons import Dataset
+from ..estimators.protocol import window_of
 from ..inference.engine import run_cells
 from ..inference.photo_engine import run_photos
 from ..runs import durable
@@ -104,8 +105,9 @@ class Opened:
     def finished(self) -> FinishedRun:
         """The run, when all its cells are there."""
         job = self.job
-        size, again = job.crops.input_size, job.redetect is not None
-        return FinishedRun(job.out, job.dataset, job.scoring, size, self.attacks, job.names, again, job.settings.scope)
+        size, again, scope = job.crops.input_size, job.redetect is not None, job.settings.scope
+        window = window_of(job.model)
+        return FinishedRun(job.out, job.dataset, job.scoring, size, self.attacks, job.names, again, scope, window)
 
 
 @contextmanager

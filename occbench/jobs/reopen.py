@@ -36,6 +36,7 @@ def finished_run(run: Path, data: Path | None = None, images: Path | None = None
         _names(manifest),
         manifest.get("redetect") is not None,
         str(manifest.get("scope", "person")),
+        manifest["model"].get("window"),
     )
 
 

@@ -37,6 +37,7 @@ class FinishedRun:
         names: The run's values of the columns :data:`~.table.RUN`.
         redetected: Whether the detector saw the attacked photos too.
         scope: ``person`` or ``image``: who is hidden.
+        window: Side of what the model's fine network looks at around a coarse point, crop px; None where there is none.
         scored: By cell, rows that are known already; None for the clean one.
     """
 
@@ -48,6 +49,7 @@ class FinishedRun:
     names: Mapping[str, str]
     redetected: bool = False
     scope: str = "person"
+    window: int | None = None
     scored: dict[Attack | None, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
