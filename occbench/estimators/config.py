@@ -28,7 +28,7 @@ def read_config(path: Path) -> Any:
         OccbenchError: It is missing, broken, or no pose model's.
     """
     config = load_config(path)
-    if config.model.get("type") != "TopdownPoseEstimator":
+    if config.model.get("type") not in ("TopdownPoseEstimator", "SymmetricSTN"):
         raise OccbenchError(
             f"config {str(path)!r} is a {config.model.get('type')}; attacks work in the crop of one person, "
             "so the model must be a TopdownPoseEstimator"

@@ -73,7 +73,11 @@ def make_estimator(model: ZooModel, weights: Path, options: Options | None = Non
     return MAKERS[model.source].make(model, weights, options or Options())
 
 
-KINDS: Mapping[str, Sees] = {"TopdownPoseEstimator": "crop", "BottomupPoseEstimator": "photo"}
+KINDS: Mapping[str, Sees] = {
+    "TopdownPoseEstimator": "crop",
+    "SymmetricSTN": "crop",
+    "BottomupPoseEstimator": "photo",
+}
 """MMPose's estimators, by what they see."""
 
 

@@ -1,4 +1,5 @@
-"""Networks that MMPose lacks, as MMPose modules: hourglasses with Pyramid Residual Modules, the cascade of DeepPose.
+"""Networks that MMPose lacks, as MMPose modules: hourglasses with Pyramid Residual Modules, the cascade of DeepPose,
+the symmetric spatial transformer of RMPE.
 
 In an MMPose config: ``custom_imports = dict(imports=['occbench.models'])``, then ``StackedHourglass`` as backbone and
 ``HalfSquaredError`` as loss. Paper: "Learning Feature Pyramids for Human Pose Estimation" (Yang et al., ICCV 2017).
@@ -16,6 +17,7 @@ from .loss import HalfSquaredError  # noqa: E402
 from .pooling import fractional_max_pool  # noqa: E402
 from .pyramid import VARIANTS, PyramidBranch  # noqa: E402
 from .residual import PyramidResidualModule, ResidualUnit  # noqa: E402
+from .rmpe import LocalisationNet, SymmetricSTN  # noqa: E402
 
 __all__ = [
     "PLACEMENTS",
@@ -26,6 +28,7 @@ __all__ = [
     "DeepPoseCascade",
     "DeepPoseNetwork",
     "HalfSquaredError",
+    "LocalisationNet",
     "Placement",
     "PyramidBranch",
     "PyramidResNeXt",
@@ -34,6 +37,7 @@ __all__ = [
     "ResidualUnit",
     "SquaredErrorSum",
     "StackedHourglass",
+    "SymmetricSTN",
     "count_branches",
     "fractional_max_pool",
     "initialise",
