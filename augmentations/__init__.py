@@ -12,17 +12,20 @@ from .described import Describe  # noqa: E402
 from .multi import MultiKeypointOcclusion, TargetedCutoutBlur  # noqa: E402
 from .occlusion import Occlusion  # noqa: E402
 from .partmix import PartMix  # noqa: E402
+from .proposals import CentredTarget, ProposalBox  # noqa: E402
 from .random_cutout import RandomCutout  # noqa: E402
 from .seeding import EpochSampler, SeedSample  # noqa: E402
 from .targeted import TargetedBlur, TargetedCutout  # noqa: E402
 from .uniform import UniformBBoxTransform  # noqa: E402
 
 __all__ = [
+    "CentredTarget",
     "Describe",
     "EpochSampler",
     "MultiKeypointOcclusion",
     "Occlusion",
     "PartMix",
+    "ProposalBox",
     "RandomCutout",
     "SeedSample",
     "TargetedBlur",

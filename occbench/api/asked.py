@@ -13,6 +13,7 @@ from ..system.errors import OccbenchError, unknown_name
 if TYPE_CHECKING:
     from ..attacks import Attack, Cutouts, Placement, Radius, Skeleton
     from ..data.persons import Dataset
+    from ..evaluation.pose_nms import PoseNms
 
 
 def asked_attacks(
@@ -156,3 +157,34 @@ def require_donors(dataset: Dataset, suite: Sequence[Attack]) -> None:
             f"fill person pastes one person's parts over another, but {dataset.name!r} has {len(able)} labelled "
             "person: choose another fill, or data of more people"
         )
+
+
+def pose_nms_rule(text: str, boxes: str, scope: str, photos: bool) -> PoseNms:
+    """The rule that ``--pose-nms`` names, where it can be used.
+
+    Args:
+        text: A rule with constants, or a file that `occbench fit-nms` wrote.
+        boxes: What ``--boxes`` says.
+        scope: What is hidden.
+        photos: Whether the model sees whole photos.
+
+    Raises:
+        OccbenchError: There is no such rule, or it is not for this run.
+    """
+    from ..evaluation.pose_nms import PoseNms
+    from ..jobs.fit_nms import read_rule
+
+    rule = read_rule(Path(text)) if text.endswith(".json") else PoseNms.parse(text)
+    if photos:
+        raise OccbenchError("--pose-nms merges the poses of detected boxes, but this model finds the people itself")
+    if boxes == "gt" or boxes.startswith("jitter:"):
+        raise OccbenchError(
+            f"--pose-nms merges poses of boxes of the same person, but --boxes {boxes} has one box a person: give "
+            "detections or detector:NAME"
+        )
+    if scope != "image":
+        raise OccbenchError(
+            "--pose-nms needs --scope image: with scope person only the box that is matched to a person is attacked, "
+            "its duplicates stay clean, and merging them would repair the attacked pose"
+        )
+    return rule

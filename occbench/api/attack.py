@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..system.errors import OccbenchError, unknown_name
-from .asked import asked_cutouts, check_kinds, check_targets, parse_placement, parse_radius, require_donors, suite_of
+from .asked import (
+    asked_cutouts,
+    check_kinds,
+    check_targets,
+    parse_placement,
+    parse_radius,
+    pose_nms_rule,
+    require_donors,
+    suite_of,
+)
 
 if TYPE_CHECKING:
     from ..data.persons import Dataset
@@ -38,6 +47,7 @@ def attack(
     scope: str | None = None,
     crop: str | None = None,
     redetect: bool = False,
+    pose_nms: str | None = None,
     protocol: str = "corrected",
     overwrite: bool = False,
     take_over: bool = False,
@@ -93,6 +103,8 @@ def attack(
         crop: Of models that see whole photos: width x height of the crop that radii are said in (PROTOCOL section 9);
             None for 192x256, of MPII 256x256.
         redetect: Whether the detector sees the attacked photos too (scope image).
+        pose_nms: A rule of parametric pose NMS in place of OKS-NMS, by its name, with constants of its own, or as a
+            file of ``occbench fit-nms`` (scope image, detected boxes; :mod:`occbench.evaluation.pose_nms`).
         protocol: ``corrected`` or ``thesis``.
         overwrite: Whether to begin anew where ``out`` holds a run.
         take_over: Whether to take a run that a process of another machine left locked.
@@ -174,6 +186,7 @@ def attack(
         raise OccbenchError(f"--crop is for models that see whole photos, but {chosen.name!r} has crops of its own")
     scope, reference = scope or ("image" if photos else "person"), None if crop is None else parse_size(crop)
     detector = _detector(boxes, detector_checkpoint, detector_score)
+    rule = None if pose_nms is None else pose_nms_rule(pose_nms, boxes, scope, photos)
     if redetect and not (scope == "image" and detector):
         raise OccbenchError(
             "--redetect shows the detector the attacked photos: it needs --scope image and --boxes detector:NAME"
@@ -201,6 +214,11 @@ def attack(
         dataset = dataset.first(limit)
         if not dataset.persons:
             raise OccbenchError(f"{boxes!r} has no box on the first {limit} photos with people; raise --limit")
+    if rule is not None and dataset.metric != "oks":
+        raise OccbenchError(
+            f"--pose-nms thins out persons that are scored by AP, but {dataset.name!r} is scored by one pose per "
+            "person: leave it out"
+        )
     chosen.require_keypoints_of(dataset.skeleton)
     suite = partial(suite_of, dataset.skeleton, kinds, targets, sizes, places)
     require_donors(dataset, suite(1.0))  # whether there is such a suite is said before a model is loaded
@@ -247,7 +265,7 @@ def attack(
             dataset,
             suite(1.0),
             folder,
-            Scoring(protocol, evaluator, bootstrap, seed),  # type: ignore[arg-type]  # checked above
+            Scoring(protocol, evaluator, bootstrap, seed, rule),  # type: ignore[arg-type]  # checked above
             Settings(
                 protocol,
                 seed,

@@ -19,6 +19,8 @@ from . import (
     evaluate,
     export,
     fetch,
+    fit_nms,
+    fit_proposals,
     ls,
     preview,
     preview_attacks,
@@ -69,6 +71,8 @@ app.command()(legible(export.export))
 app.command()(legible(evaluate.evaluate))
 app.command()(legible(suite.suite))
 app.command()(legible(check.check))
+app.command("fit-nms")(legible(fit_nms.fit_nms))
+app.command("fit-proposals")(legible(fit_proposals.fit_proposals))
 app.command()(legible(train.train))
 app.command("preview-aug")(legible(preview.preview))
 app.command("preview-attacks")(legible(preview_attacks.preview_attacks))

@@ -98,6 +98,14 @@ def attack(
         bool,
         typer.Option("--redetect", help="With --scope image: the detector sees the attacked photos, too."),
     ] = False,
+    pose_nms: Annotated[
+        str | None,
+        typer.Option(
+            "--pose-nms",
+            help="With --scope image over detected boxes, in place of OKS-NMS: paper, rmpe2017 or alphapose, with "
+            "constants as alphapose:eta=20,score=product; or a FILE.json of `occbench fit-nms`.",
+        ),
+    ] = None,
     protocol: Annotated[str, typer.Option("--protocol", help="corrected or thesis (see README).")] = "corrected",
     out: Annotated[
         Path | None,
@@ -194,6 +202,7 @@ def attack(
         scope=scope,
         crop=crop,
         redetect=redetect,
+        pose_nms=pose_nms,
         protocol=protocol,
         overwrite=overwrite,
         take_over=take_over,

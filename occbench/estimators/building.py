@@ -39,6 +39,8 @@ def build(
             raise OccbenchError(f"the model of {str(config_file)!r} cannot be built: {without(package)}")
     # MMPose would fetch the backbone's ImageNet weights, which the checkpoint replaces anyway.
     config.model.get("backbone", {}).pop("init_cfg", None)
+    for name in ("parallel", "parallel_checkpoint"):  # of a SymmetricSTN: what only a training has
+        config.model.pop(name, None)
     try:
         model = build_pose_estimator(config.model)
     except (KeyError, TypeError, AttributeError, ValueError, AssertionError, ImportError) as error:

@@ -10,8 +10,8 @@ from typing import Any
 from ..system.compat import setup_mmpose
 from ..system.errors import OccbenchError
 
-CROPS = ("TopdownPoseEstimator", "CoarseToFineEstimator")
-"""The estimators that see one person's crop: MMPose's, and that of :mod:`occbench.models.coarse_to_fine`."""
+CROPS = ("TopdownPoseEstimator", "CoarseToFineEstimator", "SymmetricSTN")
+"""The estimators that see one person's crop: MMPose's, and those of :mod:`occbench.models`."""
 
 
 def hash_of_config(config: Any) -> str:

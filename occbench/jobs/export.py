@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..estimators.person_scores import pose_scores
+from ..evaluation.pose_nms import Kept
+from ..evaluation.pose_scores import pose_scores
 from ..inference.predictions import CellPredictions, FoundPersons
-from ..inference.results import kept_persons
+from ..inference.results import kept_persons, merged_persons
 from ..reports.reading.drops import NO_DROP, drop_of, records
 from ..reports.tables.formats import to_latex
 from ..reports.tables.table import Column, Row, Table
@@ -22,6 +23,7 @@ from ..runs.parquet import read_cell, read_table
 from ..runs.store import PERSONS, PREDICTIONS
 from ..system.errors import OccbenchError
 from ..tables.all import read_table as table_of
+from .reopen import scoring_of
 
 FORMATS = ("coco", "csv", "parquet", "latex")
 
@@ -81,12 +83,18 @@ def _coco(run: Path, manifest: Manifest) -> Iterator[tuple[str, list[dict[str, A
     sigmas = np.array(manifest["skeleton"]["sigmas"])
     by_person = manifest.get("metric", "AP") != "AP"  # scored by one pose per annotated person
     whose = persons["annotation"].tolist()
+    rule = scoring_of(manifest).pose_nms
     for cell in _cells(run, manifest):
         if cell.found is not None and not by_person:
             yield cell.slug, _as_found(cell.found)
             continue
         scores = pose_scores(boxes, cell.scores)
         kept = [i for i, person in enumerate(whose) if not pd.isna(person) and np.isfinite(cell.scores[i]).all()]
+        if rule is not None and not by_person:
+            corners = persons[["x1", "y1", "x2", "y2"]].to_numpy(np.float64)
+            found = merged_persons(ids, images, corners, boxes, cell.keypoints, cell.scores, rule)
+            yield cell.slug, _as_merged(found, images)
+            continue
         if not by_person:
             kept = kept_persons(ids, images, cell.keypoints, scores, areas, sigmas)
         triples = np.concatenate([cell.keypoints, cell.scores[..., None]], axis=-1)
@@ -117,6 +125,15 @@ def _as_found(found: FoundPersons) -> list[dict[str, Any]]:
             "score": float(str(score)),
         }
         for image, row, score in zip(found.image, triples, found.scores, strict=True)
+    ]
+
+
+def _as_merged(found: Kept, images: np.ndarray) -> list[dict[str, Any]]:
+    """The persons that pose NMS leaves; ``images``: of the boxes, image ids."""
+    triples = np.concatenate([found.keypoints, found.keypoint_scores[..., None]], axis=-1)
+    return [
+        {"image_id": int(images[i]), "category_id": 1, "keypoints": pose.ravel().tolist(), "score": float(score)}
+        for i, pose, score in zip(found.picked, triples, found.scores, strict=True)
     ]
 
 

@@ -127,6 +127,7 @@ class Job:
             "protocol": self.scoring.protocol,
             "flip": self.model.flip,
             "scales": ",".join(f"{scale:.10g}" for scale in self.model.scales) or None,
+            "pose_nms": None if self.scoring.pose_nms is None else str(self.scoring.pose_nms),
             "limit": self.limit,
             "backend": self.backend,
             "precision": self.precision,
@@ -151,9 +152,8 @@ class Job:
         if self.by_photo is not None:
             photos = self.dataset.photos  # those without persons, too
         described = skeleton_sha256(self.dataset.skeleton)
-        decisive = {
-            name: value for name, value in self.choices.items() if name != "redetect"
-        }  # which only adds to the cells
+        # Redetection only adds to the cells, and pose NMS comes after them.
+        decisive = {name: value for name, value in self.choices.items() if name not in ("redetect", "pose_nms")}
         return {
             **{name: value for name, value in decisive.items() if (name, value) not in DEFAULTS.items()},
             "engine": ENGINE,

@@ -20,6 +20,7 @@ from ..runs.source import dataset_of
 from ..runs.store import PREDICTIONS, read_geometry
 from ..system.errors import OccbenchError
 from ..tables.attraction import nearer
+from .reopen import scoring_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ class Measured:
         """
         data, cell = self.dataset, self.cell(slug)
         areas = self._geometry[:, 2] * self._geometry[:, 3]
-        found = cell_detections(data, cell, areas)
+        found = cell_detections(data, cell, areas, scoring_of(self.manifest).pose_nms)
         masks = cell_masks(len(data.truth), len(data.sigmas))
         chosen = {key: masks[key] for key in keys}
         return resample(prepare(data.truth, found, data.sigmas, self.manifest["protocol"], chosen), weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..attacks import Attack
+from ..evaluation.pose_nms import PoseNms
 from ..runs.manifest import Manifest, crop_size, read_manifest
 from ..runs.parquet import read_identity
 from ..runs.source import dataset_of
@@ -30,7 +31,7 @@ def finished_run(run: Path, data: Path | None = None, images: Path | None = None
     return FinishedRun(
         run,
         dataset_of(manifest, data, images, run),
-        Scoring(manifest["protocol"], manifest["evaluator"], manifest["bootstrap"], manifest["seed"]),
+        scoring_of(manifest),
         crop_size(manifest),
         [attack for attack in attacks if attack is not None],
         _names(manifest),
@@ -38,6 +39,15 @@ def finished_run(run: Path, data: Path | None = None, images: Path | None = None
         str(manifest.get("scope", "person")),
         str(manifest["model"].get("visibility", "")),
         manifest["model"].get("window"),
+    )
+
+
+def scoring_of(manifest: Manifest) -> Scoring:
+    """How a run was scored."""
+    rule = manifest.get("pose_nms")
+    return Scoring(
+        *(manifest[name] for name in ("protocol", "evaluator", "bootstrap", "seed")),
+        pose_nms=None if rule is None else PoseNms.parse(rule),
     )
 
 

@@ -1,4 +1,5 @@
-"""Networks that MMPose lacks: hourglasses with Pyramid Residual Modules, DeepPose's cascade, coarse-to-fine heatmaps.
+"""Networks that MMPose lacks: hourglasses with Pyramid Residual Modules, DeepPose's cascade, coarse-to-fine heatmaps,
+the symmetric spatial transformer of RMPE.
 
 In an MMPose config: ``custom_imports = dict(imports=['occbench.models'])``, then ``StackedHourglass`` as backbone and
 ``HalfSquaredError`` as loss. Paper: "Learning Feature Pyramids for Human Pose Estimation" (Yang et al., ICCV 2017).
@@ -28,6 +29,7 @@ from .loss import HalfSquaredError  # noqa: E402
 from .pooling import fractional_max_pool  # noqa: E402
 from .pyramid import VARIANTS, PyramidBranch  # noqa: E402
 from .residual import PyramidResidualModule, ResidualUnit  # noqa: E402
+from .rmpe import LocalisationNet, SymmetricSTN  # noqa: E402
 
 __all__ = [
     "PLACEMENTS",
@@ -44,6 +46,7 @@ __all__ = [
     "HalfSquaredError",
     "JointPlaces",
     "LocalContrastNorm",
+    "LocalisationNet",
     "MapSquaredError",
     "MultiResolutionBanks",
     "PersonTree",
@@ -56,6 +59,7 @@ __all__ = [
     "SpatialDropout",
     "SquaredErrorSum",
     "StackedHourglass",
+    "SymmetricSTN",
     "count_branches",
     "fractional_max_pool",
     "initialise",

@@ -18,7 +18,7 @@ from .manifest import NAME, is_run, read_manifest
 from .parquet import read_identity
 from .store import PREDICTIONS, WORK
 
-DEFAULTS: Mapping[str, Any] = {"scope": "person", "redetect": False, "scales": None}
+DEFAULTS: Mapping[str, Any] = {"scope": "person", "redetect": False, "scales": None, "pose_nms": None}
 """Choices that runs from before they could be made do not name; at these values they are no part of an identity."""
 
 

@@ -46,7 +46,7 @@ class ApJudge:
     """COCO's AP, over the photos of each level too where the data set has levels. Arguments as of :func:`judge`."""
 
     def __init__(self, dataset: Dataset, scoring: Scoring, areas: np.ndarray, clean: CellPredictions) -> None:
-        self._dataset, self._areas = dataset, areas
+        self._dataset, self._areas, self._rule = dataset, areas, scoring.pose_nms
         found = self._scored(clean)
         self._scorer = Scorer(dataset.truth, dataset.sigmas, dataset.skeleton.keypoints, scoring, found)
         self._levels = LevelScorer(dataset, scoring, found) if dataset.levels else None
@@ -64,7 +64,7 @@ class ApJudge:
     def _scored(self, cell: CellPredictions) -> ScoredCell:
         """A cell's predictions as detections: scored, thinned out (PROTOCOL section 5)."""
         data = self._dataset
-        found = cell_detections(data, cell, self._areas)
+        found = cell_detections(data, cell, self._areas, self._rule)
         covered, attacked = (covered_by_truth(data, flags) for flags in (cell.covered, cell.attacked))
         return ScoredCell(cell.attack, found, covered, attacked)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ..attacks import Attack
@@ -65,7 +64,7 @@ def _kept(
     run: FinishedRun, attack: Attack | None, tables: Sequence[PerCell], key: Callable[[Attack | None], str]
 ) -> Mapping[str, Any]:
     path = run.folder / FOLDER / f"{cell_slug(attack)}.json"
-    scoring = {"version": EVALUATION, **asdict(run.scoring)}
+    scoring = {"version": EVALUATION, **run.scoring.plain()}
     identity = {"cell": key(attack), "clean": key(None), "scoring": scoring, "yardstick": yardstick(run.dataset)}
     try:
         kept = json.loads(path.read_text())

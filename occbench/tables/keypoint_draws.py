@@ -74,7 +74,7 @@ class Aps:
         return resample(prepare(data.truth, self._detections(cell), data.sigmas, protocol, masks), self._weights)
 
     def _detections(self, cell: CellPredictions) -> Detections:
-        return cell_detections(self._dataset, cell, self._areas)
+        return cell_detections(self._dataset, cell, self._areas, self._scoring.pose_nms)
 
 
 class Rates:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from ..evaluation.bootstrap import (
 )
 from ..evaluation.cells import Evaluator, Key, Protocol, cell_masks, evaluate_cell, outside
 from ..evaluation.oks import keypoint_similarity
+from ..evaluation.pose_nms import PoseNms
 from ..evaluation.types import Detections, Figures, GroundTruth
 from .rows import Row, cell_columns
 
@@ -51,12 +53,20 @@ class Scoring:
         evaluator: ``exact``, or ``pycocotools`` for the official figures.
         draws: Bootstrap draws; 0 for no intervals.
         seed: Of the draws.
+        pose_nms: The rule of pose NMS in place of OKS-NMS; None for OKS-NMS.
     """
 
     protocol: Protocol = "corrected"
     evaluator: Evaluator = "exact"
     draws: int = 1000
     seed: int = 0
+    pose_nms: PoseNms | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The attributes as plain values; the rule of pose NMS as its text, and left out where there is none."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        rule = values.pop("pose_nms")
+        return values if rule is None else {**values, "pose_nms": str(rule)}
 
     def weights(self, images: int) -> Weights | None:
         """The draws of the run's bootstrap over so many photos; None without draws."""

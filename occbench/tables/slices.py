@@ -101,7 +101,7 @@ def slice_drops(
     weights = run.scoring.weights(len(data.truth.image_ids)) or Weights(nothing, nothing)
 
     def sliced(cell: CellPredictions) -> Resampled:
-        found = cell_detections(data, cell, run.areas)
+        found = cell_detections(data, cell, run.areas, run.scoring.pose_nms)
         return resample(prepare(data.truth, found, data.sigmas, "corrected", masks), weights)
 
     clean = sliced(run.clean)

@@ -116,6 +116,7 @@ class Splitter:
     def __init__(self, scoring: Scoring, clean: Cell) -> None:
         truth = clean.dataset.truth
         self._protocol: Protocol = scoring.protocol
+        self._rule = scoring.pose_nms
         nothing = np.empty((0, len(truth.image_ids)), dtype=np.int16)
         self._weights = scoring.weights(len(truth.image_ids)) or Weights(nothing, nothing)
         self._counts = clean.dataset.box_counts()
@@ -170,7 +171,7 @@ class Splitter:
     def _resampled(self, cell: Cell) -> Resampled:
         data, predictions = cell.dataset, cell.predictions
         if data.metric == "oks":
-            found = cell_detections(data, predictions, cell.areas)
+            found = cell_detections(data, predictions, cell.areas, self._rule)
             return resample(prepare(data.truth, found, data.sigmas, self._protocol), self._weights)
         poses, labelled = by_annotation(data, predictions.keypoints), data.truth.visibility > 0
         lengths, image = np.asarray(data.lengths), np.searchsorted(data.truth.image_ids, data.truth.image)

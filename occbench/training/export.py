@@ -29,6 +29,8 @@ def best_checkpoint(out: Path) -> Path:
 def export_checkpoint(src: Path, dst: Path, meta: Meta | None = None) -> Path:
     """Write the weights of a Runner's checkpoint alone, in a file that ``torch.load(weights_only=True)`` reads.
 
+    Those that only a training has (of a SymmetricSTN's parallel estimator) are left out.
+
     Args:
         src: A checkpoint written by this project's own training (it is unpickled).
         dst: Where ``{"meta": ..., "state_dict": ...}`` goes, in place only when complete.
@@ -39,8 +41,14 @@ def export_checkpoint(src: Path, dst: Path, meta: Meta | None = None) -> Path:
     """
     import torch
 
+    from ..models.rmpe import PARALLEL
+
     checkpoint = torch.load(src, map_location="cpu", weights_only=False)
-    weights = {key: value.detach().clone().contiguous() for key, value in checkpoint["state_dict"].items()}
+    weights = {
+        key: value.detach().clone().contiguous()
+        for key, value in checkpoint["state_dict"].items()
+        if not key.startswith(PARALLEL)
+    }
     broken = [key for key, value in weights.items() if not torch.isfinite(value).all()]
     if broken:
         raise OccbenchError(

@@ -244,6 +244,23 @@ _MODELS = (
     ),
     *(
         ZooModel(
+            f"rmpe-{name}",
+            f"{OWN}rmpe/rmpe-{name}_coco-{size}.py",
+            note=f"{what} in RMPE's symmetric spatial transformer; weights, also the plain model's, with --checkpoint",
+        )
+        for name, size, what in (
+            ("hrnet", "256x192", "HRNet-W32"),
+            ("simplebaseline", "256x192", "SimpleBaseline"),
+            ("hourglass-prm", "256x192", "eight stacks of Pyramid Residual Modules"),
+            ("hourglass-prm-2", "256x192", "two stacks of Pyramid Residual Modules"),
+            ("hrnet-mini", "256x192", "the narrow HRNet"),
+            ("hrnet-mini-30", "256x192", "the same, boxes grown by 30 %,"),
+            ("simplebaseline-mini", "256x192", "the narrow SimpleBaseline"),
+            ("hourglass-prm-mini", "192x128", "the narrow hourglass"),
+        )
+    ),
+    *(
+        ZooModel(
             f"deeppose-cascade{suffix}",
             f"{OWN}deeppose/deeppose-cascade{file}.py",
             dataset=dataset,

@@ -109,6 +109,7 @@ def differences(runs: Sequence[Run]) -> list[str]:
         "boxes": {(r.manifest.boxes.source, boxes_label(r)) for r in runs if not r.manifest.model.sees_photos},
         "scope": {r.manifest.scope for r in runs},
         "protocol": {r.manifest.protocol for r in runs},
+        "pose NMS": {r.manifest.pose_nms for r in runs},
         "flip test": {r.manifest.model.flip for r in runs},
         "test scales": {r.manifest.model.scales for r in runs},
     }

@@ -144,6 +144,8 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
     if m.model.sees_photos:
         given = ("Sees", "whole photos: it finds the people itself")
     facts += [("Data", data), given, ("Scope", _SCOPES[m.scope]), ("Protocol", m.protocol)]
+    if m.pose_nms is not None:
+        facts.append(("Pose NMS", m.pose_nms))
     if m.model.crop is not None:
         width, height = m.model.crop
         facts.append(("Sizes", f"in px of {width} × {height} around each annotated person (PROTOCOL section 9)"))

@@ -144,6 +144,7 @@ class Manifest(_Entry):
     data: Data
     boxes: Boxes
     scope: Literal["person", "image"] = "person"
+    pose_nms: str | None = None
     protocol: str
     evaluator: str | None = None
     evaluation: int = 1

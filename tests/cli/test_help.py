@@ -34,6 +34,8 @@ COMMANDS = (
     "doctor",
     "setup",
     "check",
+    "fit-nms",
+    "fit-proposals",
     "python",
 )
 HEAVY = ("torch", "torchvision", "mmpose", "mmcv", "mmdet", "mmengine", "pandas", "matplotlib", "scipy", "cv2", "numpy")

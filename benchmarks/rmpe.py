@@ -1,0 +1,215 @@
+"""The ablation of RMPE's poster in the small: what each part of it is worth over boxes that are wrong.
+
+    occbench attack --boxes detector:... --kind keypoint-blackout --target nose --data test.json --out runs/boxes
+    OMP_NUM_THREADS=1 python benchmarks/rmpe.py --train people/annotations.json --val others/annotations.json \\
+        --test test.json --detections runs/boxes/detections.json --init plain.pth --out runs/rmpe --jobs 2
+
+Every arm is fine-tuned from the same weights (--init; by default those in the package), with the same steps and seeds:
+
+    plain           the estimator alone, with the config's own augmentation
+    generator       the estimator alone, on boxes of the proposal generator
+    sstn            with the symmetric spatial transformer, on boxes of the generator, without the parallel estimator
+    sstn+parallel   with both, on boxes of the config's own augmentation
+    full            all three
+
+Boxes are grown by 20 % everywhere. Each model is then tried over ground-truth boxes, over those moved and scaled by
+shares (``--jitter``), and over a detector's (``--detections``, a results file of the test photos). Stopped, it goes on
+with the same command. summary.md is written anew after every model: AP over the seeds, and what is lost against
+``full``, with intervals over photos and seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from trainings import Commands, add_data, check_data, data_options, hold_to, is_finished
+
+from occbench.evaluation.replicates import over_replicates
+from occbench.jobs.paired import Measured
+from occbench.runs import durable
+from occbench.system.compat import setup_mmpose
+from occbench.weights.zoo import find_model
+
+HELD = ("model", "epochs", "batch_size", "lr", "bf16", "draws", "limit")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way to train.
+
+    Attributes:
+        symmetric: Whether there is the transformer.
+        parallel: Whether there is the parallel estimator.
+        generator: Whether boxes are the generator's.
+    """
+
+    symmetric: bool
+    parallel: bool
+    generator: bool
+
+
+ARMS = {
+    "plain": Arm(False, False, False),
+    "generator": Arm(False, False, True),
+    "sstn": Arm(True, False, True),
+    "sstn+parallel": Arm(True, True, False),
+    "full": Arm(True, True, True),
+}
+
+
+def config_of(name: str, arm: Arm, offsets: Path | None) -> Any:
+    """The MMPose config of an arm.
+
+    Args:
+        name: Of a zoo model ``rmpe-...``.
+        arm: Which.
+        offsets: Of the generator; None for the published ones.
+    """
+    setup_mmpose()
+    from mmengine.config import Config
+
+    config = Config.fromfile(find_model(name).config_path)
+    plain = Config.fromfile(find_model(name.removeprefix("rmpe-")).config_path)
+    if arm.symmetric:
+        config.model.parallel = arm.parallel
+    else:
+        config.model.type = "TopdownPoseEstimator"
+        for part in ("localiser", "parallel"):
+            config.model.pop(part)
+    steps = []
+    for step in config.train_dataloader.dataset.pipeline:
+        if step.type == "ProposalBox":
+            if arm.generator:
+                steps.append({**step, **({} if offsets is None else {"offsets": str(offsets.resolve())})})
+            else:  # keeps the box for the parallel estimator, and the plain model's augmentation moves it
+                own = plain.train_dataloader.dataset.pipeline
+                steps += [{**step, "p": 0.0}, *(s for s in own if s.type in ("RandomHalfBody", "RandomBBoxTransform"))]
+        elif step.type != "CentredTarget" or arm.parallel:
+            steps.append(step)
+    config.train_dataloader.dataset.pipeline = steps
+    return config
+
+
+def boxes_of(options: argparse.Namespace) -> dict[str, str]:
+    """What every model is tried over, by name: for ``--boxes``."""
+    found = {"gt": "gt", **{f"jitter {share}": f"jitter:{share}" for share in options.jitter.split(",") if share}}
+    return found | ({} if options.detections is None else {"detector": str(options.detections)})
+
+
+def one_model(options: argparse.Namespace, name: str, seed: int, commands: Commands) -> None:
+    """Train and try one model; finished steps are skipped."""
+    folder = options.out / f"{name}-{seed}"
+    config = options.out / f"{name}.py"
+    arguments: list[object] = ["--model", config, "--seed", seed, *data_options(options, "train", "val")]
+    arguments += ["--epochs", options.epochs, "--batch-size", options.batch_size, "--lr", options.lr]
+    arguments += ["--decay", "cosine", "--init", options.init, "--workers", 0, *(["--bf16"] if options.bf16 else [])]
+    weights = commands.train(arguments, folder)
+    tried = ["--model", config, "--checkpoint", weights, *data_options(options, "test"), "--bootstrap", options.draws]
+    tried += ["--kind", "keypoint-blackout", "--target", "nose", *(["--limit", options.limit] if options.limit else [])]
+    for label, boxes in boxes_of(options).items():
+        commands.attack([*tried, "--boxes", boxes], folder / label.replace(" ", "-"))
+
+
+def write_summary(options: argparse.Namespace) -> Path:
+    """summary.md from what is finished."""
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    lines = [f"AP of {options.model}, points, mean over seeds; in brackets what is lost against `full` [95 %].", ""]
+    lines += ["| arm | " + " | ".join(boxes_of(options)) + " |", "|---" * (1 + len(boxes_of(options))) + "|"]
+    missing = []
+    for name in ARMS:
+        cells = []
+        for label in boxes_of(options):
+            of = {arm: [options.out / f"{arm}-{s}" / label.replace(" ", "-") for s in seeds] for arm in (name, "full")}
+            both = [i for i in range(len(seeds)) if all(is_finished(runs[i]) for runs in of.values())]
+            if not any(map(is_finished, of[name])):
+                cells.append("-")
+                missing.append(f"{name} over {label}")
+                continue
+            own = [_figures(run) for run in of[name] if is_finished(run)]
+            text = f"{np.mean([exact[0] for exact, _ in own]):.1f} (n = {len(own)})"
+            if name != "full" and both:
+                pairs = [(_figures(of["full"][i]), _figures(of[name][i])) for i in both]
+                lost = np.stack([full[0] - mine[0] for full, mine in pairs], 1)
+                changed = max(int((full[1] != mine[1]).sum()) for full, mine in pairs)
+                found = over_replicates(lost[0], lost[1:], changed)
+                text += f" ({found.value:+.1f} [{found.lo:+.1f}, {found.hi:+.1f}])"
+            cells.append(text)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += ["", f"Not finished yet: {', '.join(missing)}." if missing else "All finished."]
+    path: Path = options.out / "summary.md"
+    durable.write(path, ("\n".join(lines) + "\n").encode())
+    return path
+
+
+def _figures(run: Path) -> tuple[np.ndarray, np.ndarray]:
+    """AP in the data and in every draw, points, and what decides it, by photo."""
+    measured = Measured.open(run)
+    overall = measured.overall("clean", measured.weights())
+    return overall.exact, overall.signature
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data(parser)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", default="rmpe-hrnet-mini", help="a model rmpe-... of occbench ls models")
+    parser.add_argument("--init", help="weights of the plain model; by default those of the zoo")
+    parser.add_argument("--offsets", type=Path, help="of the generator, by occbench fit-proposals; else the published")
+    parser.add_argument("--arms", default=",".join(ARMS), help="with commas; full is what others are compared with")
+    parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=3e-4, help="at its highest; it falls as a cosine")
+    parser.add_argument("--bf16", action="store_true", help="convolutions of the training in bfloat16")
+    parser.add_argument("--jitter", default="0.05,0.1,0.15,0.2,0.3", help="shares, with commas")
+    parser.add_argument("--detections", type=Path, help="a detector's results on the test photos")
+    parser.add_argument("--limit", type=int, help="the first test photos only")
+    parser.add_argument("--draws", type=int, default=1000, help="of the bootstrap")
+    parser.add_argument("--jobs", type=int, default=1, help="models made side by side")
+    parser.add_argument("--summary-only", action="store_true", help="write the summary of what is finished")
+    options = parser.parse_args()
+    unknown = set(options.arms.split(",")) - set(ARMS)
+    if unknown or not options.model.startswith("rmpe-"):
+        parser.error(f"--arms are of {', '.join(ARMS)}, and --model is a model rmpe-...")
+    options.init = options.init or str(find_model(options.model.removeprefix("rmpe-")).checkpoint)
+    for path in (options.init, options.detections, options.offsets):
+        if path is not None and not Path(path).is_file():
+            parser.error(f"there is no file {path}")
+    check_data(parser, options)
+    return options
+
+
+def main() -> None:
+    options = parsed()
+    files = {"init": options.init, "offsets": options.offsets, "detections": options.detections}
+    hold_to(options, HELD, **{k: v and hashlib.sha256(Path(v).read_bytes()).hexdigest() for k, v in files.items()})
+    arms = options.arms.split(",")
+    for name in arms:
+        durable.write(
+            options.out / f"{name}.py", config_of(options.model, ARMS[name], options.offsets).pretty_text.encode()
+        )
+    commands, lock = Commands(), threading.Lock()
+
+    def work(name: str, seed: int) -> None:
+        one_model(options, name, seed, commands)
+        with lock:
+            write_summary(options)
+
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    tasks = {f"{name}-{seed}": functools.partial(work, name, seed) for seed in seeds for name in arms}
+    failed = [] if options.summary_only else commands.side_by_side(tasks, options.jobs)
+    print(write_summary(options))
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(tasks)} models failed; give the same command again")
+
+
+if __name__ == "__main__":
+    main()
