@@ -1,4 +1,5 @@
-"""Networks that MMPose lacks, as MMPose modules: hourglasses with Pyramid Residual Modules, the cascade of DeepPose.
+"""Networks that MMPose lacks, as MMPose modules: hourglasses with Pyramid Residual Modules, the cascade of DeepPose,
+HigherHRNet.
 
 In an MMPose config: ``custom_imports = dict(imports=['occbench.models'])``, then ``StackedHourglass`` as backbone and
 ``HalfSquaredError`` as loss. Paper: "Learning Feature Pyramids for Human Pose Estimation" (Yang et al., ICCV 2017).
@@ -11,6 +12,7 @@ setup_mmpose()  # a config that names this package may be the first to need MMPo
 from .branches import Branches, count_branches, initialise  # noqa: E402
 from .classification import PyramidResNeXt, PyramidWideResNet  # noqa: E402
 from .deeppose import CascadeHead, CentredLabel, DeepPoseCascade, DeepPoseNetwork, SquaredErrorSum  # noqa: E402
+from .higherhrnet import CountingRegions, HigherHRNet, HigherHRNetHead, HigherHRNetResize, TaggedHeatmapLoss, TaggedHeatmaps  # noqa: E402
 from .hourglass import PLACEMENTS, Placement, StackedHourglass  # noqa: E402
 from .loss import HalfSquaredError  # noqa: E402
 from .pooling import fractional_max_pool  # noqa: E402
@@ -23,9 +25,13 @@ __all__ = [
     "Branches",
     "CascadeHead",
     "CentredLabel",
+    "CountingRegions",
     "DeepPoseCascade",
     "DeepPoseNetwork",
     "HalfSquaredError",
+    "HigherHRNet",
+    "HigherHRNetHead",
+    "HigherHRNetResize",
     "Placement",
     "PyramidBranch",
     "PyramidResNeXt",
@@ -34,6 +40,8 @@ __all__ = [
     "ResidualUnit",
     "SquaredErrorSum",
     "StackedHourglass",
+    "TaggedHeatmapLoss",
+    "TaggedHeatmaps",
     "count_branches",
     "fractional_max_pool",
     "initialise",
