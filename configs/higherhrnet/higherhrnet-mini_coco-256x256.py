@@ -1,6 +1,8 @@
 # A narrow HigherHRNet (1.0 million parameters) at 256x256 for CPUs and a short training: the authors' but for the
-# branches' width and depth, a milder affine, and tags that count more (2.5 persons a photo say little about them).
+# branches' width and depth and a milder affine. It begins with the backbone of hrnet-mini, trained on the same people.
 _base_ = ['./_base_/training.py']
+
+train_cfg = dict(max_epochs=6)
 
 codec = dict(type='TaggedHeatmaps', input_size=(256, 256), heatmap_sizes=[(64, 64), (128, 128)])
 
@@ -16,7 +18,8 @@ model = dict(
             stage2=dict(num_modules=1, num_branches=2, block='BASIC', num_blocks=(2, 2), num_channels=(16, 32)),
             stage3=dict(num_modules=1, num_branches=3, block='BASIC', num_blocks=(2, 2, 2), num_channels=(16, 32, 64)),
             stage4=dict(
-                num_modules=1, num_branches=4, block='BASIC', num_blocks=(2, 2, 2, 2), num_channels=(16, 32, 64, 96)))),
+                num_modules=1, num_branches=4, block='BASIC', num_blocks=(2, 2, 2, 2), num_channels=(16, 32, 64, 96))),
+        init_cfg=dict(type='Pretrained', prefix='backbone', checkpoint='occbench:hrnet-mini')),
     head=dict(
         type='HigherHRNetHead', in_channels=16, deconv_channels=(16, ), blocks=2, decoder=codec,
         loss=dict(type='TaggedHeatmapLoss', push_weight=1e-3, pull_weight=1e-3)),

@@ -73,8 +73,8 @@ def make_estimator(model: ZooModel, weights: Path, options: Options | None = Non
     return MAKERS[model.source].make(model, weights, options or Options())
 
 
-KINDS: Mapping[str, Sees] = {"TopdownPoseEstimator": "crop", "BottomupPoseEstimator": "photo"}
-"""MMPose's estimators, by what they see."""
+KINDS: Mapping[str, Sees] = {"TopdownPoseEstimator": "crop", "BottomupPoseEstimator": "photo", "HigherHRNet": "photo"}
+"""MMPose's estimators and ours, by what they see."""
 
 
 def _mmpose_sees(model: ZooModel, options: Options) -> Sees:

@@ -12,7 +12,14 @@ setup_mmpose()  # a config that names this package may be the first to need MMPo
 from .branches import Branches, count_branches, initialise  # noqa: E402
 from .classification import PyramidResNeXt, PyramidWideResNet  # noqa: E402
 from .deeppose import CascadeHead, CentredLabel, DeepPoseCascade, DeepPoseNetwork, SquaredErrorSum  # noqa: E402
-from .higherhrnet import CountingRegions, HigherHRNet, HigherHRNetHead, HigherHRNetResize, TaggedHeatmapLoss, TaggedHeatmaps  # noqa: E402
+from .higherhrnet import (  # noqa: E402
+    CountingRegions,
+    HigherHRNet,
+    HigherHRNetHead,
+    HigherHRNetResize,
+    TaggedHeatmapLoss,
+    TaggedHeatmaps,
+)
 from .hourglass import PLACEMENTS, Placement, StackedHourglass  # noqa: E402
 from .loss import HalfSquaredError  # noqa: E402
 from .pooling import fractional_max_pool  # noqa: E402

@@ -16,7 +16,7 @@ from ..system.progress import in_words
 from .config import build_config, prepare_init
 from .data import TrainingData
 from .run import checkpoint_bytes, load_initial, one_line
-from .runner import STEPS, build_loader, build_runner
+from .runner import STEPS, build_loader, build_runner, steps_of
 from .settings import Settings
 
 
@@ -35,6 +35,7 @@ class Plan:
         checkpoint: Bytes of one.
         device: Where the model is.
         settings: Of the training.
+        falls: After which shares of it the rate falls tenfold.
     """
 
     parameters: int
@@ -47,6 +48,7 @@ class Plan:
     checkpoint: int
     device: str
     settings: Settings
+    falls: tuple[float, ...] = STEPS
 
     @property
     def total(self) -> int:
@@ -56,8 +58,9 @@ class Plan:
     def lines(self) -> Iterator[str]:
         """The plan, for reading."""
         s = self.settings
-        steps = [round(self.total * share) for share in STEPS]
-        falls = f"a tenth from iteration {steps[0]}, a hundredth from {steps[1]}"
+        steps = [round(self.total * share) for share in self.falls]
+        parts = zip(("a tenth from iteration", "a hundredth from", "a thousandth from"), steps, strict=False)
+        falls = ", ".join(f"{part} {step}" for part, step in parts)
         source = s.init or "what the config says"
         yield f"model       {self.parameters / 1e6:.1f} million parameters on {self.device}, starting from {source}"
         yield f"data        {self.persons} persons, validated on {self.validated or 'none'}"
@@ -94,6 +97,7 @@ def make_plan(
     from mmengine.runner import Runner
 
     from .. import augmentations  # noqa: F401 (registers the transforms)
+    from . import metric  # noqa: F401 (registers it)
     from .hooks import not_finite
 
     settings = settings or Settings()
@@ -131,4 +135,5 @@ def make_plan(
             checkpoint=checkpoint_bytes(runner),
             device=str(next(runner.model.parameters()).device),
             settings=settings,
+            falls=steps_of(cfg),
         )

@@ -49,6 +49,7 @@ class Run:
         knows: knows.csv likewise.
         shares: shares.csv likewise.
         stages: stages.csv likewise.
+        grouping: grouping.csv likewise.
         torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
@@ -66,6 +67,7 @@ class Run:
     knows: pd.DataFrame
     shares: pd.DataFrame
     stages: pd.DataFrame
+    grouping: pd.DataFrame
     torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
@@ -98,6 +100,7 @@ def load_run(path: Path) -> Run:
     knows = _read_more(path / "knows.csv", _KNOWS_TEXT, _KNOWS_NUMBERS)
     shares = _read_more(path / "shares.csv", _SHARES_TEXT, _SHARES_NUMBERS)
     stages = _read_more(path / "stages.csv", _STAGES_TEXT, _STAGES_NUMBERS)
+    grouping = _read_more(path / "grouping.csv", _GROUPING_TEXT, _GROUPING_NUMBERS)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *_rule_note(path, manifest), *notes)
     torso = _read_torso(path / "persons.parquet")
@@ -114,6 +117,7 @@ def load_run(path: Path) -> Run:
         knows,
         shares,
         stages,
+        grouping,
         torso,
         examples,
         notes,
@@ -274,6 +278,13 @@ _SHARES_NUMBERS += [f"{name}{end}" for name in ("loss", "excess") for end in (""
 _STAGES_TEXT = ["level", "fill", "target", "placement", "metric", "group"]
 _STAGES_NUMBERS = ["radius", "stage", "n", "gain_p", "p"]
 _STAGES_NUMBERS += [f"{name}{end}" for name in ("value", "drop", "gain") for end in ("", "_lo", "_hi")]
+_GROUPING_TEXT = ["level", "fill", "target", "placement", "keypoint"]
+_GROUPING_NUMBERS = ["radius", "n", "ap", "ap_true_groups"]
+_GROUPING_NUMBERS += [
+    f"{name}{end}"
+    for name in ("mixed", "drop", "localisation", "grouping")
+    for end in ("", "_lo", "_hi", "_p", "_p_adjusted")
+]
 _SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
 _SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
 _SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]

@@ -65,8 +65,8 @@ class TaggedHeatmaps(BaseKeypointCodec):
             raise unknown_name("rule", rule, RULES)
         if nms < 1 or nms % 2 == 0 or candidates < 1 or not heatmap_sizes or sigma == 0 or people < 1:
             raise OccbenchError(
-                f"TaggedHeatmaps needs at least one level, a sigma that is not 0, an odd nms, and candidates and people "
-                f"of at least 1, but got heatmap_sizes={tuple(heatmap_sizes)}, sigma={sigma}, nms={nms}, "
+                f"TaggedHeatmaps needs at least one level, a sigma that is not 0, an odd nms, and candidates and "
+                f"people of at least 1, but got heatmap_sizes={tuple(heatmap_sizes)}, sigma={sigma}, nms={nms}, "
                 f"candidates={candidates}, people={people}"
             )
         self.input_size = (int(input_size[0]), int(input_size[1]))

@@ -143,3 +143,41 @@ def _assigned(rows: np.ndarray, groups: Sequence[Group], tag_threshold: float) -
         row: groups[column] if column < len(groups) and distance[row, column] < tag_threshold else None
         for row, column in Munkres().compute(cost.tolist())
     }
+
+
+def by_truth(candidates: Candidates, points: np.ndarray, labelled: np.ndarray, threshold: float = 0.1) -> np.ndarray:
+    """Put candidates together as the truth has them (PROTOCOL section 9): each joins the nearest person that lacks it.
+
+    Of one joint the pair at the smallest distance is joined first. The distance to a person is that to the annotated
+    joint; where that is not labelled, to the nearest of the person's joints that is.
+
+    Args:
+        candidates: Of every joint.
+        points: Shape (N, K, 2): the annotated persons, px of the map.
+        labelled: Shape (N, K), bool.
+        threshold: Candidates must score more.
+
+    Returns:
+        Shape (P, K, 3 + T), float32, as of :func:`group`: the persons that any candidate joined, in the order of the
+        annotation; those without a labelled joint are joined by nobody.
+    """
+    k, _, t = candidates.tags.shape
+    anywhere = labelled.any(1)
+    points, labelled = points[anywhere], labelled[anywhere]
+    people = np.zeros((len(points), k, 3 + t), np.float32)
+    for joint in range(k):
+        (chosen,) = np.nonzero(candidates.scores[joint] > threshold)
+        places = candidates.places[joint][chosen] + 0.5
+        all_joints = np.linalg.norm(places[:, None, None] - points[None], axis=3)
+        nearest = np.where(labelled, all_joints, np.inf).min(2, initial=np.inf)
+        distance = np.where(labelled[:, joint], all_joints[..., joint], nearest)
+        free, lacking = np.ones(len(chosen), bool), np.ones(len(points), bool)
+        for pair in np.argsort(distance, axis=None, kind="stable"):
+            row, person = divmod(int(pair), len(points))
+            if free[row] and lacking[person]:
+                free[row] = lacking[person] = False
+                one = chosen[row]
+                people[person, joint, :2] = candidates.places[joint, one]
+                people[person, joint, 2] = candidates.scores[joint, one]
+                people[person, joint, 3:] = candidates.tags[joint, one]
+    return people[(people[..., 2] > 0).any(1)]

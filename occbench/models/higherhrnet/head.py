@@ -21,7 +21,7 @@ INITIAL_STD = 1e-3
 
 @MODELS.register_module()
 class HigherHRNetHead(BaseHead):
-    """HigherHRNet's head (Cheng et al., CVPR 2020), with any number of doubled resolutions; with none, that of AE-HRNet.
+    """HigherHRNet's head (Cheng et al., CVPR 2020), with any number of doubled resolutions; with none, AE-HRNet's.
 
     The first level reads the features by a 1x1 convolution and gives K heatmaps, then K tags. Each further level
     concatenates features and the level before it (the first of the two alone where ``concatenate`` says so), doubles
@@ -69,7 +69,7 @@ class HigherHRNetHead(BaseHead):
             self.final_layers.append(nn.Conv2d(width, num_keypoints, 1))
             channels, before = width, num_keypoints
         self.loss_module = MODELS.build(loss or {"type": "TaggedHeatmapLoss"})
-        self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
+        self.decoder: Any = None if decoder is None else KEYPOINT_CODECS.build(decoder)
 
     def forward(self, feats: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
         """The outputs of every level: (B, 2K, H, W), heatmaps before tags, then (B, K, 2H, 2W), ..."""

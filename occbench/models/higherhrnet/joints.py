@@ -39,7 +39,7 @@ def quarter(heatmaps: np.ndarray, joint: np.ndarray, x: np.ndarray, y: np.ndarra
     steps = np.stack([right - left, below - above], -1)
     if rule.always_shifts:
         return np.where(steps > 0, 0.25, -0.25).astype(np.float32)
-    far = np.stack([(1 < x) & (x < width - 1) & (y > 0), (1 < y) & (y < height - 1) & (x > 0)], -1)
+    far = np.stack([(x > 1) & (x < width - 1) & (y > 0), (y > 1) & (y < height - 1) & (x > 0)], -1)
     return np.where(far, np.sign(steps) * 0.25, 0).astype(np.float32)
 
 

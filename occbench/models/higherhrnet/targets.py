@@ -35,9 +35,7 @@ def heatmap_targets(points: np.ndarray, visible: np.ndarray, size: tuple[int, in
         window = maps[k, top:bottom, left:right]
         corner = reach - (y - top), reach - (x - left)
         rows, columns = window.shape
-        np.maximum(
-            window, gaussian[corner[0] : corner[0] + rows, corner[1] : corner[1] + columns], out=window
-        )
+        np.maximum(window, gaussian[corner[0] : corner[0] + rows, corner[1] : corner[1] + columns], out=window)
     return maps
 
 

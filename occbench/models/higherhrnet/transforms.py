@@ -76,8 +76,8 @@ class CountingRegions(BaseTransform):
     It stands behind GenerateTarget. MMPose's BottomupGetHeatmapMask passes over run-length encoded regions, as COCO's
     crowds are, and scales the mask of the input where this one warps the photo's into every level.
 
-    Required keys: ``img_shape``, ``invalid_segs``, ``heatmaps`` (a list), ``input_size``, ``warp_mat`` and ``flip`` of a
-    horizontal flip behind the affine. Added: ``heatmap_mask``, a list of (1, H, W), bool.
+    Required keys: ``img_shape``, ``invalid_segs``, ``heatmaps`` (a list), ``input_size``, ``warp_mat``, and ``flip`` of
+    a horizontal flip behind the affine. Added: ``heatmap_mask``, a list of (1, H, W), bool.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
