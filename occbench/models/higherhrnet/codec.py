@@ -134,13 +134,13 @@ class TaggedHeatmaps(BaseKeypointCodec):
         done = fill(adjust(people, heatmaps, self.rule), heatmaps, tags, self.rule)
         return done[..., :2], done[..., 2], scores
 
-    def decode(self, encoded: tuple[Tensor, Tensor]) -> tuple[np.ndarray, ...]:  # type: ignore[override]
+    def decode(self, encoded: tuple[Tensor, Tensor]) -> tuple[np.ndarray, ...]:
         """The persons of one photo's heatmaps (K, H, W) and tags (K, H, W, T); as of :meth:`finish`."""
         heatmaps, tags = encoded
         people = self.put_together(self.find(heatmaps, tags))
         return self.finish(people, heatmaps.cpu().numpy(), tags.cpu().numpy())
 
-    def batch_decode(self, heatmaps: Tensor, tags: Tensor) -> tuple[list[np.ndarray], ...]:  # type: ignore[override]
+    def batch_decode(self, heatmaps: Tensor, tags: Tensor) -> tuple[list[np.ndarray], ...]:
         """Of heatmaps (B, K, H, W) and tags (B, K, H, W, T): a list of each of what :meth:`finish` returns."""
         keypoints, joint_scores, scores = zip(*map(self.decode, zip(heatmaps, tags, strict=True)), strict=True)
         return list(keypoints), list(joint_scores), list(scores)

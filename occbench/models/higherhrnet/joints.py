@@ -63,7 +63,7 @@ def fill(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray, rule: Rule)
         x, y = np.clip(x, 0, heatmaps.shape[2] - 1), np.clip(y, 0, heatmaps.shape[1] - 1)
         own = tags[there, y, x].mean(axis=0)
         for joint in np.flatnonzero(~found):
-            _fill_one(person, joint, heatmaps, tags[joint], own, rule)
+            _fill_one(person, int(joint), heatmaps, tags[joint], own, rule)
     return filled
 
 

@@ -57,7 +57,7 @@ class Remembering:
 
 def remember(head: Any) -> Remembering | None:
     """Let the head of a model with tags keep what it decodes; None for other models."""
-    decoder = getattr(head, "decoder", None)
+    decoder: Any = getattr(head, "decoder", None)
     known = isinstance(decoder, TaggedHeatmaps) or (
         type(decoder) is AssociativeEmbedding and not decoder.use_udp and head.tag_per_keypoint
     )
