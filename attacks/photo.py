@@ -10,7 +10,7 @@ import numpy as np
 from .attack import Attack
 from .fills import fill_regions, scaled_blur
 from .material import Draw, Material, content_rng
-from .occlude import Occluders, blur_of, place
+from .occlude import Occluders, blur_of, occlude, place
 from .placement import NOBODY, person_rng
 from .regions import Size
 from .targets import Skeleton
@@ -50,8 +50,9 @@ def place_in_photo(
     skeleton: Skeleton,
     seed: int,
     material: Material | None = None,
+    protocol: str = "corrected",
 ) -> list[Occluders]:
-    """Find the regions of ``attack`` on every subject, by rule ``corrected``.
+    """Find the regions of ``attack`` on every subject.
 
     Decoys and placebos stay off the keypoints of the target's names of all other subjects (PROTOCOL section 9).
 
@@ -62,11 +63,12 @@ def place_in_photo(
         skeleton: The data set's keypoints and parts.
         seed: Of random placements and contents.
         material: What the fills beyond the thesis are made of; by default without other persons.
+        protocol: ``thesis``: by its rules in the photo, where the radius is in image px, whatever the subject's size.
 
     Returns:
         One per subject, regions in image px, clipped to the photo.
     """
-    stuff = material or Material()
+    stuff, whole = material or Material(), protocol == "thesis"
     members = skeleton.indices(attack.level, attack.target)
     alike = [subject.keypoints[members][subject.labelled[members]] for subject in subjects]
     return [
@@ -76,9 +78,9 @@ def place_in_photo(
             subject.keypoints,
             subject.labelled,
             size,
-            "corrected",
+            protocol,
             person_rng(seed, subject.id, attack.level, attack.target),
-            subject.scale,
+            1.0 if whole else subject.scale,
             Draw(stuff, content_rng(seed, subject.id, attack), frozenset({subject.id}), subject.extent),
             np.concatenate([NOBODY, *alike[:i], *alike[i + 1 :]]),
         )
@@ -87,18 +89,29 @@ def place_in_photo(
 
 
 def occlude_photo(
-    photo: np.ndarray, subjects: Sequence[Subject], occluders: Sequence[Occluders], attack: Attack
+    photo: np.ndarray,
+    subjects: Sequence[Subject],
+    occluders: Sequence[Occluders],
+    attack: Attack,
+    protocol: str = "corrected",
 ) -> np.ndarray:
     """Paint on a copy of ``photo`` what was placed on each subject; the photo itself where nothing was.
 
     Every fill is made from the unpainted photo. Where regions of two subjects overlap, the later one is on top.
+    Protocol ``thesis`` paints as its code does for bottom-up models: one subject after the other, each fill made from
+    the photo as it is by then, its mean colour that of the photo.
 
     Args:
         photo: Shape (H, W, C), uint8.
         subjects: Whom, in the order in which they are painted.
         occluders: What :func:`place_in_photo` found, one per subject.
         attack: Its fill is painted, its blur scaled to image px of each subject.
+        protocol: ``corrected`` or ``thesis``.
     """
+    if protocol == "thesis":
+        for found in occluders:
+            photo = occlude(photo, found, attack, protocol)
+        return photo
     if not any(found.regions for found in occluders):
         return photo
     painted = photo.copy()

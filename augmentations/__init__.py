@@ -16,6 +16,7 @@ from .proposals import CentredTarget, ProposalBox  # noqa: E402
 from .random_cutout import RandomCutout  # noqa: E402
 from .seeding import EpochSampler, SeedSample  # noqa: E402
 from .targeted import TargetedBlur, TargetedCutout  # noqa: E402
+from .thesis_photo import ThesisPhotoOcclusion  # noqa: E402
 from .uniform import UniformBBoxTransform  # noqa: E402
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "TargetedBlur",
     "TargetedCutout",
     "TargetedCutoutBlur",
+    "ThesisPhotoOcclusion",
     "UniformBBoxTransform",
 ]

@@ -24,6 +24,7 @@ from .asked import (
 if TYPE_CHECKING:
     from ..data.persons import Dataset
     from ..inference.detector import Detector
+    from ..weights.zoo import ZooModel
     from .run import Run
 
 
@@ -175,13 +176,13 @@ def attack(
     ):
         if value not in known:
             raise unknown_name(option, value, known)
-    if (scope, protocol) == ("image", "thesis"):
-        raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
     pyramid = parse_scales(list(scales))
     chosen = replace(chosen, sees=what_it_sees(chosen, Options(trust_config=trust_config)))  # looked for once
     photos = chosen.sees == "photo"
+    if (scope, protocol, photos) == ("image", "thesis", False):
+        raise OccbenchError("--scope image has no --protocol thesis, whose rules are those of crops: leave one out")
     if photos:
-        _check_photo_options(chosen.name, boxes, scope, protocol, scales)
+        _check_photo_options(chosen, boxes, scope, protocol, scales)
     elif crop is not None:
         raise OccbenchError(f"--crop is for models that see whole photos, but {chosen.name!r} has crops of its own")
     scope, reference = scope or ("image" if photos else "person"), None if crop is None else parse_size(crop)
@@ -296,19 +297,19 @@ def attack(
     return open_run(folder)
 
 
-def _check_photo_options(model: str, boxes: str, scope: str | None, protocol: str, scales: Sequence[str]) -> None:
+def _check_photo_options(model: ZooModel, boxes: str, scope: str | None, protocol: str, scales: Sequence[str]) -> None:
     """Refuse what says how crops are had, where a model sees whole photos.
 
     Raises:
         OccbenchError: One of them is given.
     """
-    why = f"{model!r} sees whole photos and finds the people itself"
+    why = f"{model.name!r} sees whole photos and finds the people itself"
     if boxes != "gt":
         raise OccbenchError(f"--boxes {boxes} is for models that are given one person's crop, but {why}: leave it out")
     if scope == "person":
         raise OccbenchError(f"--scope person hides one person in their crop, but {why}: leave it out")
-    if protocol == "thesis":
-        raise OccbenchError(f"--protocol thesis has the rules of crops, but {why}: leave it out")
+    if protocol == "thesis" and model.source == "results":
+        raise OccbenchError("--protocol thesis is not for results of photos that `occbench export` wrote: leave it out")
     if scales:
         raise OccbenchError(f"--scales averages the heatmaps of one person's crop, but {why}: leave it out")
 

@@ -70,13 +70,14 @@ def models() -> list[Row]:
 
 
 def models_by_complexity() -> list[Row]:
-    """Width and height of every model's input (px), its parameters (millions) and its operations (GFLOPs)."""
+    """Width and height of every model's input (px), its parameters (millions), operations and multiply-adds (10^9)."""
     from ..models.complexity import config_complexity
     from ..weights.zoo import list_models
 
     rows: list[Row] = []
     for model in list_models():
-        row: dict[str, Any] = {"name": model.name, "input": None, "parameters": None, "GFLOPs": None, "note": ""}
+        row: dict[str, Any] = {"name": model.name, "input": None, "parameters": None, "GFLOPs": None}
+        row |= {"published GMACs": None, "note": ""}
         if model.source != "mmpose":
             rows.append(row | {"note": "counted are MMPose's configs"})
             continue
@@ -87,6 +88,7 @@ def models_by_complexity() -> list[Row]:
         else:
             width, height = found.input_size
             row.update(input=f"{width}x{height}", parameters=found.parameters / 1e6, GFLOPs=found.gflops)
+            row["published GMACs"] = found.published
         rows.append(row)
     return rows
 

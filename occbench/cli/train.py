@@ -10,7 +10,7 @@ import typer
 
 from ..system.errors import OccbenchError
 
-_OWN = "; of a cascade the config's"
+_OWN = "; of a cascade and of a bottom-up model the config's"
 
 
 def train(
@@ -134,7 +134,7 @@ def train(
     from ..system.distributed import LAUNCHERS
     from ..system.errors import unknown_name
     from ..system.progress import Progress
-    from ..training import Augmentation, Settings, dataset_of, find_config, training_data
+    from ..training import Augmentation, Settings, dataset_of, find_config, own_settings, training_data
     from ..training import train as run
     from ..training.cascade import is_cascade
     from ..weights.trust import check_config
@@ -145,8 +145,11 @@ def train(
     augmentation = Augmentation.parse(aug, aug_p, removal, decoys, aug_fill, pictures)
     options = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "decay": decay}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    model = model or ("hrnet" if data in (None, *TRAINED.values()) else "hrnet-mini")
+    config = find_config(model)
+    check_config(config, trust_config)
     settings = Settings(
-        **given,
+        **{**own_settings(config), **given},
         seed=seed,
         init=init,
         freeze_stages=freeze_stages,
@@ -158,9 +161,6 @@ def train(
     alone = os.environ.get("WORLD_SIZE", "1") == "1"
     if out is None and (resume or not alone):
         raise OccbenchError("--out is needed with --resume and with several processes, which share that folder")
-    model = model or ("hrnet" if data in (None, *TRAINED.values()) else "hrnet-mini")
-    config = find_config(model)
-    check_config(config, trust_config)
     progress = Progress(False if verbose or quiet else None, as_json)
     cascade = is_cascade(config)
     if not cascade and (stage is not None or draws is not None):

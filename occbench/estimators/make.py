@@ -74,7 +74,7 @@ def make_estimator(model: ZooModel, weights: Path, options: Options | None = Non
     return MAKERS[model.source].make(model, weights, options or Options())
 
 
-KINDS: Mapping[str, Sees] = {**dict.fromkeys(CROPS, "crop"), "BottomupPoseEstimator": "photo"}
+KINDS: Mapping[str, Sees] = {**dict.fromkeys(CROPS, "crop"), "BottomupPoseEstimator": "photo", "HigherHRNet": "photo"}
 """Estimators of configs, by what they see."""
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -89,6 +90,7 @@ class PhotoModel:
                 f"config {str(config_file)!r} has score_mode {self._mode!r}; known are {', '.join(MODES)}"
             )
         self._model, self.meta = build(self.config, config_file, checkpoint, device, trust)
+        self._tags = _remember(self._model)
         self._checkpoint, self._device = checkpoint, device
 
     @property
@@ -170,7 +172,21 @@ class PhotoModel:
         images, samples = ([one.content[i] for one in inputs] for i in (0, 1))
         with torch.inference_mode():
             found = self._model.test_step({"inputs": images, "data_samples": samples})
-        return [self._poses(sample.pred_instances) for sample in found]
+        poses = [self._poses(sample.pred_instances) for sample in found]
+        if self._tags is None:
+            return poses
+        kept = zip(poses, found, self._tags.last, strict=True)
+        return [replace(one, regroup=partial(self._regrouped, maps, sample.metainfo)) for one, sample, maps in kept]
+
+    def _regrouped(self, maps: Any, about: Any, points: np.ndarray, labelled: np.ndarray) -> PhotoPoses:
+        """One photo's joints put together as the truth has them; see :attr:`~.protocol.PhotoPoses.regroup`."""
+        assert self._tags is not None
+        size = np.array(maps[0].shape[:0:-1])
+        step = np.asarray(about["input_scale"]) / size
+        corner = np.asarray(about["input_center"]) - 0.5 * np.asarray(about["input_scale"])
+        keypoints, scores, whole = self._tags.regrouped(maps, (points - corner) / step, labelled)
+        keypoints = (keypoints * step + corner).astype(np.float32)
+        return PhotoPoses(keypoints, scores, person_scores(whole, scores, self._mode, self._least))
 
     def _poses(self, found: Any) -> PhotoPoses:
         count = len(self._described.keypoints)
@@ -180,6 +196,12 @@ class PhotoModel:
             points = _array(found.keypoints).reshape(len(scores), count, -1)[..., :2]
         boxes = _array(found.bbox_scores).reshape(-1) if "bbox_scores" in found else np.ones(len(scores), np.float32)
         return PhotoPoses(points, scores, person_scores(boxes, scores, self._mode, self._least))
+
+
+def _remember(model: Any) -> Any:
+    from ..models.higherhrnet.regrouping import remember
+
+    return remember(model.head)
 
 
 def _array(values: Any) -> np.ndarray:

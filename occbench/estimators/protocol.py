@@ -203,11 +203,15 @@ class PhotoPoses:
         keypoint_scores: Shape (D, K), float32.
         scores: Shape (D,), float32: of the persons; higher is more certain. They are the estimator's own: nothing is
             rescored or thinned out afterwards.
+        regroup: Of an estimator that finds joints first and puts them together by tags: the same joints put together as
+            the truth has them, given the annotated keypoints (N, K, 2), image px, and which are labelled (N, K), bool
+            (PROTOCOL section 9). It holds the maps of the photo: not to be kept.
     """
 
     keypoints: np.ndarray
     keypoint_scores: np.ndarray
     scores: np.ndarray
+    regroup: Callable[[np.ndarray, np.ndarray], PhotoPoses] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -95,7 +95,12 @@ def run_cells(
         advance: Called with the number of (person, cell) pairs that are done.
         people: For scope image, whom an attack hides in each photo.
         material: What the fills beyond the thesis are made of; None for that of these persons.
+
+    Raises:
+        ValueError: Scope image is asked for under protocol thesis, which has no such rules for crops.
     """
+    if (settings.scope, settings.protocol) == ("image", "thesis"):
+        raise ValueError("protocol thesis hides one person in their crop: it has no scope image")
     stuff = material or material_of(persons, model.crops, skeleton, settings.seed, settings.cutouts)
     work: list[tuple[Chunk, list[Attack]]] = []
     for chunk in plan(persons, settings)[settings.rank :: settings.ranks]:

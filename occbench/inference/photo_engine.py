@@ -104,7 +104,7 @@ def run_photos(
                 clean = piece.cell  # filled by now
 
             def painted(attack: Attack, view: View = view) -> Piece:
-                return hide(view, attack, skeleton, settings.seed, reference, model.prepare, material)
+                return hide(view, attack, skeleton, settings, reference, model.prepare, material)
 
             for piece in pool.ahead(painted, missing, depth=settings.workers + 1):
                 if clean is None:
@@ -113,7 +113,8 @@ def run_photos(
 
     with Pool(settings.workers) as pool:
         for piece, view in pieces(pool):
-            piece.fill(everybody(_predicted(model, piece.inputs, settings.batch_size), piece, view))
+            poses, regrouped = _predicted(model, piece.inputs, settings.batch_size, view)
+            piece.fill(everybody(poses, piece, view), regrouped_persons(regrouped, piece, view))
             sink.put(view.chunk, piece.cell, piece.geometry)
             advance(len(view.chunk.images))
 
@@ -153,10 +154,10 @@ class Piece:
     geometry: np.ndarray | None = None
     clean: CellPredictions | None = None
 
-    def fill(self, found: FoundPersons) -> None:
-        """Take everybody who was found."""
+    def fill(self, found: FoundPersons, regrouped: FoundPersons | None = None) -> None:
+        """Take everybody who was found, and whom the same joints are under the true grouping."""
         keypoints, scores = found.by_person(len(self.cell))
-        self.cell = replace(self.cell, keypoints=keypoints, scores=scores, found=found)
+        self.cell = replace(self.cell, keypoints=keypoints, scores=scores, found=found, regrouped=regrouped)
 
 
 def view_of(reference: CropPipeline, dataset: Dataset, chunk: Chunk, people: People) -> View:
@@ -203,7 +204,7 @@ def hide(
     view: View,
     attack: Attack,
     skeleton: Skeleton,
-    seed: int,
+    settings: Settings,
     reference: CropPipeline,
     prepare: Prepare,
     material: Material,
@@ -212,7 +213,7 @@ def hide(
     inputs: dict[int, PhotoInput] = {}
     at = 0
     for i, scene in enumerate(view.scenes):
-        painted = paint(scene, attack, skeleton, seed, material)
+        painted = paint(scene, attack, skeleton, settings.seed, material, settings.protocol)
         if painted.picture is not scene.picture and not np.array_equal(painted.picture, scene.picture):
             inputs[i] = prepare(painted.picture)
         for crop, seen in zip(scene.crops, seen_in(scene, painted, reference, attack), strict=True):
@@ -235,7 +236,22 @@ def everybody(poses: Mapping[int, PhotoPoses], piece: Piece, view: View) -> Foun
         piece: What they were inferred for.
         view: The chunk.
     """
-    known = None if piece.clean is None else piece.clean.found
+    found = _photo_by_photo(poses, piece, view, None if piece.clean is None else piece.clean.found)
+    return replace(found, person=_matched(found, view))
+
+
+def regrouped_persons(poses: Mapping[int, PhotoPoses], piece: Piece, view: View) -> FoundPersons | None:
+    """Likewise the persons under the true grouping, matched to nobody; None where the estimator does not group."""
+    known = None if piece.clean is None else piece.clean.regrouped
+    if known is None and (piece.clean is not None or not poses):
+        return None
+    return _photo_by_photo(poses, piece, view, known)
+
+
+def _photo_by_photo(
+    poses: Mapping[int, PhotoPoses], piece: Piece, view: View, known: FoundPersons | None
+) -> FoundPersons:
+    """Everybody of a chunk, of the photos that were not inferred those that are known."""
     k = piece.cell.scores.shape[1]
     parts = []
     for i, image in enumerate(view.chunk.images):
@@ -252,22 +268,35 @@ def everybody(poses: Mapping[int, PhotoPoses], piece: Piece, view: View) -> Foun
             )
         else:
             parts.append(known.some(known.image == image))
-    names = ("image", "keypoints", "keypoint_scores", "scores", "person")
-    found = FoundPersons(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-    return replace(found, person=_matched(found, view))
+    found = FoundPersons.joined(parts)
+    assert found is not None  # no chunk is without photos
+    return found
 
 
-def _predicted(model: PhotoEstimator, inputs: dict[int, PhotoInput], batch_size: int) -> dict[int, PhotoPoses]:
-    """By place: batches are of inputs that are alike, in the order of the photos."""
+def _predicted(
+    model: PhotoEstimator, inputs: dict[int, PhotoInput], batch_size: int, view: View
+) -> tuple[dict[int, PhotoPoses], dict[int, PhotoPoses]]:
+    """By place: batches are of inputs that are alike, in the order of the photos; and the same, regrouped."""
     groups: dict[Hashable, list[int]] = {}
     for place, one in inputs.items():
         groups.setdefault(one.alike, []).append(place)
     found: dict[int, PhotoPoses] = {}
+    regrouped: dict[int, PhotoPoses] = {}
     for places in groups.values():
         for start in range(0, len(places), batch_size):
             batch = places[start : start + batch_size]
-            found |= zip(batch, model.predict([inputs[place] for place in batch]), strict=True)
-    return found
+            for place, poses in zip(batch, model.predict([inputs[place] for place in batch]), strict=True):
+                if poses.regroup is not None:
+                    regrouped[place] = poses.regroup(*_labelled(view, place))
+                found[place] = replace(poses, regroup=None)
+    return found, regrouped
+
+
+def _labelled(view: View, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """The annotated persons of a photo that are no crowd: keypoints (N, K, 2), image px, and which are labelled."""
+    truth = view.truth
+    here = (truth.image == view.chunk.images[place]) & ~truth.crowd
+    return truth.keypoints[here], truth.visibility[here] > 0
 
 
 def _matched(found: FoundPersons, view: View) -> np.ndarray:

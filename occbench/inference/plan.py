@@ -59,7 +59,7 @@ class Settings:
         cutouts: What fill ``object`` paints; None for the drawn ones.
 
     Raises:
-        ValueError: The scope is unknown, or is ``"image"`` under protocol ``"thesis"``, whose rules are those of crops.
+        ValueError: The scope is unknown.
     """
 
     protocol: str = "corrected"
@@ -72,8 +72,8 @@ class Settings:
     cutouts: Cutouts | None = None
 
     def __post_init__(self) -> None:
-        if self.scope not in SCOPES or (self.scope, self.protocol) == ("image", "thesis"):
-            raise ValueError(f"scope {self.scope!r} cannot be had under protocol {self.protocol!r}")
+        if self.scope not in SCOPES:
+            raise ValueError(f"unknown scope {self.scope!r}; it is one of {', '.join(SCOPES)}")
 
 
 def chunks(persons: Sequence[Person], size: int, pixels: float = math.inf) -> list[Chunk]:

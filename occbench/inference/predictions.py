@@ -44,6 +44,13 @@ class FoundPersons:
         """Some of them; ``which``: shape (D,), bool, or indices."""
         return FoundPersons(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
 
+    @classmethod
+    def joined(cls, parts: Sequence[FoundPersons]) -> FoundPersons | None:
+        """One after the other; None of none."""
+        if not parts:
+            return None
+        return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
+
     def by_person(self, persons: int) -> tuple[np.ndarray, np.ndarray]:
         """The pose of each of so many persons: keypoints (N, K, 2) and scores (N, K), float32; NaN where none is."""
         k = self.keypoint_scores.shape[1]
@@ -74,6 +81,7 @@ class CellPredictions:
         visibility: Shape (N, K), float32: how visible a keypoint is, where the estimator says it beside the scores; NaN
             where that is not known; of other estimators (N, 0).
         found: Everybody who was found, where the estimator sees whole photos; else None.
+        regrouped: The same joints put together as the truth has them, where the estimator groups by tags; else None.
     """
 
     attack: Attack | None
@@ -87,6 +95,7 @@ class CellPredictions:
     stages: np.ndarray
     visibility: np.ndarray
     found: FoundPersons | None = None
+    regrouped: FoundPersons | None = None
 
     @property
     def slug(self) -> str:
@@ -106,22 +115,25 @@ class CellPredictions:
         arrays = {name: getattr(self, name)[which] for name in ARRAYS}
         if self.found is None:
             return CellPredictions(self.attack, **arrays, found=None)
-        found = self.found.some(np.isin(self.found.image, list(images)))
         first = which.indices(len(self))[0]
-        return CellPredictions(self.attack, **arrays, found=_moved(found, -first))
+        found, regrouped = (
+            None if part is None else _moved(part.some(np.isin(part.image, list(images))), -first)
+            for part in (self.found, self.regrouped)
+        )
+        return CellPredictions(self.attack, **arrays, found=found, regrouped=regrouped)
 
     @classmethod
     def joined(cls, pieces: Sequence[CellPredictions]) -> CellPredictions:
         """One cell of its stretches, in order."""
         arrays: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in pieces]) for name in ARRAYS}
         starts = np.cumsum([0, *map(len, pieces)]).tolist()
-        parts = [_moved(p.found, first) for p, first in zip(pieces, starts, strict=False) if p.found is not None]
-        if not parts:
-            return cls(pieces[0].attack, **arrays, found=None)
-        found = FoundPersons(
-            **{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(FoundPersons)}
+        found, regrouped = (
+            FoundPersons.joined([_moved(p, first) for p, first in zip(parts, starts, strict=False) if p is not None])
+            for parts in ([piece.found for piece in pieces], [piece.regrouped for piece in pieces])
         )
-        return cls(pieces[0].attack, **arrays, found=found)
+        if any(piece.regrouped is None for piece in pieces):  # some are of an occbench that did not ask
+            regrouped = None
+        return cls(pieces[0].attack, **arrays, found=found, regrouped=regrouped)
 
     @classmethod
     def empty(
@@ -151,7 +163,7 @@ class CellPredictions:
         )
 
 
-ARRAYS = tuple(field.name for field in fields(CellPredictions) if field.name not in ("attack", "found"))
+ARRAYS = tuple(field.name for field in fields(CellPredictions) if field.name not in ("attack", "found", "regrouped"))
 
 
 def _moved(found: FoundPersons, rows: int) -> FoundPersons:

@@ -111,7 +111,14 @@ class Painted:
     placed: Sequence[Occluders]
 
 
-def paint(scene: Scene, attack: Attack, skeleton: Skeleton, seed: int, material: Material | None = None) -> Painted:
+def paint(
+    scene: Scene,
+    attack: Attack,
+    skeleton: Skeleton,
+    seed: int,
+    material: Material | None = None,
+    protocol: str = "corrected",
+) -> Painted:
     """Put every labelled person of a photo under an attack.
 
     Args:
@@ -120,10 +127,11 @@ def paint(scene: Scene, attack: Attack, skeleton: Skeleton, seed: int, material:
         skeleton: The data set's keypoints and parts.
         seed: Of random placements and contents.
         material: What the fills beyond the thesis are made of.
+        protocol: Whose rules, as of :func:`~occbench.attacks.occlude_photo`.
     """
     size = (scene.picture.shape[0], scene.picture.shape[1])
-    placed = place_in_photo(size, scene.subjects, attack, skeleton, seed, material)
-    return Painted(occlude_photo(scene.picture, scene.subjects, placed, attack), placed)
+    placed = place_in_photo(size, scene.subjects, attack, skeleton, seed, material, protocol)
+    return Painted(occlude_photo(scene.picture, scene.subjects, placed, attack, protocol), placed)
 
 
 def hide_in_photo(
@@ -133,6 +141,7 @@ def hide_in_photo(
     seed: int,
     pipeline: CropPipeline,
     material: Material | None = None,
+    protocol: str = "corrected",
 ) -> Iterator[Seen]:
     """The crops of a photo in which every labelled person is under an attack.
 
@@ -143,8 +152,9 @@ def hide_in_photo(
         seed: Of random placements and contents.
         pipeline: Cuts the crops out of the attacked photo, in the boxes of the clean one.
         material: What the fills beyond the thesis are made of.
+        protocol: As of :func:`paint`.
     """
-    yield from seen_in(scene, paint(scene, attack, skeleton, seed, material), pipeline, attack)
+    yield from seen_in(scene, paint(scene, attack, skeleton, seed, material, protocol), pipeline, attack)
 
 
 def seen_in(scene: Scene, painted: Painted, pipeline: CropPipeline, attack: Attack) -> Iterator[Seen]:
@@ -184,9 +194,10 @@ def attacked_crop(
     skeleton: Skeleton,
     seed: int,
     material: Material | None = None,
+    protocol: str = "corrected",
 ) -> np.ndarray:
     """One crop, (h, w, 3) uint8, out of its photo under an attack; arguments as above."""
     photo = crop.person.photo
     picture, subjects = cut_subjects(pipeline, photo, people.get(photo.id, ()))
     scene = Scene(picture, (crop,), subjects)
-    return next(hide_in_photo(scene, attack, skeleton, seed, pipeline, material)).image
+    return next(hide_in_photo(scene, attack, skeleton, seed, pipeline, material, protocol)).image

@@ -144,7 +144,8 @@ def _write(
         crop = crops[example.index]
         before, after = f"person-{example.index}.png", f"{example.attack.slug}-{example.kind}.png"
         if settings.scope == "image":
-            image = attacked_crop(pipeline, crop, people, example.attack, dataset.skeleton, settings.seed, material)
+            how = (dataset.skeleton, settings.seed, material, settings.protocol)
+            image = attacked_crop(pipeline, crop, people, example.attack, *how)
         else:
             image, _ = attack_crop(crop, example.attack, dataset.skeleton, settings.protocol, settings.seed, material)
         files[before] = files.get(before) or _png(crop.image)

@@ -103,7 +103,7 @@ class _Cell:
         if self._attack is None:
             piece = clean_piece(view, data.skeleton, _as_it_is)
         else:
-            piece = hide(view, self._attack, data.skeleton, settings.seed, reference, _as_it_is, material)
+            piece = hide(view, self._attack, data.skeleton, settings, reference, _as_it_is, material)
         for place, given in piece.inputs.items():
             photo = data.photos[chunk.images[place]]
             self._sizes[photo.id] = given.content.shape[:2]

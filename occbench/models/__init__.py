@@ -1,5 +1,5 @@
 """Networks that MMPose lacks: hourglasses with Pyramid Residual Modules, DeepPose's cascade, coarse-to-fine heatmaps,
-the symmetric spatial transformer of RMPE.
+the symmetric spatial transformer of RMPE, HigherHRNet.
 
 In an MMPose config: ``custom_imports = dict(imports=['occbench.models'])``, then ``StackedHourglass`` as backbone and
 ``HalfSquaredError`` as loss. Paper: "Learning Feature Pyramids for Human Pose Estimation" (Yang et al., ICCV 2017).
@@ -24,6 +24,14 @@ from .coarse_to_fine import (  # noqa: E402
     SpatialDropout,
 )
 from .deeppose import CascadeHead, CentredLabel, DeepPoseCascade, DeepPoseNetwork, SquaredErrorSum  # noqa: E402
+from .higherhrnet import (  # noqa: E402
+    CountingRegions,
+    HigherHRNet,
+    HigherHRNetHead,
+    HigherHRNetResize,
+    TaggedHeatmapLoss,
+    TaggedHeatmaps,
+)
 from .hourglass import PLACEMENTS, Placement, StackedHourglass  # noqa: E402
 from .loss import HalfSquaredError  # noqa: E402
 from .pooling import fractional_max_pool  # noqa: E402
@@ -39,11 +47,15 @@ __all__ = [
     "CentredLabel",
     "CoarseToFineEstimator",
     "CoarseToFineHead",
+    "CountingRegions",
     "CropWindows",
     "DeepPoseCascade",
     "DeepPoseNetwork",
     "FineNetwork",
     "HalfSquaredError",
+    "HigherHRNet",
+    "HigherHRNetHead",
+    "HigherHRNetResize",
     "JointPlaces",
     "LocalContrastNorm",
     "LocalisationNet",
@@ -60,6 +72,8 @@ __all__ = [
     "SquaredErrorSum",
     "StackedHourglass",
     "SymmetricSTN",
+    "TaggedHeatmapLoss",
+    "TaggedHeatmaps",
     "count_branches",
     "fractional_max_pool",
     "initialise",

@@ -24,16 +24,23 @@ class Complexity:
         flops: Multiplications and additions, counted one by one (a multiply-add is two), of convolutions, linear layers
             and matrix products for one image, as torch's ``FlopCounterMode`` counts them.
         input_size: Width and height of the image, px.
+        flops_again: What a rule adds that counts transposed convolutions at the resolution of their output.
     """
 
     parameters: int
     flops: int
     input_size: tuple[int, int]
+    flops_again: int = 0
 
     @property
     def gflops(self) -> float:
         """Thousand million multiplications and additions."""
         return self.flops / 1e9
+
+    @property
+    def published(self) -> float:
+        """Thousand million multiply-adds as HigherHRNet's authors, and others, publish them as "GFLOPs"."""
+        return (self.flops + self.flops_again) / 2e9
 
 
 def measure_complexity(
@@ -51,10 +58,19 @@ def measure_complexity(
     model.to("meta")
     model.eval()  # MMPose's backbones return nothing here
     width, height = input_size
+    again: list[int] = []
+
+    def count(layer: nn.ConvTranspose2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        each = 2 * layer.weight[0].numel() * layer.in_channels  # operations of a pixel
+        again.append(each * (output.shape[2:].numel() - inputs[0].shape[2:].numel()))
+
+    hooks = [layer.register_forward_hook(count) for layer in model.modules() if isinstance(layer, nn.ConvTranspose2d)]
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         (forward or model)(torch.empty(1, 3, height, width, device="meta"))
+    for hook in hooks:
+        hook.remove()
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return Complexity(parameters, counter.get_total_flops(), input_size)
+    return Complexity(parameters, counter.get_total_flops(), input_size, sum(again))
 
 
 def config_complexity(path: Path) -> Complexity:

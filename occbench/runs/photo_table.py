@@ -2,6 +2,7 @@
 
 ``found_*`` has the persons that were found, one after another; the other columns the annotated persons of the photo, in
 the order of persons.parquet. ``found_person`` is the place of the annotated person among all of these, -1 for nobody.
+``regrouped_*``, of an estimator with tags, has the persons that the same joints are under the true grouping.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from ..inference.predictions import CellPredictions, FoundPersons
 
 MARK = "found_keypoints"
 """The column that other cells do not have."""
+
+REGROUPED = "regrouped_keypoints"
+"""The column that cells of estimators without tags do not have."""
 
 
 def columns(cell: CellPredictions, found: FoundPersons, dataset: Dataset) -> dict[str, pa.Array]:
@@ -41,6 +45,13 @@ def columns(cell: CellPredictions, found: FoundPersons, dataset: Dataset) -> dic
         "missing": _lists(persons, cell.missing, pa.int16()),
         "centres": _lists(persons, cell.centres, pa.float32()),
     }
+    if cell.regrouped is not None:
+        each = _starts(images, cell.regrouped.image)
+        found_columns |= {
+            REGROUPED: _lists(each, cell.regrouped.keypoints, pa.float32()),
+            "regrouped_keypoint_scores": _lists(each, cell.regrouped.keypoint_scores, pa.float32()),
+            "regrouped_scores": _lists(each, cell.regrouped.scores, pa.float32()),
+        }
     if cell.attack is not None and cell.attack.fill == "object":
         found_columns["pixels"] = _lists(persons, cell.pixels, pa.float32())
     return found_columns
@@ -82,6 +93,20 @@ def cell(table: pa.Table, attack: Attack | None) -> CellPredictions:
         np.zeros((n, 0, k, 2), np.float32),
         np.zeros((n, 0), np.float32),
         found,
+        _regrouped(table, k),
+    )
+
+
+def _regrouped(table: pa.Table, k: int) -> FoundPersons | None:
+    if REGROUPED not in table.column_names:
+        return None
+    scores, counts = _flat(table, "regrouped_scores", np.float32)
+    return FoundPersons(
+        np.repeat(table["image_id"].to_numpy(), counts).astype(np.int64),
+        _flat(table, REGROUPED, np.float32)[0].reshape(-1, k, 2),
+        _flat(table, "regrouped_keypoint_scores", np.float32)[0].reshape(-1, k),
+        scores,
+        np.full(len(scores), -1, np.int32),
     )
 
 

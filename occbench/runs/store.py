@@ -171,8 +171,9 @@ class Store:
         if not all(np.isfinite(a).all() for a in (numbers.keypoints, numbers.scores, piece.stages)):
             raise OccbenchError(f"the model predicts NaN or infinity in cell {piece.slug}: check the weights")
         arrays = {name: getattr(piece, name) for name in ARRAYS}
-        if piece.found is not None:
-            arrays |= {f"found_{field.name}": getattr(piece.found, field.name) for field in fields(FoundPersons)}
+        for part, people in (("found", piece.found), ("regrouped", piece.regrouped)):
+            if people is not None:
+                arrays |= {f"{part}_{field.name}": getattr(people, field.name) for field in fields(FoundPersons)}
         if geometry is not None:
             arrays["geometry"] = geometry
         file = BytesIO()
@@ -185,15 +186,16 @@ class Store:
         path = self._piece(attack, chunk)
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                found = None
-                if "found_image" in arrays:
-                    found = FoundPersons(
-                        **{field.name: arrays[f"found_{field.name}"] for field in fields(FoundPersons)}
-                    )
+                found, regrouped = (
+                    FoundPersons(**{field.name: arrays[f"{part}_{field.name}"] for field in fields(FoundPersons)})
+                    if f"{part}_image" in arrays
+                    else None
+                    for part in ("found", "regrouped")
+                )
                 kept = {name: arrays[name] for name in ARRAYS if name in arrays or name not in ("pixels", "visibility")}
                 kept.setdefault("pixels", np.zeros((len(kept["attacked"]), 2), np.float32))  # of an older occbench
                 kept.setdefault("visibility", np.zeros((len(kept["attacked"]), 0), np.float32))  # likewise
-                cell = CellPredictions(attack, **kept, found=found)
+                cell = CellPredictions(attack, **kept, found=found, regrouped=regrouped)
                 geometry = arrays["geometry"] if attack is None else np.empty((0, len(GEOMETRY)))
             if len(cell) != len(chunk):
                 raise ValueError("it has another length")

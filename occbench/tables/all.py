@@ -12,6 +12,7 @@ from .confidence import Confidence
 from .controls import Controls
 from .dose import ShareTable
 from .errors import ErrorTable
+from .grouping import Grouping
 from .groups import Groups
 from .knows import KnowsTable
 from .natural import Natural
@@ -32,6 +33,7 @@ TABLES: list[Table] = [
     Split(),
     Stages(),
     Refinement(),
+    Grouping(),
 ]
 """In the order in which they are made. What is here is written, verified, documented and read back."""
 

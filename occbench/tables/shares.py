@@ -117,7 +117,7 @@ class Shares:
         size = (photo.height, photo.width)
         subjects = [_subject(self._persons[i], self._scale(i), self._size) for i in rows if self._labelled(i)]
         hidden = np.zeros(size, bool)
-        for found in place_in_photo(size, subjects, attack, self._skeleton, self._seed):
+        for found in place_in_photo(size, subjects, attack, self._skeleton, self._seed, None, self._protocol):
             hidden |= found.mask(size)
         shares = []
         for i in rows:

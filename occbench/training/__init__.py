@@ -1,7 +1,7 @@
 """Training: MMEngine's Runner around an MMPose config, with an augmentation put into its pipeline."""
 
 from .augment import AUGMENTATIONS, BASELINES, Augmentation
-from .config import build_config, dataset_of, find_config
+from .config import build_config, dataset_of, find_config, own_settings
 from .data import TrainingData, training_data
 from .export import EXPORTED, best_checkpoint, export_checkpoint
 from .run import train
@@ -26,6 +26,7 @@ __all__ = [
     "export_checkpoint",
     "find_config",
     "has_tensorboard",
+    "own_settings",
     "schedule",
     "train",
     "training_data",

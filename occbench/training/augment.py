@@ -41,6 +41,9 @@ _CUTOUTS = ("cutout-keypoint", "cutout-part")
 CUTOUT_FILLS = ("meanout", "blackout", "noise", "inpaint", "person", "object")
 """What ``--aug-fill`` may be."""
 
+_OWN = frozenset({transform["type"] for transform in AUGMENTATIONS.values()} | {"ThesisPhotoOcclusion"})
+"""Types of this project's augmentations; the last stands in a recipe alone."""
+
 _AFFINES = ("TopdownAffine", "BottomupRandomAffine")
 
 
@@ -163,10 +166,9 @@ class Augmentation:
                 f"this config cannot be trained here: its training pipeline ({' > '.join(types) or 'empty'}) needs "
                 f"{' or '.join(_AFFINES)}"
             )
-        own = {transform["type"] for transform in AUGMENTATIONS.values()}
-        if self.transforms and own & set(types):
+        if self.transforms and _OWN & set(types):
             raise OccbenchError(
-                f"the config has an augmentation already ({', '.join(sorted(own & set(types)))}); leave out --aug, or "
+                f"the config has an augmentation already ({', '.join(sorted(_OWN & set(types)))}); leave out --aug, or "
                 "give a config without"
             )
         return [{"type": "SeedSample", "seed": seed}, *steps[: at + 1], *self.transforms, *steps[at + 1 :]]
@@ -174,8 +176,7 @@ class Augmentation:
 
 def augmentations_of(pipeline: list[Transform]) -> list[Transform]:
     """The augmentations of a training pipeline, as plain configs, whoever put them there."""
-    own = {transform["type"] for transform in AUGMENTATIONS.values()}
-    return [{**step, "type": _type(step)} for step in pipeline if _type(step) in own]
+    return [{**step, "type": _type(step)} for step in pipeline if _type(step) in _OWN]
 
 
 def _type(step: Transform) -> str:

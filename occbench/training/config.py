@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..attacks import COCO, MPII
 from ..estimators.metainfo import Described
 from ..system.errors import OccbenchError
-from ..weights.zoo import find_model, list_models
+from ..weights.zoo import OWN, find_model, list_models
 from .augment import check_donors
 from .data import TrainingData
 from .described import describing, find_beside, turn_to
@@ -42,6 +42,28 @@ def dataset_of(config: Path) -> str:
     return (
         "mpii" if _read(config).get("train_dataloader", {}).get("dataset", {}).get("type") == "MpiiDataset" else "coco"
     )
+
+
+def sees_photos(cfg: Config) -> bool:
+    """Whether a config trains bottom-up: on photos, not on persons."""
+    return bool(cfg.get("train_dataloader", {}).get("dataset", {}).get("data_mode") == "bottomup")
+
+
+def own_settings(config: Path) -> dict[str, Any]:
+    """The epochs, batch and rate of a config that trains on photos; nothing of other configs.
+
+    Raises:
+        OccbenchError: It cannot be read.
+    """
+    cfg = _read(config)
+    if not sees_photos(cfg):
+        return {}
+    found = {
+        "epochs": cfg.get("train_cfg", {}).get("max_epochs"),
+        "batch_size": cfg.train_dataloader.get("batch_size"),
+        "lr": cfg.get("optim_wrapper", {}).get("optimizer", {}).get("lr"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _read(config: Path) -> Config:
@@ -142,6 +164,8 @@ def _set_validation(cfg: Config, val: TrainingData | None, workers: int, config:
         own = dict(cfg.get("val_evaluator") or {})
         kept = own if own.get("type") == "CocoMetric" else {"type": "CocoMetric"}
         cfg.val_evaluator = {**kept, "ann_file": str(val.file)}
+        if sees_photos(cfg):
+            cfg.val_evaluator["type"] = "PhotoCocoMetric"
 
 
 def _fill(loader: Any, data: TrainingData, workers: int) -> None:
@@ -208,6 +232,8 @@ def _fetched(address: str) -> str:
     """The local file of pretrained weights; read once here, since MMEngine itself may run what a file holds."""
     from ..weights.checkpoints import BY_HAND, load_state_dict, resolve
 
+    if address.startswith(OWN):
+        return str(find_model(address.removeprefix(OWN)).checkpoint)
     scheme, _, name = address.partition("://")
     if scheme == "torchvision":
         from mmengine.runner.checkpoint import get_torchvision_models

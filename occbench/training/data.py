@@ -20,6 +20,7 @@ from ..data.persons import Dataset
 from ..data.photos import check_photos
 from ..data.sources import FILES, KNOWN, open_dataset
 from ..system.errors import OccbenchError
+from .ignored import ignored_regions
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,10 @@ def _coco_content(dataset: Dataset) -> dict[str, Any]:
             "iscrowd": int(truth.crowd[g]),
         }
         for g in range(len(truth.ids))
+    ]
+    regions = ignored_regions(dataset)
+    people = [
+        {**person, "segmentation": regions[person["id"]]} if person["id"] in regions else person for person in people
     ]
     category = {"id": 1, "name": "person", "keypoints": list(skeleton.keypoints), "skeleton": []}
     return {"images": photos, "annotations": people, "categories": [category]}

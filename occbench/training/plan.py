@@ -16,7 +16,7 @@ from ..system.progress import in_words
 from .config import build_config, prepare_init
 from .data import TrainingData
 from .run import checkpoint_bytes, load_initial, one_line
-from .runner import STEPS, build_loader, build_runner
+from .runner import STEPS, build_loader, build_runner, steps_of
 from .settings import Settings
 
 
@@ -36,6 +36,7 @@ class Plan:
         device: Where the model is.
         settings: Of the training.
         phases: Epochs of each, in order, where it has phases.
+        falls: After which shares of it the rate falls tenfold.
     """
 
     parameters: int
@@ -49,6 +50,7 @@ class Plan:
     device: str
     settings: Settings
     phases: Mapping[str, int] = field(default_factory=dict)
+    falls: tuple[float, ...] = STEPS
 
     @property
     def total(self) -> int:
@@ -58,8 +60,9 @@ class Plan:
     def lines(self) -> Iterator[str]:
         """The plan, for reading."""
         s = self.settings
-        steps = [round(self.total * share) for share in STEPS]
-        falls = f"a tenth from iteration {steps[0]}, a hundredth from {steps[1]}"
+        steps = [round(self.total * share) for share in self.falls]
+        parts = zip(("a tenth from iteration", "a hundredth from", "a thousandth from"), steps, strict=False)
+        falls = ", ".join(f"{part} {step}" for part, step in parts)
         source = s.init or "what the config says"
         yield f"model       {self.parameters / 1e6:.1f} million parameters on {self.device}, starting from {source}"
         yield f"data        {self.persons} persons, validated on {self.validated or 'none'}"
@@ -98,6 +101,7 @@ def make_plan(
     from mmengine.runner import Runner
 
     from .. import augmentations  # noqa: F401 (registers the transforms)
+    from . import metric  # noqa: F401 (registers it)
     from .hooks import not_finite
     from .phases import epochs_of, shares_of
 
@@ -137,4 +141,5 @@ def make_plan(
             device=str(next(runner.model.parameters()).device),
             settings=settings,
             phases=epochs_of(shares, settings.epochs) if (shares := shares_of(cfg)) else {},
+            falls=steps_of(cfg),
         )

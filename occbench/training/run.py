@@ -78,6 +78,7 @@ def train(
 
     from .. import augmentations  # noqa: F401 (registers the transforms)
     from ..system.distributed import joined
+    from . import metric  # noqa: F401 (registers it)
 
     settings = settings or Settings()
     if not resume and (out / "last_checkpoint").exists():

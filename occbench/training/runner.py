@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..system.errors import OccbenchError
+from .config import sees_photos
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def build_runner(
         val_cfg={} if validates else None,
         val_evaluator=cfg.val_evaluator,
         optim_wrapper=_optim_wrapper(settings),
-        param_scheduler=schedule(settings.epochs * len(loader), settings.decay),
+        param_scheduler=schedule(settings.epochs * len(loader), settings.decay, steps_of(cfg)),
         default_hooks={"checkpoint": checkpoint, "logger": {"type": "LoggerHook", "interval": 50}},
         custom_hooks=[SeedEpoch(settings.seed), *phases, ValidateResumed(), StopNotFinite()],
         launcher=launcher,
@@ -126,11 +128,19 @@ def _build_model(cfg: Config, settings: Settings) -> Any:
     return MODELS.build(cfg.model).to(memory_format=torch.channels_last)
 
 
-def schedule(steps: int, decay: str = "steps") -> list[dict[str, Any]]:
+def steps_of(cfg: Config) -> tuple[float, ...]:
+    """After which shares of a training its rate falls tenfold: a bottom-up config's own, else :data:`STEPS`."""
+    for one in cfg.get("param_scheduler") or [] if sees_photos(cfg) else []:
+        if one.get("type") == "MultiStepLR" and one.get("end"):
+            return tuple(milestone / one["end"] for milestone in one["milestones"])
+    return STEPS
+
+
+def schedule(steps: int, decay: str = "steps", shares: Sequence[float] = STEPS) -> list[dict[str, Any]]:
     """The learning rate over ``steps`` iterations: linear warm-up, then one of :data:`~.settings.DECAYS`.
 
-    ``steps`` goes down tenfold at the shares :data:`STEPS`, as the thesis does; ``cosine`` goes down all the way,
-    which gets more out of a training of a few epochs, whose noise at a constant rate is the larger part of the loss.
+    ``steps`` goes down tenfold after each of ``shares``, by default as in the thesis; ``cosine`` goes down all the
+    way, which gets more out of a training of a few epochs, whose noise at a constant rate is most of the loss.
     """
     warm_up = min(WARM_UP, steps // 20)
     if warm_up < 2:  # MMEngine's linear rise needs two steps, and stays below for ever with one
@@ -140,7 +150,7 @@ def schedule(steps: int, decay: str = "steps") -> list[dict[str, Any]]:
         length = steps - warm_up
         second = {"type": "CosineAnnealingLR", "begin": warm_up, "end": steps, "T_max": length, "eta_min_ratio": 1e-3}
     else:
-        milestones = [max(1, round(steps * share)) for share in STEPS]
+        milestones = [max(1, round(steps * share)) for share in shares]
         second = {"type": "MultiStepLR", "begin": 0, "end": steps, "milestones": milestones, "gamma": 0.1}
     return [*([first] if warm_up else []), {**second, "by_epoch": False}]
 

@@ -156,6 +156,8 @@ _TORCHVISION = "https://download.pytorch.org/models/keypointrcnn_resnet50_fpn_co
 
 _RTMOS = (("s", "8xb32"), ("m", "16xb16"), ("l", "16xb16"))
 _RTMO = "one stage; MMPose's metafile says CrowdPose, but the figures are of COCO"
+_HIGHERHRNET = "https://download.openmmlab.com/mmpose/bottom_up/higher_hrnet"
+_OF_0X = "bottom-up, by associative embedding; weights and figures of MMPose 0.x"
 _CID = "bottom-up; the published figure is after OKS-NMS of .8, which is not done here"
 
 _CROPS = (
@@ -284,6 +286,40 @@ _MODELS = (
         for kind, whats, note in _COARSE_TO_FINE
         for what in whats
         for suffix, dataset, size in ([("", "lsp", "128x128")] if what == "narrow" else _CROPS)
+    ),
+    ZooModel(
+        "higherhrnet-mini",
+        OWN + "higherhrnet/higherhrnet-mini_coco-256x256.py",
+        sees="photo",
+        note="bottom-up: a narrow one, for CPUs; weights are given with --checkpoint",
+    ),
+    *(
+        ZooModel(
+            f"higherhrnet-{name}",
+            f"{OWN}higherhrnet/higherhrnet-{config}.py",
+            sees="photo",
+            address=f"{_HIGHERHRNET}{file}.pth" if file else "",
+            figures=figures,
+            note=note,
+        )
+        for name, config, file, figures, note in (
+            ("w32", "w32_coco-512x512", "32_coco_512x512-8ae85183_20200713", (("AP", 0.677), ("AR", 0.723)), _OF_0X),
+            (
+                "w32-640",
+                "w32_coco-640x640",
+                "32_coco_640x640-a22fe938_20200712",
+                (("AP", 0.686), ("AR", 0.733)),
+                _OF_0X,
+            ),
+            (
+                "w48-512",
+                "w48_coco-512x512",
+                "48_coco_512x512-60fedcbc_20200712",
+                (("AP", 0.686), ("AR", 0.731)),
+                _OF_0X,
+            ),
+            ("w48", "w48_coco-640x640", "", (("AP", 0.699),), "bottom-up; the authors' weights: with --checkpoint"),
+        )
     ),
     ZooModel(
         "ae-hrnet",

@@ -52,6 +52,7 @@ from ..tables.training import group_drops_table, groups_table, training_tables
 from .answer import conditions, marker_reading
 from .page import Block, Heading, Prose, Section, section
 from .plots import PlotFolder
+from .sections_photo import grouping_blocks
 from .sections_world import errors_blocks, knows_blocks, shares_blocks
 from .shared import level_title, table_block
 
@@ -83,6 +84,7 @@ def run_sections(run: Run, anchor: str, plots: PlotFolder) -> Iterator[Section]:
         ("split", "What the boxes lose, and what the pose", _split(run, plots)),
         ("stages", "Does a second look help?", _stages(run, plots)),
         ("refinement", "Coarse and fine", _refinement(run, plots)),
+        ("grouping", "People mixed up, or joints lost?", grouping_blocks(run, plots)),
         ("natural", "Natural beside synthetic occlusion", _natural(run, plots)),
         ("examples", "Examples", _examples(run, plots)),
         ("clean", "Without occlusion", _clean(run, plots)),

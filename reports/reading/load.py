@@ -50,6 +50,7 @@ class Run:
         shares: shares.csv likewise.
         stages: stages.csv likewise.
         refinement: refinement.csv likewise.
+        grouping: grouping.csv likewise.
         torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
@@ -68,6 +69,7 @@ class Run:
     shares: pd.DataFrame
     stages: pd.DataFrame
     refinement: pd.DataFrame
+    grouping: pd.DataFrame
     torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
@@ -101,6 +103,7 @@ def load_run(path: Path) -> Run:
     shares = _read_more(path / "shares.csv", _SHARES_TEXT, _SHARES_NUMBERS)
     stages = _read_more(path / "stages.csv", _STAGES_TEXT, _STAGES_NUMBERS)
     refinement = _read_more(path / "refinement.csv", _REFINEMENT_TEXT, _REFINEMENT_NUMBERS)
+    grouping = _read_more(path / "grouping.csv", _GROUPING_TEXT, _GROUPING_NUMBERS)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *_rule_note(path, manifest), *notes)
     torso = _read_torso(path / "persons.parquet")
@@ -118,6 +121,7 @@ def load_run(path: Path) -> Run:
         shares,
         stages,
         refinement,
+        grouping,
         torso,
         examples,
         notes,
@@ -281,6 +285,13 @@ _STAGES_NUMBERS = ["radius", "stage", "n", "gain_p", "p"]
 _STAGES_NUMBERS += [f"{name}{end}" for name in ("value", "drop", "gain") for end in ("", "_lo", "_hi")]
 _REFINEMENT_TEXT = [*_STAGES_TEXT, "stage"]
 _REFINEMENT_NUMBERS = [name for name in _STAGES_NUMBERS if name != "stage"]
+_GROUPING_TEXT = ["level", "fill", "target", "placement", "keypoint"]
+_GROUPING_NUMBERS = ["radius", "n", "ap", "ap_true_groups"]
+_GROUPING_NUMBERS += [
+    f"{name}{end}"
+    for name in ("mixed", "drop", "localisation", "grouping")
+    for end in ("", "_lo", "_hi", "_p", "_p_adjusted")
+]
 _SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
 _SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
 _SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -133,3 +134,33 @@ def test_a_scaled_kernel_is_the_nearest_odd_one(kernel: int, scale: float, expec
     assert abs(found - kernel * scale) <= 1 + 1e-9
     assert sigma == 2.0 * scale
     assert found == expected
+
+
+GOLDEN = Path(__file__).parent / "golden" / "thesis_photo.npz"
+"""A made-up photo of three persons (and a person without labels) as the thesis' published code paints it."""
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "fill", "target"),
+    [
+        ("nose_blackout", "keypoint", "blackout", "nose"),  # the third nose lies right of x = height: no disc
+        ("left_elbow_meanout", "keypoint", "meanout", "left_elbow"),
+        ("nose_blur", "keypoint", "blur", "nose"),
+        ("left_arm_blackout", "part", "blackout", "left_arm"),
+        ("corpus_meanout", "part", "meanout", "corpus"),  # three colours: the mean is that of the photo so far
+        ("upper_body_blur", "part", "blur", "upper_body"),
+    ],
+)
+def test_thesis_paints_photos_as_its_code_does(name: str, level: str, fill: str, target: str) -> None:
+    golden = np.load(GOLDEN)
+    photo = golden["image"]
+    expected = photo.copy()
+    expected.reshape(-1, 3)[golden[f"{name}/at"]] = golden[f"{name}/to"]
+    people = [
+        Subject(i, points[:, :2], points[:, 2] > 0, 1.7, np.zeros(3, np.uint8))  # the scale plays no part
+        for i, points in enumerate(golden["keypoints"])
+    ]
+    attack = Attack(level, fill, target, 6)
+    placed = place_in_photo(photo.shape[:2], people, attack, COCO, 0, protocol="thesis")
+    found = occlude_photo(photo, people, placed, attack, "thesis")
+    assert np.abs(found.astype(int) - expected).max() <= (1 if fill == "blur" else 0)

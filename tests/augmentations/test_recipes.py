@@ -21,11 +21,11 @@ TABLE_1 = {
 CHOSEN = {"baseline", "blur-keypoint-p50", "cutout-part-p50", "partmix-p50"}
 SIZES = {
     "hrnet-w32": (192, 256), "hrnet-w32-384": (288, 384), "res50": (192, 256), "hourglass": (256, 256),
-    "hrnet-w32-mpii": (256, 256),
+    "hrnet-w32-mpii": (256, 256), "higherhrnet-w32": (512, 512),
 }  # fmt: skip
 MMPOSE = {
     "hrnet-w32": "hrnet", "hrnet-w32-384": "hrnet-w32-384", "res50": "res50", "hourglass": "hourglass",
-    "hrnet-w32-mpii": "mpii-hrnet",
+    "hrnet-w32-mpii": "mpii-hrnet", "higherhrnet-w32": "higherhrnet-w32",
 }  # fmt: skip
 
 
@@ -40,7 +40,8 @@ def test_every_row_of_the_tables_has_its_recipe() -> None:
     for path in RECIPES:
         model, _, row = path.stem.partition("_")
         rows.setdefault(model, set()).add(row)
-    assert rows == {"hrnet-w32": TABLE_1} | {model: CHOSEN for model in SIZES if model != "hrnet-w32"}
+    rows_of = dict.fromkeys(SIZES, CHOSEN) | {"hrnet-w32": TABLE_1, "higherhrnet-w32": CHOSEN | {"fork"}}
+    assert rows == rows_of
     assert len(TABLE_1) == 21
 
 
@@ -77,6 +78,7 @@ def test_the_recipes_of_a_model_differ_in_the_pipeline_alone(
             sample = dataset[index]
             assert sample["inputs"].shape == (3, *SIZES[model][::-1])
             heatmaps = sample["data_samples"].gt_fields.heatmaps
+            heatmaps = heatmaps[0] if isinstance(heatmaps, list) else heatmaps
             assert heatmaps.shape[0] == (16 if "mpii" in model else 17)
             assert heatmaps.max() > 0.5
         pipelines[path.stem] = str(cfg.train_dataloader.dataset.pipeline)
@@ -97,7 +99,7 @@ def test_the_settings_are_the_thesis() -> None:
     assert "RandomHalfBody" not in str(read(find_config("hrnet-w32-mpii_baseline")).train_dataloader)
 
 
-@pytest.mark.parametrize("model", SIZES)
+@pytest.mark.parametrize("model", [model for model in SIZES if model != "higherhrnet-w32"])  # 46 G a photo
 def test_one_iteration_of_each_model(model: str, people: TrainingData, mpii: TrainingData, tmp_path: Path) -> None:
     settings = Settings(epochs=1, batch_size=2, init="none")
     data = mpii if "mpii" in model else people

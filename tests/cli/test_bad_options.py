@@ -23,7 +23,6 @@ BAD_NAMES = {
         for word, option in {
             "--boxes": ("--boxes", "jitter:0.1"),
             "--scope": ("--scope", "person"),
-            "--protocol": ("--protocol", "thesis"),
             "--scales": ("--scales", "0.9,1"),
         }.items()
     },

@@ -212,9 +212,9 @@ def test_occluders_stand_where_they_stand_in_the_crop(model: PoseModel, dataset:
         np.testing.assert_allclose(a.centres[both], b.centres[both], atol=0.02)
 
 
-def test_thesis_has_no_scope_image() -> None:
+def test_thesis_has_no_scope_image_of_crops(model: PoseModel, dataset: Dataset) -> None:
     with pytest.raises(ValueError, match="thesis"):
-        Settings("thesis", scope="image")
+        predict_cells(model, dataset.persons, [], COCO, Settings("thesis", scope="image"), dataset.people())
 
 
 # The command line.
