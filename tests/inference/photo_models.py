@@ -87,7 +87,7 @@ def narrow_edpose(config: Any) -> None:
     layer = {"self_attn_cfg": attention, "cross_attn_cfg": deformable, "ffn_cfg": feed}
     head.decoder.update(num_layers=2, layer_cfg=layer, num_group=6, num_box_decoder_layers=1)
     head.num_queries = 20
-    head.out_head.num_pred_layer = 2
+    head.out_head.update(num_pred_layer=2, num_queries=20)
     head.data_decoder.num_select = 6
 
 

@@ -57,23 +57,16 @@ def test_nobody_is_found(kind: str, never: str, tmp_path: Path) -> None:
     assert (found.keypoints.shape, found.keypoint_scores.shape, found.scores.shape) == ((0, 17, 2), (0, 17), (0,))
 
 
-@pytest.mark.parametrize("kind", ["cid", "dekr"])
-def test_heads_that_take_one_photo_at_a_time_are_given_one(kind: str, tmp_path: Path) -> None:
-    photos = make_photos(tmp_path / "images", [(96, 64), (96, 64)])
-    model = make_small(kind, photos, tmp_path).load()
-    inputs = [model.prepare(decode(photo)) for photo in photos]
-    for one, alone in zip(model.predict(inputs), inputs, strict=True):
-        (expected,) = model.predict([alone])
-        np.testing.assert_array_equal(one.keypoints, expected.keypoints)
-        assert len(one) > 0
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_found_and_its_ap_are_those_of_mmpose(kind: str, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "images")
     files = make_small(kind, photos, tmp_path)
     model = files.load()
     assert model.visibility == ("scores" if kind in ("rtmo", "yoloxpose") else "")
+    if kind in ("cid", "dekr"):  # heads that take one photo at a time are given one
+        alike = [model.prepare(decode(photo)) for photo in (photos[0], photos[3])]
+        for one, alone in zip(model.predict(alike), alike, strict=True):
+            np.testing.assert_array_equal(one.keypoints, model.predict([alone])[0].keypoints)
     attacks = ATTACKS if kind in ("ae", "rtmo") else ATTACKS[-2:-1]
     dataset = annotate(model, photos, tmp_path / "annotations.json")
     reference = reference_crops((192, 256))
