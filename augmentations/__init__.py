@@ -15,6 +15,7 @@ from .partmix import PartMix  # noqa: E402
 from .random_cutout import RandomCutout  # noqa: E402
 from .seeding import EpochSampler, SeedSample  # noqa: E402
 from .targeted import TargetedBlur, TargetedCutout  # noqa: E402
+from .uniform import UniformBBoxTransform  # noqa: E402
 
 __all__ = [
     "Describe",
@@ -27,4 +28,5 @@ __all__ = [
     "TargetedBlur",
     "TargetedCutout",
     "TargetedCutoutBlur",
+    "UniformBBoxTransform",
 ]

@@ -34,6 +34,10 @@ class Decoder(Protocol):
     def earlier(self) -> int:
         """How many stages of a cascade come before the last: the keypoints of all stand beside each other, 2 S wide."""
 
+    @property
+    def flips(self) -> bool:
+        """Whether it wants the output for the mirrored crops: with flip test, unless the network has it averaged in."""
+
     def merged(self, raw: Raw, flipped: Raw | None) -> Raw:
         """Heatmaps (B, K, H, W) of the last stage, those of the mirrored crops averaged in; where there is a factor."""
 
@@ -70,6 +74,10 @@ class BatchDecoder:
     merge: Callable[[Raw, Raw], Raw] | None
     factor: tuple[float, float] | None = None
     earlier: int = 0
+
+    @property
+    def flips(self) -> bool:
+        return self.merge is not None
 
     def merged(self, raw: Raw, flipped: Raw | None) -> Raw:
         import torch

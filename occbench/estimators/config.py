@@ -10,6 +10,9 @@ from typing import Any
 from ..system.compat import setup_mmpose
 from ..system.errors import OccbenchError
 
+CROPS = ("TopdownPoseEstimator", "CoarseToFineEstimator")
+"""The estimators that see one person's crop: MMPose's, and that of :mod:`occbench.models.coarse_to_fine`."""
+
 
 def hash_of_config(config: Any) -> str:
     """sha256 of the content of an MMEngine config, with all that it inherits."""
@@ -28,7 +31,7 @@ def read_config(path: Path) -> Any:
         OccbenchError: It is missing, broken, or no pose model's.
     """
     config = load_config(path)
-    if config.model.get("type") != "TopdownPoseEstimator":
+    if config.model.get("type") not in CROPS:
         raise OccbenchError(
             f"config {str(path)!r} is a {config.model.get('type')}; attacks work in the crop of one person, "
             "so the model must be a TopdownPoseEstimator"

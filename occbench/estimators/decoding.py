@@ -19,6 +19,7 @@ import numpy as np
 
 from ..system.compat import setup_mmpose
 from .batch_decoder import BatchDecoder, Decoder, Mirror, Raw, index_of, is_kernel, mean
+from .coarse_to_fine import coarse_to_fine_decoder
 from .coordinates import cascade_decoder, regression_decoder, simcc_decoder
 from .heatmaps import (
     Arrays,
@@ -47,9 +48,9 @@ def find_decoder(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Seq
     """The decoder whose figures are those of ``head.predict``.
 
     There is one for HeatmapHead, ViPNASHead and CPMHead with MSRAHeatmap (also unbiased: DARK) or UDPHeatmap, for
-    RegressionHead and RLEHead with RegressionLabel, for SimCCHead and RTMCCHead with SimCCLabel, and for CascadeHead
-    with CentredLabel; for these very classes only, since a subclass may decode differently. The crops must have the
-    codec's ``input_size``.
+    RegressionHead and RLEHead with RegressionLabel, for SimCCHead and RTMCCHead with SimCCLabel, for CascadeHead with
+    CentredLabel, and for CoarseToFineHead with JointPlaces; for these very classes only, since a subclass may decode
+    differently. The crops must have the codec's ``input_size``.
 
     Args:
         head: A head of MMPose, its codec in ``decoder``.
@@ -74,6 +75,7 @@ def _decoder_of(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequ
     from mmpose.codecs import MSRAHeatmap, RegressionLabel, SimCCLabel, UDPHeatmap
     from mmpose.models.heads import CPMHead, HeatmapHead, RegressionHead, RLEHead, RTMCCHead, SimCCHead, ViPNASHead
 
+    from ..models.coarse_to_fine import CoarseToFineHead, JointPlaces
     from ..models.deeppose import CascadeHead, CentredLabel
 
     mirror = tuple(int(i) for i in flip_indices) if test_cfg.get("flip_test", False) else None
@@ -87,6 +89,8 @@ def _decoder_of(head: nn.Module, test_cfg: Mapping[str, Any], flip_indices: Sequ
         return regression_decoder(codec, head.num_joints, test_cfg, mirror)
     if head_type is CascadeHead and codec_type is CentredLabel:
         return cascade_decoder(codec, head.num_joints, head.stages, mirror)
+    if head_type is CoarseToFineHead and codec_type is JointPlaces:
+        return coarse_to_fine_decoder(head)
     return None
 
 

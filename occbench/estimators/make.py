@@ -10,6 +10,7 @@ from typing import Any, cast
 from ..system.errors import OccbenchError
 from ..weights.trust import check_config
 from ..weights.zoo import ZooModel
+from .config import CROPS
 from .protocol import CropEstimator, PhotoEstimator, Say, Sees
 
 
@@ -73,8 +74,8 @@ def make_estimator(model: ZooModel, weights: Path, options: Options | None = Non
     return MAKERS[model.source].make(model, weights, options or Options())
 
 
-KINDS: Mapping[str, Sees] = {"TopdownPoseEstimator": "crop", "BottomupPoseEstimator": "photo"}
-"""MMPose's estimators, by what they see."""
+KINDS: Mapping[str, Sees] = {**dict.fromkeys(CROPS, "crop"), "BottomupPoseEstimator": "photo"}
+"""Estimators of configs, by what they see."""
 
 
 def _mmpose_sees(model: ZooModel, options: Options) -> Sees:

@@ -71,6 +71,8 @@ class PoseModel:
         self.crops = CropPipeline(self.config)
         self._model, self.meta = build(self.config, config_file, checkpoint, device, trust)
         model = self._model
+        if hasattr(model, "mirror_by"):  # its flip test is inside of the network
+            model.mirror_by(self.crops.flip_indices)
         self._checkpoint = checkpoint
         self._device = device
         codec = getattr(model.head, "decoder", None)
@@ -116,7 +118,7 @@ class PoseModel:
             config_sha256=self.config_sha256,
             sample=np.stack([crop.image for crop in sample]),
             batch_size=batch_size,
-            flip=self.flip,
+            flip=self._decoder.flips,
             tune=tune,
             say=say,
         )
@@ -180,7 +182,7 @@ class PoseModel:
 
         if not isinstance(backend, TorchBackend):
             return None
-        flip = self.flip
+        flip = decoder.flips
 
         def compute(crops: torch.Tensor) -> torch.Tensor:
             return decoder.found(*backend.forward(crops, flip))
@@ -237,6 +239,11 @@ class PoseModel:
     def visibility(self) -> Visibility:
         """``beside`` where MMPose's own decoding gives the keypoints a visibility that is not their score."""
         return "beside" if self._decoder is None and predicts_visibility(self._model.head) else ""
+
+    @property
+    def window(self) -> int | None:
+        """See :func:`~.protocol.window_of`."""
+        return getattr(self._model.head, "window", None)
 
     @property
     def flip(self) -> bool:
@@ -305,7 +312,7 @@ class PoseModel:
         if self.scales:
             found = self._predict_pyramid(images, self._backend, self._decoder)
         else:
-            found = self._decoder(*self._backend(images, self.flip))
+            found = self._decoder(*self._backend(images, self._decoder.flips))
         return self._placed(*found, crops)
 
     def _placed(self, keypoints: np.ndarray, scores: np.ndarray, crops: Sequence[Crop]) -> Poses:
@@ -322,7 +329,7 @@ class PoseModel:
         import torch
 
         def maps(scale: float) -> torch.Tensor:
-            return decoder.merged(*backend(rescaled(images, scale), self.flip))[-1]
+            return decoder.merged(*backend(rescaled(images, scale), decoder.flips))[-1]
 
         assert decoder.factor is not None  # checked at the start
         with torch.inference_mode():

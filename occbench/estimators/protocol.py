@@ -173,6 +173,12 @@ class CropEstimator(Estimator, Protocol):
         """
 
 
+def window_of(model: Estimator) -> int | None:
+    """Side of the window around each coarse point that the model refines it in, crop px; None where it does not."""
+    found: int | None = getattr(model, "window", None)
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class PhotoInput:
     """A photo as its estimator wants it.

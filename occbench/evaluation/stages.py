@@ -20,16 +20,22 @@ LOOSE = "PCP@0.5 loose"
 """The rule of the paper's footnote: the mean of the distances of both ends, not each of them."""
 
 
-def stage_metric(keypoints: Sequence[str]) -> RateMetric:
-    """The joints and limbs of LSP and FLIC, as far as a skeleton has them."""
+def stage_metric(keypoints: Sequence[str], name: str = "PDJ", fractions: tuple[float, ...] = FRACTIONS) -> RateMetric:
+    """The joints and limbs of LSP and FLIC, as far as a skeleton has them.
+
+    Args:
+        keypoints: Of the skeleton.
+        name: Of the share of joints within a fraction of the torso.
+        fractions: Those.
+    """
     lsp, flic = METRICS["pck"], METRICS["pdj"]
     joints = {**lsp.joints, "Head": (*lsp.joints["Head"], *flic.joints["Head"])}
     limbs = {name: ends for name, ends in lsp.limbs.items() if all(set(pair) <= set(keypoints) for pair in ends)}
     return RateMetric(
-        "PDJ",
+        name,
         "torso",
-        FRACTIONS,
-        {name: found for name, group in joints.items() if (found := tuple(j for j in group if j in keypoints))},
+        fractions,
+        {group: found for group, names in joints.items() if (found := tuple(j for j in names if j in keypoints))},
         limbs=limbs,
         averaged=tuple(name for name in lsp.averaged if name in limbs),
     )

@@ -21,6 +21,7 @@ import pandas as pd
 from ..attacks import Attack
 from ..data.findings import Finding, warnings_of
 from ..data.persons import Dataset
+from ..estimators.protocol import window_of
 from ..inference.engine import run_cells
 from ..inference.photo_engine import run_photos
 from ..runs import durable
@@ -104,7 +105,7 @@ class Opened:
     def finished(self) -> FinishedRun:
         """The run, when all its cells are there."""
         job = self.job
-        how = job.redetect is not None, job.settings.scope, job.model.visibility
+        how = job.redetect is not None, job.settings.scope, job.model.visibility, window_of(job.model)
         return FinishedRun(job.out, job.dataset, job.scoring, job.crops.input_size, self.attacks, job.names, *how)
 
 

@@ -37,6 +37,7 @@ def finished_run(run: Path, data: Path | None = None, images: Path | None = None
         manifest.get("redetect") is not None,
         str(manifest.get("scope", "person")),
         str(manifest["model"].get("visibility", "")),
+        manifest["model"].get("window"),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..attacks import Cutouts
 from ..data.persons import Dataset, DetectorFiles
-from ..estimators.protocol import CropEstimator, PhotoEstimator
+from ..estimators.protocol import CropEstimator, PhotoEstimator, window_of
 from ..evaluation.boxes import box_figures
 from ..inference.predictions import CellPredictions
 from ..system.download import sha256
@@ -124,6 +124,7 @@ def _model(model: CropEstimator | PhotoEstimator, files: ModelFiles, crop: tuple
         "augmentation": recipe_of(model.meta),
         **reference,
         **({"visibility": model.visibility} if model.visibility else {}),
+        **({} if (window := window_of(model)) is None else {"window": window}),
     }
 
 

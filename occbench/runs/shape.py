@@ -22,6 +22,7 @@ class _Model(_Entry):
     name: str
     input_size: tuple[int, int]
     crop: tuple[int, int] | None = None
+    window: int | None = None
 
 
 class _Data(_Entry):

@@ -15,6 +15,7 @@ from .errors import ErrorTable
 from .groups import Groups
 from .knows import KnowsTable
 from .natural import Natural
+from .refinement import Refinement
 from .split import Split
 from .stages import Stages
 from .table import Table
@@ -30,6 +31,7 @@ TABLES: list[Table] = [
     Controls(),
     Split(),
     Stages(),
+    Refinement(),
 ]
 """In the order in which they are made. What is here is written, verified, documented and read back."""
 

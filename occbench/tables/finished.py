@@ -38,6 +38,7 @@ class FinishedRun:
         redetected: Whether the detector saw the attacked photos too.
         scope: ``person`` or ``image``: who is hidden.
         visibility: Whether the estimator says how visible a keypoint is: ``beside`` the scores, or as the ``scores``.
+        window: Side of what the model's fine network looks at around a coarse point, crop px; None where there is none.
         scored: By cell, rows that are known already; None for the clean one.
     """
 
@@ -50,6 +51,7 @@ class FinishedRun:
     redetected: bool = False
     scope: str = "person"
     visibility: str = ""
+    window: int | None = None
     scored: dict[Attack | None, Mapping[str, Any]] = field(default_factory=dict)
 
     @property

@@ -51,8 +51,8 @@ class Stages(Table):
     }
 
     def applies(self, run: FinishedRun) -> bool:
-        """Where the model has stages."""
-        return run.clean.stages.shape[1] > 0
+        """Where the model is a cascade, whose stages look at squares sized by the pose before."""
+        return run.clean.stages.shape[1] > 0 and run.window is None
 
     def rows(self, run: FinishedRun) -> list[Row]:
         """See :class:`~.table.Table`."""

@@ -32,7 +32,7 @@ BASELINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "none": (),
         "no-half-body": ("RandomHalfBody",),
-        "bare": ("RandomHalfBody", "RandomFlip", "RandomBBoxTransform"),
+        "bare": ("RandomHalfBody", "RandomFlip", "RandomBBoxTransform", "UniformBBoxTransform"),
     }
 )
 """What a baseline leaves out of the model's own training pipeline."""

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..attacks import MPII, Skeleton
+from ..attacks import FLIC, LSP, MPII, Skeleton
 from ..data.custom import is_description
 from ..data.findings import Finding, refuse_errors
 from ..data.jsonfile import read_json
-from ..data.known import BY_NAME
 from ..data.nobody import on_nobody
 from ..data.persons import Dataset
 from ..data.photos import check_photos
@@ -33,7 +32,7 @@ class TrainingData:
         skeleton: Keypoints and parts.
         labelled: Shape (N, K), bool: the keypoints of each labelled person.
         file: What was read, as MMPose's own data set class reads it: COCO's format, or its own of MPII.
-        described: Whether the user described the keypoints.
+        described: Whether the keypoints are others than those of COCO and MPII, which MMPose knows.
         findings: What was found out about the file and the photos.
         folder: Where that lies; it goes when nobody holds these data any more. None where ``file`` is the user's own.
     """
@@ -68,21 +67,22 @@ def training_data(
         OccbenchError: The data set is not what it should be, has no labelled person, or a photo is bad or missing.
     """
     if isinstance(data, Path) or data not in KNOWN:
-        data = _json_or_yaml(Path(data))
+        data = _existing(Path(data))
     dataset = open_dataset(str(data), images)
     refuse_errors(dataset.findings, str(data), strict)
     dataset = check_photos(dataset, skip_unreadable)
     dataset = replace(dataset, findings=(*dataset.findings, *on_nobody(dataset)))
-    if not isinstance(data, Path) and data in BY_NAME and dataset.annotations.suffix != ".json":
-        raise OccbenchError(f"MMPose cannot train on {dataset.annotations.suffix} annotations, as {data!r} has them")
     labelled = np.array([person.labelled for person in dataset.persons], bool)
-    return _as_mmpose_reads(dataset, labelled, isinstance(data, Path) and is_description(data))
+    # MMPose knows the keypoints of COCO and MPII; others are told to it.
+    described = is_description(data) if isinstance(data, Path) else False
+    return _as_mmpose_reads(dataset, labelled, described or dataset.skeleton in (LSP, FLIC))
 
 
-def _json_or_yaml(path: Path) -> Path:
-    if path.suffix.lower() not in set(FILES) - {".mat"}:
+def _existing(path: Path) -> Path:
+    if path.suffix.lower() not in FILES:
         raise OccbenchError(
-            f"--data {str(path)!r} is none of a data set's name ({', '.join(KNOWN)}), a .json and a .yaml to train on"
+            f"--data {str(path)!r} is none of a data set's name ({', '.join(KNOWN)}), a .json, a .yaml and a .mat to "
+            "train on"
         )
     return path.resolve()
 

@@ -73,6 +73,7 @@ def build_runner(
     from mmengine.runner import Runner
 
     from .hooks import SeedEpoch, StopNotFinite, ValidateResumed
+    from .phases import Phases, epochs_of, shares_of
 
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it
@@ -81,6 +82,9 @@ def build_runner(
     if validates:
         pckh = cfg.val_evaluator["type"] == "MpiiPCKAccuracy"
         checkpoint.update(save_best="PCK" if pckh else "coco/AP", rule="greater")
+    shares = shares_of(cfg)
+    phases = [Phases(epochs_of(shares, settings.epochs))] if shares else []
+    unused = {"find_unused_parameters": True} if shares else {}
     backends = [{"type": "LocalVisBackend"}]
     if has_tensorboard():
         backends.append({"type": "TensorboardVisBackend"})
@@ -95,7 +99,7 @@ def build_runner(
         optim_wrapper=_optim_wrapper(settings),
         param_scheduler=schedule(settings.epochs * len(loader), settings.decay),
         default_hooks={"checkpoint": checkpoint, "logger": {"type": "LoggerHook", "interval": 50}},
-        custom_hooks=[SeedEpoch(settings.seed), ValidateResumed(), StopNotFinite()],
+        custom_hooks=[SeedEpoch(settings.seed), *phases, ValidateResumed(), StopNotFinite()],
         launcher=launcher,
         resume=resume,
         env_cfg={
@@ -108,7 +112,7 @@ def build_runner(
         default_scope="mmpose",
         experiment_name=f"train-{time.time_ns()}",  # MMEngine shares loggers between equal names within one second
         # MMEngine's own way to wrap a model takes for granted that there are GPUs.
-        cfg={} if torch.cuda.is_available() else {"model_wrapper_cfg": {**_WRAPPER, "device_ids": None}},
+        cfg=unused if torch.cuda.is_available() else {"model_wrapper_cfg": {**_WRAPPER, **unused, "device_ids": None}},
     )
 
 

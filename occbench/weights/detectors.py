@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..system.errors import OccbenchError, quoted, unknown_name
 from ..system.openmmlab import installed_config, installed_configs
-from .zoo import metafile_entry
+from .metafiles import metafile_entry
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..system.errors import OccbenchError, quoted, unknown_name
 from ..system.openmmlab import installed_config, mmpose_configs, without
+from .metafiles import metafile_entry
 
 if TYPE_CHECKING:
     from ..attacks import Skeleton
@@ -158,6 +158,18 @@ _RTMOS = (("s", "8xb32"), ("m", "16xb16"), ("l", "16xb16"))
 _RTMO = "one stage; MMPose's metafile says CrowdPose, but the figures are of COCO"
 _CID = "bottom-up; the published figure is after OKS-NMS of .8, which is not done here"
 
+_CROPS = (
+    ("", "mpii", "256x256"),
+    ("-flic", "flic", "360x240"),
+    ("-lsp", "lsp", "256x256"),
+    ("-coco", "coco", "256x256"),
+)
+_COARSE_TO_FINE = (
+    ("coarse-to-fine", ("4x", "8x", "16x", "narrow"), "coarse-to-fine heatmaps, by pooling"),
+    ("coarse", ("8x", "narrow"), "their coarse network alone"),
+    ("standard-cascade", ("8x", "narrow"), "the same with a fine network of its own"),
+)
+
 _MODELS = (
     ZooModel(
         "hrnet-mini",
@@ -243,6 +255,18 @@ _MODELS = (
             ("-coco", "coco", "_coco-220x220", "the same for COCO, three stages, sigma 2"),
             ("-narrow", "lsp", "-narrow_lsp-92x92", "a narrow one for LSP with batch normalisation, for CPUs"),
         )
+    ),
+    *(
+        ZooModel(
+            f"{kind}-{what}{suffix}",
+            f"{OWN}coarse_to_fine/{kind}-{what}_{dataset}-{size}.py",
+            ("coarse-to-fine",) if kind + what + suffix == "coarse-to-fine8x" else (),
+            dataset,
+            note=f"{note}; weights are given with --checkpoint",
+        )
+        for kind, whats, note in _COARSE_TO_FINE
+        for what in whats
+        for suffix, dataset, size in ([("", "lsp", "128x128")] if what == "narrow" else _CROPS)
     ),
     ZooModel(
         "ae-hrnet",
@@ -360,24 +384,3 @@ def _script(command: str) -> str:
     words = command.split() or ["command"]
     scripts = [word for word in words[1:] if Path(word).suffix and os.path.isfile(word)]
     return Path((scripts or words)[0]).stem
-
-
-@cache
-def metafile_entry(config: Path) -> Mapping[str, Any]:
-    """What the metafiles beside ``config`` say about it; empty where there are none."""
-    import yaml  # type: ignore[import-untyped]
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for metafile in sorted(config.parent.glob("*.yml")):
-        text = metafile.read_text(encoding="utf-8", errors="replace")
-        if config.name not in text:  # parsing is the slow part
-            continue
-        try:
-            content = yaml.load(text, Loader=loader)
-        except yaml.YAMLError:
-            continue  # a stray file in a user's folder is none of our business
-        models = content.get("Models") if isinstance(content, dict) else None
-        for entry in models or []:
-            if isinstance(entry, dict) and Path(str(entry.get("Config", ""))).name == config.name:
-                return entry
-    return {}

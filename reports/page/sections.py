@@ -31,6 +31,8 @@ from ..reading.slices import Slice, clean_row, main_slice
 from ..tables.found import READING as READING_FOUND
 from ..tables.found import found_sentence, found_table
 from ..tables.natural import READING, correlation_sentences, has_natural, natural_table
+from ..tables.refinement import READING as READING_REFINEMENT
+from ..tables.refinement import accuracy_table, attacked_table, has_refinement, joint_table, window_sentence
 from ..tables.split import READING as READING_SPLIT
 from ..tables.split import has_split, split_sentence, split_table
 from ..tables.stages import READING as READING_STAGES
@@ -80,6 +82,7 @@ def run_sections(run: Run, anchor: str, plots: PlotFolder) -> Iterator[Section]:
         ("knows", "Does it know what is hidden?", knows_blocks(run, plots)),
         ("split", "What the boxes lose, and what the pose", _split(run, plots)),
         ("stages", "Does a second look help?", _stages(run, plots)),
+        ("refinement", "Coarse and fine", _refinement(run, plots)),
         ("natural", "Natural beside synthetic occlusion", _natural(run, plots)),
         ("examples", "Examples", _examples(run, plots)),
         ("clean", "Without occlusion", _clean(run, plots)),
@@ -292,6 +295,16 @@ def _stages(run: Run, plots: PlotFolder) -> Iterator[Block]:
     yield Prose(READING_STAGES)
     yield Prose(collapsed_sentence(run), "reading")
     for table in (curve_table(run), limb_table(run), stage_drops_table(run)):
+        if table.rows:
+            yield table_block(table, plots)
+
+
+def _refinement(run: Run, plots: PlotFolder) -> Iterator[Block]:
+    if not has_refinement(run):
+        return
+    yield Prose(READING_REFINEMENT)
+    yield Prose(window_sentence(run), "reading")
+    for table in (accuracy_table(run), joint_table(run), attacked_table(run)):
         if table.rows:
             yield table_block(table, plots)
 

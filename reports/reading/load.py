@@ -49,6 +49,7 @@ class Run:
         knows: knows.csv likewise.
         shares: shares.csv likewise.
         stages: stages.csv likewise.
+        refinement: refinement.csv likewise.
         torso: Shape (N,), float64, crop px: shoulders to hips of the boxes whose person has them labelled.
         examples: The examples, in file order; empty when the run has none.
         notes: What was left out and why, in words for the reader.
@@ -66,6 +67,7 @@ class Run:
     knows: pd.DataFrame
     shares: pd.DataFrame
     stages: pd.DataFrame
+    refinement: pd.DataFrame
     torso: np.ndarray
     examples: tuple[Example, ...]
     notes: tuple[str, ...]
@@ -98,6 +100,7 @@ def load_run(path: Path) -> Run:
     knows = _read_more(path / "knows.csv", _KNOWS_TEXT, _KNOWS_NUMBERS, _KNOWS_NEWER)
     shares = _read_more(path / "shares.csv", _SHARES_TEXT, _SHARES_NUMBERS)
     stages = _read_more(path / "stages.csv", _STAGES_TEXT, _STAGES_NUMBERS)
+    refinement = _read_more(path / "refinement.csv", _REFINEMENT_TEXT, _REFINEMENT_NUMBERS)
     examples, notes = _read_examples(path)
     notes = (*lost, *_metric_note(cells), *_rule_note(path, manifest), *notes)
     torso = _read_torso(path / "persons.parquet")
@@ -114,6 +117,7 @@ def load_run(path: Path) -> Run:
         knows,
         shares,
         stages,
+        refinement,
         torso,
         examples,
         notes,
@@ -275,6 +279,8 @@ _SHARES_NUMBERS += [f"{name}{end}" for name in ("loss", "excess") for end in (""
 _STAGES_TEXT = ["level", "fill", "target", "placement", "metric", "group"]
 _STAGES_NUMBERS = ["radius", "stage", "n", "gain_p", "p"]
 _STAGES_NUMBERS += [f"{name}{end}" for name in ("value", "drop", "gain") for end in ("", "_lo", "_hi")]
+_REFINEMENT_TEXT = [*_STAGES_TEXT, "stage"]
+_REFINEMENT_NUMBERS = [name for name in _STAGES_NUMBERS if name != "stage"]
 _SPLIT_TEXT = ["level", "fill", "target", "placement", "keypoint"]
 _SPLIT_TERMS = ("drop_pose", "drop_boxes", "drop_both", "interaction")
 _SPLIT_NUMBERS = ["radius", *(f"{name}{end}" for name in _SPLIT_TERMS for end in ("", "_lo", "_hi"))]

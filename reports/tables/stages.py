@@ -60,7 +60,7 @@ def stage_drops_table(run: Run) -> Table:
     found: dict[str, dict[float, Record]] = {}
     for r in records(run.stages[run.stages["level"] != "clean"]):
         if r["metric"] == _DROPS and r["group"] == "Mean":
-            found.setdefault(_name(r), {})[r["stage"]] = r
+            found.setdefault(attack_name(r), {})[r["stage"]] = r
     columns = [Column("attack", "attack"), *(Column(f"stage_{s:g}", f"stage {s:g}", "points") for s in stages)]
     rows = [Row((name, *(_drop(by_stage[s]) for s in stages))) for name, by_stage in found.items()]
     caption = f"Drop of {_DROPS} of all joints by stage, points [95 % interval, paired by photo]."
@@ -98,7 +98,8 @@ def _metrics(run: Run, start: str) -> list[str]:
     return list(dict.fromkeys(r["metric"] for r in _rows(run, "clean") if r["metric"].startswith(start)))
 
 
-def _name(row: Record) -> str:
+def attack_name(row: Record) -> str:
+    """What is hidden, with what, and how large."""
     placement = "" if row["placement"] == "centred" else f", {row['placement']}"
     return f"{row['level']} {row['target']}, {row['fill']}, r = {number(row['radius'], 1)}{placement}"
 

@@ -1,0 +1,2 @@
+# COCO: 17 keypoints.
+_base_ = ['./coarse_to_fine.py']

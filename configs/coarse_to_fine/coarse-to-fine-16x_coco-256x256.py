@@ -1,0 +1,4 @@
+# COCO at 16x pooling.
+_base_ = ['./_base_/coco.py']
+
+model = dict(backbone=dict(pooling=16), head=dict(pooling=16))

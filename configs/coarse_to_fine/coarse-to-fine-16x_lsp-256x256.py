@@ -1,0 +1,4 @@
+# LSP at 16x pooling.
+_base_ = ['./_base_/lsp.py']
+
+model = dict(backbone=dict(pooling=16), head=dict(pooling=16))

@@ -1,0 +1,4 @@
+# MPII at 16x pooling.
+_base_ = ['./_base_/mpii.py']
+
+model = dict(backbone=dict(pooling=16), head=dict(pooling=16))

@@ -1,0 +1,4 @@
+# COCO at 4x pooling.
+_base_ = ['./_base_/coco.py']
+
+model = dict(backbone=dict(pooling=4), head=dict(pooling=4))

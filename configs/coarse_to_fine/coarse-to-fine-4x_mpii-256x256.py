@@ -1,0 +1,4 @@
+# MPII at 4x pooling.
+_base_ = ['./_base_/mpii.py']
+
+model = dict(backbone=dict(pooling=4), head=dict(pooling=4))

@@ -1,0 +1,2 @@
+# FLIC at 8x pooling.
+_base_ = ['./_base_/flic.py']

@@ -1,0 +1,2 @@
+# LSP at 8x pooling.
+_base_ = ['./_base_/lsp.py']

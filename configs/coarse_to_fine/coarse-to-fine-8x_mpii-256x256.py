@@ -1,0 +1,2 @@
+# MPII at 8x pooling.
+_base_ = ['./_base_/mpii.py']
