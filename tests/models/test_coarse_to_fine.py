@@ -233,6 +233,8 @@ def test_head_looks_where_the_coarse_maximum_is() -> None:
         row, column = np.unravel_index(int(heatmaps[crop, joint].argmax()), (8, 12))
         assert centres[crop, joint].tolist() == [column * 8 + 3.5, row * 8 + 3.5]
     torch.testing.assert_close(head.look(feats, centres), fine)
+    with pytest.raises(OccbenchError, match=r"made for 4x pooling, but the backbone makes 12 cells of 96 px"):
+        CoarseToFineHead(3, pooling=4, coarse={"context": 8})(feats)
     with_image = CoarseToFineHead(3, coarse={"context": 8}, fine={"source": "image", "maps": 6, "depth": 3}, window=24)
     assert with_image.eval()(feats)[2].shape == (2, 3, 24, 24)
 

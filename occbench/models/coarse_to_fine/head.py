@@ -11,6 +11,7 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import Tensor
 
 from ...system.errors import OccbenchError, unknown_name
+from ..pooling import sizes_are_constants
 from .coarse import CoarseHeatmaps
 from .fine import FineNetwork
 from .maps import MapSquaredError, gaussian_maps
@@ -108,6 +109,7 @@ class CoarseToFineHead(BaseHead):
             Coarse heatmaps (B, K, h, w); the points of their maxima (B, K, 2), crop px; and, where there is a fine
             network, its heatmaps of the windows around these (B, K, n, n).
         """
+        self._width(feats)
         heatmaps = self._beliefs(self.coarse(feats[0]))
         centres = self._centres(heatmaps)
         return (heatmaps, centres) if self.fine is None else (heatmaps, centres, self.look(feats, centres))
@@ -122,7 +124,7 @@ class CoarseToFineHead(BaseHead):
             feats: Of the crops.
             flipped: Of the crops mirrored.
         """
-        mirror, width = self._mirror(), int(self._widest(feats))
+        mirror, width = self._mirror(), self._width(feats)
         other = mirrored_maps(self.coarse(flipped[0]), mirror, width / self.pooling)
         heatmaps = self._beliefs((self.coarse(feats[0]) + other) / 2)
         centres = self._centres(heatmaps)
@@ -146,8 +148,16 @@ class CoarseToFineHead(BaseHead):
     def _centres(self, heatmaps: Tensor) -> Tensor:
         return to_px(peaks(heatmaps.detach()), self.pooling)
 
-    def _widest(self, feats: Sequence[Tensor]) -> int:
-        return feats[1].shape[-1]  # the first stage of the first bank, before it pools
+    def _width(self, feats: Sequence[Tensor]) -> int:
+        """Of the crops, px: that of the first bank's first stage, before it pools."""
+        with sizes_are_constants():
+            width, cells = int(feats[1].shape[-1]), int(feats[0].shape[-1])
+        if width // self.pooling != cells:
+            raise OccbenchError(
+                f"the head is made for {self.pooling}x pooling, but the backbone makes {cells} cells of {width} px; "
+                "give both the same pooling"
+            )
+        return width
 
     def _mirror(self) -> tuple[int, ...]:
         if self.mirror is None or len(self.mirror) != self.num_joints:
@@ -177,6 +187,7 @@ class CoarseToFineHead(BaseHead):
         the paper does not speak of, do not count in E2.
         """
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
+        self._width(feats)
         places = torch.cat([label.keypoint_labels for label in labels]).to(feats[0].device)
         weights = torch.cat([label.keypoint_weights for label in labels]).to(feats[0].device)
         heatmaps = self.coarse(feats[0]).float()
