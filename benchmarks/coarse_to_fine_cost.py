@@ -30,10 +30,8 @@ def networks(joints: int) -> Networks:
     return found
 
 
-def seconds(
-    made: Mapping[tuple[int, bool], nn.ModuleList], image: Tensor, rounds: int
-) -> dict[tuple[int, bool], float]:
-    """Processor time of a forward pass, the shortest of several; networks take turns, for machines slow down at times."""
+def seconds(made: Networks, image: Tensor, rounds: int) -> dict[tuple[int, bool], float]:
+    """Processor time of a forward pass, the shortest of several, for which networks take turns."""
     best = dict.fromkeys(made, float("inf"))
     with torch.inference_mode():
         for _, (key, (backbone, head)) in product(range(rounds), made.items()):
