@@ -6,9 +6,9 @@ import io
 import math
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Plan:
         checkpoint: Bytes of one.
         device: Where the model is.
         settings: Of the training.
+        phases: Epochs of each, in order, where it has phases.
     """
 
     parameters: int
@@ -47,6 +48,7 @@ class Plan:
     checkpoint: int
     device: str
     settings: Settings
+    phases: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -63,6 +65,8 @@ class Plan:
         yield f"data        {self.persons} persons, validated on {self.validated or 'none'}"
         yield f"pipeline    {' > '.join(self.pipeline)}"
         yield f"iterations  {self.iterations} of {s.batch_size} persons in an epoch, {s.epochs} epochs: {self.total}"
+        if self.phases:
+            yield f"phases      {', '.join(f'{count} epochs {phase}' for phase, count in self.phases.items())}"
         yield f"rate        Adam {s.lr:g}, {falls if s.decay == 'steps' else 'falling as a cosine'}"
         yield f"loss        {self.loss:.3g} in the first iteration"
         yield f"checkpoint  {self.checkpoint / 1e6:,.0f} MB"
@@ -95,6 +99,7 @@ def make_plan(
 
     from .. import augmentations  # noqa: F401 (registers the transforms)
     from .hooks import not_finite
+    from .phases import epochs_of, shares_of
 
     settings = settings or Settings()
     quiet = nullcontext() if verbose else redirect_stdout(io.StringIO())
@@ -131,4 +136,5 @@ def make_plan(
             checkpoint=checkpoint_bytes(runner),
             device=str(next(runner.model.parameters()).device),
             settings=settings,
+            phases=epochs_of(shares, settings.epochs) if (shares := shares_of(cfg)) else {},
         )

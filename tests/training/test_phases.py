@@ -13,6 +13,7 @@ from occbench.estimators.pose_model import PoseModel
 from occbench.system.errors import OccbenchError
 from occbench.training import Settings, TrainingData, train, training_data
 from occbench.training.phases import epochs_of
+from occbench.training.plan import make_plan
 from occbench.weights.zoo import find_model
 
 from ..augmentations.conftest import people as people  # fixtures
@@ -50,6 +51,9 @@ def test_a_training_killed_in_its_second_phase_ends_as_an_undisturbed_one(
 ) -> None:
     config = small_config(tmp_path, more="model['backbone']['norm'] = 'batch'\n")
     whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert "phases      1 epochs coarse, 1 epochs fine, 1 epochs joint" in list(
+        make_plan(config, people, settings=SETTINGS, workers=0).lines()
+    )
     train(config, people, whole, settings=SETTINGS, workers=0)
     with kill(monkeypatch, "iteration", 2):
         train(config, people, cut, settings=SETTINGS, workers=0)
