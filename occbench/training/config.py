@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..attacks import COCO, MPII
+from ..estimators.metainfo import Described
 from ..system.errors import OccbenchError
 from ..weights.zoo import find_model, list_models
 from .augment import check_donors
@@ -107,7 +108,9 @@ def _check_kind(cfg: Config, data: TrainingData, config: Path) -> None:
     has = "MpiiDataset" if data.skeleton is MPII else "CocoDataset"
     if wants != has:
         raise OccbenchError(f"config {config.stem} trains on a {wants}, but {str(data.annotations)!r} is a {has}")
-    if not data.described and data.skeleton is not MPII and data.skeleton.keypoints != COCO.keypoints:
+    if not data.described and cfg.train_dataloader.dataset.get("metainfo"):
+        Described(cfg, cfg.train_dataloader.dataset).require(data.skeleton)
+    elif not data.described and data.skeleton is not MPII and data.skeleton.keypoints != COCO.keypoints:
         raise OccbenchError(
             f"config {config.stem} trains the 17 keypoints of COCO, but {str(data.annotations)!r} has the "
             f"{len(data.skeleton.keypoints)} of {data.skeleton.name}"

@@ -72,6 +72,10 @@ def training_data(
     refuse_errors(dataset.findings, str(data), strict)
     dataset = check_photos(dataset, skip_unreadable)
     dataset = replace(dataset, findings=(*dataset.findings, *on_nobody(dataset)))
+    if dataset.skeleton is MPII and dataset.annotations.suffix != ".json":
+        raise OccbenchError(
+            f"MMPose trains on MPII by its own .json files, not by {dataset.annotations.name!r}: give mpii_train.json"
+        )
     labelled = np.array([person.labelled for person in dataset.persons], bool)
     # MMPose knows the keypoints of COCO and MPII; others are told to it.
     described = is_description(data) if isinstance(data, Path) else False

@@ -17,7 +17,7 @@ from occbench.training.plan import make_plan
 from occbench.weights.zoo import find_model
 
 from ..augmentations.conftest import people as people  # fixtures
-from ..data.set_builders import lsp
+from ..data.set_builders import head_boxes, lsp, mpii_json, mpii_mat, photo
 from ..models.coarse_to_fine_models import small_config
 from .test_training_resume import kill
 from .training_runs import load, same
@@ -85,6 +85,19 @@ def test_lsp_is_trained_on_from_its_own_file(tmp_path: Path) -> None:
     own = PoseModel(tmp_path / "out" / "model.py", weights)
     assert own.crops.keypoints == data.skeleton.keypoints == PoseModel(config, weights).crops.keypoints
     assert own.keypoints == 14
+
+
+def test_a_config_of_other_keypoints_and_matlab_files_that_mmpose_does_not_read(
+    people: TrainingData, tmp_path: Path
+) -> None:
+    config = find_model("coarse-to-fine-narrow").config_path
+    with pytest.raises(OccbenchError, match=r"made for the 14 keypoints of 'lsp' .* but the data have the 17"):
+        train(config, people, tmp_path / "out", settings=SETTINGS, workers=0)
+    rng = np.random.default_rng(0)
+    mpii_mat(tmp_path / "mpii.mat", mpii_json(rng, 2), head_boxes(rng, 2))
+    photo(tmp_path / "images" / "000000001.jpg")
+    with pytest.raises(OccbenchError, match=r"not by 'mpii.mat': give mpii_train.json"):
+        training_data(tmp_path / "mpii.mat")
 
 
 def test_uniform_draws() -> None:
