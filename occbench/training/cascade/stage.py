@@ -112,7 +112,7 @@ def poses_of(estimator: Any, stage: int, data: Canvases, before: Tensor | None, 
 
 
 def _seed(*numbers: int) -> None:
-    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1))
+    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1)
 
 
 def _resumed(checkpoint: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[float]]:
