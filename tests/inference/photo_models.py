@@ -150,12 +150,14 @@ def spread_cid(net: Any) -> None:
 
 
 def spread_edpose(net: Any) -> None:
-    """The one parameter that MMPose leaves to chance, and scores apart."""
+    """The one parameter that MMPose leaves to chance, and scores and keypoints apart."""
     import torch
 
     torch.nn.init.normal_(net.head.level_embed)
     for layer in net.head.out_head.class_embed:
         torch.nn.init.normal_(layer.weight)
+    for layer in net.head.out_head.pose_embed:  # shared with the decoder; else persons are next to a point
+        torch.nn.init.normal_(layer.layers[-1].weight, std=0.2)
 
 
 def spread_yoloxpose(net: Any) -> None:
