@@ -192,9 +192,10 @@ class Store:
                     else None
                     for part in ("found", "regrouped")
                 )
-                kept = {name: arrays[name] for name in ARRAYS if name in arrays or name not in ("pixels", "visibility")}
-                kept.setdefault("pixels", np.zeros((len(kept["attacked"]), 2), np.float32))  # of an older occbench
-                kept.setdefault("visibility", np.zeros((len(kept["attacked"]), 0), np.float32))  # likewise
+                kept = {name: arrays[name] for name in ARRAYS if name in arrays}
+                n, k = kept["keypoints"].shape[:2]
+                for name, shape in (("pixels", (n, 2)), ("visibility", (n, 0)), ("stages", (n, 0, k, 2))):
+                    kept.setdefault(name, np.zeros(shape, np.float32))  # of an older occbench
                 cell = CellPredictions(attack, **kept, found=found, regrouped=regrouped)
                 geometry = arrays["geometry"] if attack is None else np.empty((0, len(GEOMETRY)))
             if len(cell) != len(chunk):

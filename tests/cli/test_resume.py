@@ -147,6 +147,8 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_been(
     else:
         assert not run.exists()
     kept = sum(len(np.load(piece)["attacked"]) for piece in pieces)
+    for piece in pieces:  # as an older occbench left them
+        np.savez(piece, **{n: a for n, a in dict(np.load(piece)).items() if n not in ("stages", "visibility")})
     assert kept if after >= 7 else True  # the clean crops of at least one chunk
     counter.crops, counter.stop_after = 0, None
     assert attack(occbench, people, tiny, target="nose,left_wrist").code == 0
