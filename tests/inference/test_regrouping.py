@@ -52,19 +52,31 @@ def test_there_are_as_many_persons_as_are_annotated(found: tuple[PhotoModel, Dat
     assert not (regrouped(cells[0]).image == last).any()  # nobody is annotated there
 
 
-def test_the_joints_are_nearer_to_the_truth_than_as_they_are(
+def test_whom_the_truth_has_as_the_model_has_them_stay_as_they_are(
     found: tuple[PhotoModel, Dataset, list[CellPredictions]],
 ) -> None:
-    """Annotated are persons whom the model finds, so each of their joints is a candidate."""
-    _, dataset, (clean, _) = found
-    people, truth = regrouped(clean), dataset.truth
-    for image in dataset.photos:
-        at = np.flatnonzero(truth.image == image)
-        own = people.keypoints[people.image == image]
-        if len(at) != len(own):
-            continue
-        distance = np.linalg.norm(own - truth.keypoints[at], axis=2)[truth.visibility[at] > 0]
-        assert np.median(distance) < 8
+    """Given are the model's own persons, labelled where a joint is a candidate: each finds its own again."""
+    model, dataset, _ = found
+    checked = 0
+    for photo in dataset.photos.values():
+        (one,) = model.predict([model.prepare(decode(photo))])
+        assert one.regroup is not None
+        remembered = model._tags
+        candidates = remembered._codec.find(*remembered.last[0])
+        scores = np.where(candidates.scores > remembered._codec.threshold, candidates.scores, np.nan)
+        labelled = np.isclose(one.keypoint_scores[..., None], scores[None], rtol=0, atol=1e-7).any(2)
+        labelled &= [
+            [(person[k] == one.keypoint_scores[:, k]).sum() == 1 for k in range(17)] for person in one.keypoint_scores
+        ]
+        again = one.regroup(one.keypoints.astype(np.float64), labelled)
+        own = labelled[labelled.any(1)]
+        assert len(again) == len(own)
+        np.testing.assert_allclose(
+            again.keypoints[own], one.keypoints[labelled], atol=1.5
+        )  # those that were filled in lack .5 px of the maps
+        np.testing.assert_allclose(again.keypoint_scores[own], one.keypoint_scores[labelled], atol=1e-6)
+        checked += own.sum()
+    assert checked > 20
 
 
 def test_photos_that_are_not_attacked_keep_the_clean_groups(

@@ -88,7 +88,7 @@ def test_killed_and_resumed_ends_as_the_undisturbed_training(
     narrow: Path, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With 0, 1, 2 and 30 persons in a batch, PartMix, and a validation in which nobody is found."""
-    settings = Settings(epochs=3, batch_size=2, seed=3, augmentation=Augmentation(("partmix", "blur-keypoint"), p=0.8))
+    settings = Settings(epochs=2, batch_size=2, seed=3, augmentation=Augmentation(("partmix", "blur-keypoint"), p=0.8))
     whole = train(narrow, data, tmp_path / "whole", data, settings, workers=0)
     with kill(monkeypatch, "iteration", 1):
         train(narrow, data, tmp_path / "killed", data, settings, workers=0)
