@@ -5,7 +5,7 @@ _base_ = ['../hourglass_prm/hourglass-prm-2_coco-256x192.py', './_base_/boxes-20
 custom_imports = dict(imports=['occbench.models', 'occbench.augmentations'])
 train_cfg = dict(max_epochs=30, val_interval=5)
 optim_wrapper = dict(optimizer=_base_.rmsprop)
-param_scheduler = _base_.schedule
+param_scheduler = _base_.rmpe_schedule
 
 model = dict(type='SymmetricSTN', localiser=dict(type='LocalisationNet'), parallel=True)
 

@@ -8,7 +8,7 @@ _base_ = [
 custom_imports = dict(imports=['occbench.models', 'occbench.augmentations'])
 train_cfg = dict(max_epochs=30, val_interval=5)
 optim_wrapper = dict(optimizer=_base_.rmsprop)
-param_scheduler = _base_.schedule
+param_scheduler = _base_.rmpe_schedule
 
 model = dict(type='SymmetricSTN', localiser=dict(type='LocalisationNet'), parallel=True)
 

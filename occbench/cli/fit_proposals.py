@@ -41,12 +41,12 @@ def fit_proposals(
     found = fit_proposals(dataset, clusters, seed)
     write_proposals(out, found, {"data": dataset.name, "detections_sha256": sha256(detections), "seed": seed})
 
-    def line(name: str, offsets: Offsets) -> str:
+    def row(name: str, offsets: Offsets) -> str:
         edges = zip(EDGES, offsets.mean, offsets.std, strict=True)
         return f"{name:<12}" + "  ".join(f"{edge} {mean:+.4f} +- {std:.4f}" for edge, mean, std in edges)
 
-    print(line(f"n = {found.pooled.n}", found.pooled))
+    print(row(f"n = {found.pooled.n}", found.pooled))
     for number, offsets in enumerate(found.offsets):
-        print(line(f"  {number + 1}: n = {offsets.n}", offsets))
-    print(line("published", PUBLISHED))
+        print(row(f"  {number + 1}: n = {offsets.n}", offsets))
+    print(row("published", PUBLISHED))
     print(f"written: {out}")

@@ -242,7 +242,7 @@ def similarities(
         near = apart <= (share if rule.near == "reach" else 1)
     confident = np.tanh(scores / rule.sigma1)
     k_sim = np.where(near, confident[pick] * confident[others], 0).sum(1)
-    distance = {"squared": np.square, "share": lambda px: px / share, "px": lambda px: px}[rule.distance](apart)
+    distance = {"squared": apart**2, "share": apart / share, "px": apart}[rule.distance]
     h_sim = np.exp(-distance / rule.sigma2).sum(1)
     return np.asarray(k_sim + rule.weight * h_sim)
 

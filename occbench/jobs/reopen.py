@@ -46,8 +46,11 @@ def scoring_of(manifest: Manifest) -> Scoring:
     """How a run was scored."""
     rule = manifest.get("pose_nms")
     return Scoring(
-        *(manifest[name] for name in ("protocol", "evaluator", "bootstrap", "seed")),
-        pose_nms=None if rule is None else PoseNms.parse(rule),
+        manifest["protocol"],
+        manifest["evaluator"],
+        manifest["bootstrap"],
+        manifest["seed"],
+        None if rule is None else PoseNms.parse(rule),
     )
 
 

@@ -8,4 +8,4 @@ first_steps = [
 ]
 test_steps = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale', padding=1.3)]
 rmsprop = dict(_delete_=True, type='RMSprop', lr=5e-5, alpha=0.99, eps=1e-8)
-schedule = [dict(type='MultiStepLR', begin=0, end=30, milestones=[20], gamma=0.2, by_epoch=True)]
+rmpe_schedule = [dict(type='MultiStepLR', begin=0, end=30, milestones=[20], gamma=0.2, by_epoch=True)]

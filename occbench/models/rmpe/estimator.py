@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -153,7 +154,7 @@ class SymmetricSTN(TopdownPoseEstimator):
         from ...weights.checkpoints import load_into, load_state_dict
 
         assert self.parallel is not None
-        load_into(self.parallel, load_state_dict(checkpoint), checkpoint)
+        load_into(self.parallel, load_state_dict(Path(checkpoint)), checkpoint)
         self._parallel_knows = True
 
     def _complete(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
