@@ -113,8 +113,8 @@ def rectangle_decoys(
         if len(placed) == n:
             break
         x1, y1, x2, y2 = moved(box, centre - own_centre, whole)
-        covers = _within(part_points, (x1, y1, x2, y2)).any()
-        covers |= _within(others, (x1 - PIXEL, y1 - PIXEL, x2 + PIXEL, y2 + PIXEL)).any()
+        beside = (x1 - PIXEL, y1 - PIXEL, x2 + PIXEL, y2 + PIXEL)
+        covers = bool(_within(part_points, (x1, y1, x2, y2)).any() or _within(others, beside).any())
         overlaps = any(x1 <= b[2] and b[0] <= x2 and y1 <= b[3] and b[1] <= y2 for b in taken)
         if not covers and not overlaps:
             placed.append((x1, y1, x2, y2))

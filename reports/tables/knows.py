@@ -54,7 +54,7 @@ def _hidden(run: Run) -> list[Record]:
 
 def knows_table(run: Run) -> Table:
     """The joints that the photo hides, then those that were hidden, by level and fill."""
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("kind", "joints"),
         Column("fill", "fill"),
         Column("radius", "r, px", "px"),
