@@ -216,7 +216,7 @@ def test_looking_things_up_is_light() -> None:
 def test_a_model_whose_package_is_missing_says_how_to_mend_that(monkeypatch: pytest.MonkeyPatch) -> None:
     model = find_model("vitpose-b")
     assert model.missing == ""
-    monkeypatch.setattr(zoo.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert model.missing == (
         "it needs the package mmpretrain, which is not installed: pip install -c constraints.txt mmpretrain"
     )
