@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from occbench import open_run
-from occbench.attacks import FILLS
+from occbench.attacks import THESIS_FILLS
 
 
 def drop(row: pd.Series, name: str = "drop") -> str:
@@ -25,22 +25,22 @@ def drop(row: pd.Series, name: str = "drop") -> str:
 
 def overall(cells: pd.DataFrame, level: str) -> list[str]:
     """AP and drop over all keypoints, by what is hidden."""
-    heads = " | ".join(f"AP {fill} | drop" for fill in FILLS)
-    lines = [f"| hidden | {heads} |", "|" + "---|" * (1 + 2 * len(FILLS))]
+    heads = " | ".join(f"AP {fill} | drop" for fill in THESIS_FILLS)
+    lines = [f"| hidden | {heads} |", "|" + "---|" * (1 + 2 * len(THESIS_FILLS))]
     rows = cells[(cells["level"] == level) & (cells["keypoint"] == "all")].set_index(["target", "fill"])
     for target in rows.index.unique("target"):
-        found = [rows.loc[(target, fill)] for fill in FILLS]
+        found = [rows.loc[(target, fill)] for fill in THESIS_FILLS]
         lines.append(f"| {target} | " + " | ".join(f"{row['ap']:.4f} | {drop(row)}" for row in found) + " |")
     return lines
 
 
 def own(cells: pd.DataFrame) -> list[str]:
     """The drop of each keypoint's own AP when it is hidden."""
-    lines = ["| hidden | n | clean AP | " + " | ".join(FILLS) + " |", "|" + "---|" * (3 + len(FILLS))]
+    lines = ["| hidden | n | clean AP | " + " | ".join(THESIS_FILLS) + " |", "|" + "---|" * (3 + len(THESIS_FILLS))]
     clean = cells[cells["level"] == "clean"].set_index("keypoint")
     rows = cells[(cells["level"] == "keypoint") & (cells["keypoint"] == cells["target"])].set_index(["target", "fill"])
     for target in rows.index.unique("target"):
-        found = " | ".join(drop(rows.loc[(target, fill)]) for fill in FILLS)
+        found = " | ".join(drop(rows.loc[(target, fill)]) for fill in THESIS_FILLS)
         lines.append(f"| {target} | {clean.loc[target, 'n']:.0f} | {clean.loc[target, 'ap']:.3f} | {found} |")
     return lines
 
