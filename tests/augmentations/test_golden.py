@@ -20,4 +20,5 @@ def test_golden_picture(name: str) -> None:
 
 def test_every_augmentation_has_a_golden_picture() -> None:
     named = {settings["type"] for settings in GOLDEN.values()}
-    assert named == set(registered) - {"Describe", "EpochSampler", "Occlusion", "SeedSample"}
+    boxes, photos = {"CentredTarget", "ProposalBox", "UniformBBoxTransform"}, {"ThesisPhotoOcclusion"}
+    assert named == set(registered) - boxes - photos - {"Describe", "EpochSampler", "Occlusion", "SeedSample"}
