@@ -113,8 +113,8 @@ def rectangle_decoys(
         if len(placed) == n:
             break
         x1, y1, x2, y2 = moved(box, centre - own_centre, whole)
-        beside = (x1 - PIXEL, y1 - PIXEL, x2 + PIXEL, y2 + PIXEL)
-        covers = bool(_within(part_points, (x1, y1, x2, y2)).any() or _within(others, beside).any())
+        grown = (x1 - PIXEL, y1 - PIXEL, x2 + PIXEL, y2 + PIXEL)
+        covers = bool(_within(part_points, (x1, y1, x2, y2)).any() or _within(others, grown).any())
         overlaps = any(x1 <= b[2] and b[0] <= x2 and y1 <= b[3] and b[1] <= y2 for b in taken)
         if not covers and not overlaps:
             placed.append((x1, y1, x2, y2))
@@ -124,8 +124,7 @@ def rectangle_decoys(
 
 def _within(points: np.ndarray, box: Box) -> np.ndarray:
     """Which of (N, 2) points lie in a box, edges included; shape (N,), bool."""
-    inside: np.ndarray = ((points >= box[:2]) & (points <= box[2:])).all(1)
-    return inside
+    return np.asarray(((points >= box[:2]) & (points <= box[2:])).all(1))
 
 
 def moved(box: Box, by: np.ndarray, whole: bool) -> Box:
