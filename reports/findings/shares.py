@@ -76,7 +76,8 @@ def excess_sentences(pooled: Sequence[Share]) -> list[str]:
     for one in pooled:
         low, high = one.excess.low, one.excess.high
         if math.isnan(one.least) and one.fill != ALL and not math.isnan(low) and (low > 0 or high < 0):
-            text = f"{one.fill} {number(abs(one.excess.value), 1)} [{number(low, 1)}, {number(high, 1)}]"
+            ends = (low, high) if low > 0 else (-high, -low)  # of how much more, or how much less
+            text = f"{one.fill} {number(abs(one.excess.value), 1)} [{number(ends[0], 1)}, {number(ends[1], 1)}]"
             (more if low > 0 else less).append(text)
     said = [f"more under {', '.join(more)}"] * bool(more) + [f"less under {', '.join(less)}"] * bool(less)
     if not said:

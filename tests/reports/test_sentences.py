@@ -21,6 +21,7 @@ from occbench.reports.findings.sentences import (
     marker_verdicts,
     own_gain_sentence,
 )
+from occbench.reports.findings.shares import Share, excess_sentences
 from occbench.reports.reading.drops import Drop
 
 
@@ -218,3 +219,18 @@ def test_confidence_sentences() -> None:
         "0.78 without occlusion: the model claims 0.30 more than it delivers (n = 321). Calibration error 0.123 "
         "[0.100, 0.150], mean over cells."
     ]
+
+
+def test_less_loss_has_its_interval_by_how_much_less() -> None:
+    nan = math.nan
+    rows = [
+        Share("all", fill, "all", nan, nan, nan, 9, 0.5, 3.0, nan, Estimate(5.0), Estimate(value, low, high))
+        for fill, value, low, high in (
+            ("blackout", 0.3, 0.1, 0.4),
+            ("blur", -1.7, -1.9, -1.5),
+            ("meanout", 0.1, -1.0, 1.2),
+        )
+    ]
+    (said,) = excess_sentences(rows)
+    assert "more under blackout 0.3 [0.1, 0.4]; less under blur 1.7 [1.5, 1.9]." in said
+    assert "meanout" not in said
