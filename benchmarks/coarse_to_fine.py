@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from retraining_summary import Track, over_seeds
-from trainings import Commands, add_data, check_data, data_options, hold_to, is_finished
+from trainings import Commands, add_data, check_data, data_options, hold_to, is_finished, make_models
 
 from occbench.runs import durable
 
@@ -198,18 +197,8 @@ def main() -> None:
             parser.error(f"--variants are {', '.join(VARIANTS)}, but got {name}")
     hold_to(options, HELD)
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    commands, lock = Commands(), threading.Lock()
-
-    def work(name: str, seed: int) -> None:
-        one_model(options, name, seed, commands)
-        with lock:
-            write_summary(options, seeds)
-
-    tasks = {f"{name}-{seed}": functools.partial(work, name, seed) for seed in seeds for name in variants}
-    failed = [] if options.summary_only else commands.side_by_side(tasks, options.jobs)
-    print(write_summary(options, seeds))
-    if failed:
-        raise SystemExit(f"{len(failed)} of {len(tasks)} models failed; give the same command again")
+    work = {f"{name}-{seed}": functools.partial(one_model, options, name, seed) for seed in seeds for name in variants}
+    make_models(work, lambda: write_summary(options, seeds), options.jobs, options.summary_only)
 
 
 if __name__ == "__main__":

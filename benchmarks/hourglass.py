@@ -21,14 +21,13 @@ import argparse
 import functools
 import itertools
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from retraining_summary import CLEAN, Figures, figures_of, over_seeds
-from trainings import Commands, add_data, check_data, data_options, hold_to
+from trainings import Commands, add_data, check_data, data_options, hold_to, make_models
 
 from occbench.models.branches import SCHEMES
 from occbench.reports.figures.style import RUN_COLOURS, WIDTH, new_figure, styled, write_figure
@@ -187,18 +186,8 @@ def main() -> None:
     check_data(parser, options)
     hold_to(options, HELD)
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    commands, lock = Commands(), threading.Lock()
-
-    def work(name: str, seed: int) -> None:
-        one_model(options, name, seed, commands)
-        with lock:
-            write_summary(options, seeds)
-
-    tasks = {f"{name}-{seed}": functools.partial(work, name, seed) for seed in seeds for name in LABELS}
-    failed = [] if options.summary_only else commands.side_by_side(tasks, options.jobs)
-    print(write_summary(options, seeds))
-    if failed:
-        raise SystemExit(f"{len(failed)} of {len(tasks)} models failed; give the same command again")
+    work = {f"{name}-{seed}": functools.partial(one_model, options, name, seed) for seed in seeds for name in LABELS}
+    make_models(work, lambda: write_summary(options, seeds), options.jobs, options.summary_only)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,13 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from retraining_summary import Plan, write_summary
-from trainings import Commands, add_data, check_data, data_options, hold_to
+from trainings import Commands, add_data, check_data, data_options, hold_to, make_models
 
 from occbench.system.errors import OccbenchError
 from occbench.training import AUGMENTATIONS, Augmentation
@@ -165,18 +164,8 @@ def main() -> None:
     placements = ("centred", f"decoys:{options.decoys}", "placebo")
     runs = {r.name: r.runs(options.suite.split(","), options.control_targets) for r in recipes}
     plan = Plan(options.out, runs, tuple(seeds), targets, FILLS, placements)
-    commands, lock = Commands(), threading.Lock()
-
-    def work(recipe: Recipe, seed: int) -> None:
-        one_model(options, recipe, seed, commands)
-        with lock:
-            write_summary(plan)
-
-    tasks = {f"{r.name}-{seed}": functools.partial(work, r, seed) for seed in seeds for r in recipes}
-    failed = [] if options.summary_only else commands.side_by_side(tasks, options.jobs)
-    print(write_summary(plan))
-    if failed:
-        raise SystemExit(f"{len(failed)} of {len(tasks)} models failed; give the same command again")
+    work = {f"{r.name}-{seed}": functools.partial(one_model, options, r, seed) for seed in seeds for r in recipes}
+    make_models(work, lambda: write_summary(plan), options.jobs, options.summary_only)
 
 
 if __name__ == "__main__":

@@ -23,13 +23,12 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from trainings import Commands, add_data, check_data, data_options, hold_to, is_finished
+from trainings import Commands, add_data, check_data, data_options, hold_to, is_finished, make_models
 
 from occbench.evaluation.replicates import over_replicates
 from occbench.jobs.paired import Measured
@@ -196,19 +195,9 @@ def main() -> None:
         durable.write(
             options.out / f"{name}.py", config_of(options.model, ARMS[name], options.offsets).pretty_text.encode()
         )
-    commands, lock = Commands(), threading.Lock()
-
-    def work(name: str, seed: int) -> None:
-        one_model(options, name, seed, commands)
-        with lock:
-            write_summary(options)
-
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    tasks = {f"{name}-{seed}": functools.partial(work, name, seed) for seed in seeds for name in arms}
-    failed = [] if options.summary_only else commands.side_by_side(tasks, options.jobs)
-    print(write_summary(options))
-    if failed:
-        raise SystemExit(f"{len(failed)} of {len(tasks)} models failed; give the same command again")
+    work = {f"{name}-{seed}": functools.partial(one_model, options, name, seed) for seed in seeds for name in arms}
+    make_models(work, lambda: write_summary(options), options.jobs, options.summary_only)
 
 
 if __name__ == "__main__":

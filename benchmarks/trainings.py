@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import signal
@@ -98,6 +99,31 @@ class Commands:
         for process in list(self._running):
             process.terminate()
         raise SystemExit(128 + number)
+
+
+def make_models(
+    work: Mapping[str, Callable[[Commands], None]], summary: Callable[[], Path], jobs: int, summary_only: bool
+) -> None:
+    """Make all models, some side by side, with the summary anew after each; ends the process where one failed.
+
+    Args:
+        work: How to make each, by name.
+        summary: Writes the summary of what is finished; returns where it lies.
+        jobs: Models made at a time.
+        summary_only: Make none.
+    """
+    commands, lock = Commands(), threading.Lock()
+
+    def made(make: Callable[[Commands], None]) -> None:
+        make(commands)
+        with lock:
+            summary()
+
+    tasks = {name: functools.partial(made, make) for name, make in work.items()}
+    failed = [] if summary_only else commands.side_by_side(tasks, jobs)
+    print(summary())
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(tasks)} models failed; give the same command again")
 
 
 def is_finished(run: Path) -> bool:
