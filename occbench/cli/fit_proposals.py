@@ -43,7 +43,7 @@ def fit_proposals(
 
     def row(name: str, offsets: Offsets) -> str:
         edges = zip(EDGES, offsets.mean, offsets.std, strict=True)
-        return f"{name:<12}" + "  ".join(f"{edge} {mean:+.4f} +- {std:.4f}" for edge, mean, std in edges)
+        return f"{name:<16}" + "  ".join(f"{edge} {mean:+.4f} +- {std:.4f}" for edge, mean, std in edges)
 
     print(row(f"n = {found.pooled.n}", found.pooled))
     for number, offsets in enumerate(found.offsets):
