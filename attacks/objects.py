@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from .regions import Region, Size
 
@@ -62,7 +63,8 @@ class Cutout:
         if not (alpha >= OPAQUE).any():  # a few pixels of a large picture
             alpha = np.where(alpha == alpha.max(), np.uint8(255), np.uint8(0))
         framed = np.pad((alpha >= OPAQUE).astype(np.uint8), 1)
-        return Sketch(cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1] - 0.5)
+        # SciPy's distances are exact. OpenCV's differ in the last bit from one run to the next, and with it the place.
+        return Sketch((ndimage.distance_transform_edt(framed)[1:-1, 1:-1] - 0.5).astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)

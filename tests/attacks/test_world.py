@@ -144,6 +144,17 @@ def test_an_object_covers_what_it_must(cutout: Cutout) -> None:
                     assert not inside or found.cover(points[[k]]).all()
 
 
+@pytest.mark.parametrize("cutout", drawn_cutouts().all, ids=lambda cutout: cutout.name)
+def test_the_depth_of_an_outline_is_exact(cutout: Cutout) -> None:
+    """Down to the last bit: places in it are compared, so that an inexact one would differ from run to run."""
+    depth = cutout.sketch.depth
+    framed = np.pad(depth > 0, 1)
+    outside = np.argwhere(~framed) - 1
+    for (y, x), found in np.ndenumerate(depth):
+        nearest = ((outside - (y, x)) ** 2).sum(1).min()
+        assert found == np.float32(np.sqrt(nearest) - 0.5)
+
+
 def test_an_object_says_what_it_hides_beyond_the_region() -> None:
     for level, target in TARGETS:
         _, found = hidden(Attack(level, "object", target))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from occbench.weights import zoo
+from occbench.weights import zoo, zoo_model
 
 from ..augmentations.conftest import TINY
 from .conftest import Occbench, People, Refusal, TinyModel
@@ -72,7 +72,7 @@ def small_hrnet(server: tuple[Path, str], tiny: TinyModel, tmp_path: Path, monke
         return config if model.name == "hrnet" else own(model)
 
     monkeypatch.setattr(zoo.ZooModel, "config_path", property(config_path))
-    monkeypatch.setattr(zoo, "metafile_entry", lambda path: {"Weights": f"{address}/hrnet.pth"})
+    monkeypatch.setattr(zoo_model, "metafile_entry", lambda path: {"Weights": f"{address}/hrnet.pth"})
     monkeypatch.setenv("OCCBENCH_CACHE", str(tmp_path / "cache"))
 
 
