@@ -7,7 +7,8 @@ the attacked photos as files.
     python benchmarks/zoo_photos.py --out photos.jsonl            # goes on where it was interrupted
     python benchmarks/zoo_photos.py --out photos.jsonl --table    # the table of docs/models.md
 
-Random weights find people by chance: thresholds of scores are taken away, and a photo keeps few of them.
+Random weights find people by chance: thresholds of scores are taken away, and a photo keeps few of them. They also
+magnify rounding: the same network by other kernels of torch (oneDNN off) says how much of a distance is that.
 """
 
 from __future__ import annotations
@@ -96,6 +97,9 @@ def random_weights(config: Any, inputs: Sequence[np.ndarray], folder: Path) -> t
         norm.momentum, norm.training = None, True
     for picture in inputs if norms else ():
         model.predict([model.prepare(picture)])
+    for module in model._model.head.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.bias is not None:  # what predicts, without a norm behind it
+            torch.nn.init.normal_(module.weight, std=0.01)
     torch.save(model._model.state_dict(), weights)
     return file, weights, sum(parameter.numel() for parameter in net.parameters())
 
@@ -136,12 +140,16 @@ def measured(name: str, dataset: Dataset, folder: Path) -> dict[str, Any]:
         model = PhotoModel(file, weights)
         row["input"] = list(model.input_size)
         reference = reference_crops(SIZE)
-        cells, _ = predict_photos(model, reference, dataset, [HIDDEN], Settings(batch_size=2, scope="image"))
-        row |= {"found": [], "px": []}
-        for cell in cells:
+        settings = Settings(batch_size=1, scope="image")
+        cells, _ = predict_photos(model, reference, dataset, [HIDDEN], settings)
+        with torch.backends.mkldnn.flags(enabled=False):
+            rounded, _ = predict_photos(model, reference, dataset, [HIDDEN], settings)
+        row |= {"found": [], "px": [], "rounding": []}
+        for cell, other in zip(cells, rounded, strict=True):
             images = attacked(dataset, reference, cell.attack, folder)
             theirs = by_mmpose(load_config(file), weights, dataset.annotations, images, folder)
             assert cell.found is not None
+            assert other.found is not None
             own = [cell.found.some(cell.found.image == image) for image in theirs]
             counts = [(len(mine), len(points)) for mine, points in zip(own, theirs.values(), strict=True)]
             if any(mine != other for mine, other in counts):
@@ -149,6 +157,9 @@ def measured(name: str, dataset: Dataset, folder: Path) -> dict[str, Any]:
             row["found"].append(sum(mine for mine, _ in counts))
             apart = [np.abs(a.keypoints - b).max(initial=0) for a, b in zip(own, theirs.values(), strict=True)]
             row["px"].append(float(max(apart)))
+            same = len(cell.found.keypoints) == len(other.found.keypoints)
+            away = np.abs(cell.found.keypoints - other.found.keypoints).max(initial=0) if same else np.nan
+            row["rounding"].append(float(away))
     except Exception as error:  # whatever a model cannot do belongs into the table
         return row | {"error": (str(error).strip().splitlines() or [type(error).__name__])[0][:300]}
     return row
@@ -172,18 +183,23 @@ def attacked(dataset: Dataset, reference: Any, attack: Attack | None, folder: Pa
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows in Markdown."""
     lines = [
-        "| model | head | input, px | persons found: clean, attacked | px from MMPose's loop: clean, attacked |",
-        "|---|---|---|---|---|",
+        "| model | head | input, px | persons found: clean, attacked | px from MMPose's loop: clean, attacked "
+        "| px by other kernels |",
+        "|---|---|---|---|---|---|",
     ]
     for row in rows:
         size = " x ".join(map(str, row.get("input", ["-"])))
         start = f"| `{row['model']}` | {row.get('head', '-')} | {size} |"
         if "error" in row:
-            lines.append(f"{start} - | {row['error']} |")
+            lines.append(f"{start} - | {row['error']} | - |")
             continue
-        px = ", ".join("0" if value == 0 else f"{value:.0e}" for value in row["px"])
-        lines.append(f"{start} {', '.join(map(str, row['found']))} | {px} |")
+        found = ", ".join(map(str, row["found"]))
+        lines.append(f"{start} {found} | {_distances(row['px'])} | {_distances(row['rounding'])} |")
     return "\n".join(lines)
+
+
+def _distances(values: Sequence[float]) -> str:
+    return ", ".join("0" if value == 0 else f"{value:.0e}" for value in values)
 
 
 def main() -> None:

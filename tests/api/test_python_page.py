@@ -13,6 +13,7 @@ from ..conftest import CHECKOUT
 PAGE = CHECKOUT / "docs" / "python.md"
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_every_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from occbench.data.sources import open_dataset
 

@@ -17,6 +17,7 @@ from occbench.evaluation.changes import Compared, Group, Measure
 from occbench.evaluation.intervals import intervals
 from occbench.jobs.paired import Measured
 
+from ..command_line import draw_outlines
 from ..evaluation.test_resampling import replicate
 from .conftest import Occbench, People, Refusal, TinyModel, assert_refused
 
@@ -70,6 +71,7 @@ def runs(tiny: TinyModel, crowd: People, tmp_path_factory: pytest.TempPathFactor
             ]
             arguments += ["--boxes", boxes, "--bootstrap", DRAWS, "--out", run]
             with pytest.MonkeyPatch.context() as patch:
+                draw_outlines(patch)
                 patch.setattr(sys, "argv", ["occbench", *map(str, arguments)])
                 with pytest.raises(SystemExit) as end:
                     main()

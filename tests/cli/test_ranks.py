@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import torch
 
 from occbench.cli import main
 
+from ..processes import finished, start
 from .conftest import People, TinyModel
 
 
@@ -77,8 +79,15 @@ def test_two_processes_give_the_bytes_of_one(
 def test_two_processes_share_a_run_of_scope_image(shared_people: People, tiny: TinyModel, tmp_path: Path) -> None:
     words = ["--scope", "image"]
     in_this_process([*command(shared_people, tiny, tmp_path / "alone"), *words])
-    answer = run(*torchrun(2), arguments=[*command(shared_people, tiny, tmp_path / "run"), *words])
-    assert answer.returncode == 0, answer.stderr
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    arguments = [*command(shared_people, tiny, tmp_path / "run"), *words]
+    ranks = [
+        start(arguments, tmp_path / f"{rank}.log", meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(2)
+    ]
+    for rank, process in enumerate(ranks):
+        assert finished(process) == 0, (tmp_path / f"{rank}.log").read_text()
     assert files(tmp_path / "run") == files(tmp_path / "alone")
 
 
@@ -86,35 +95,33 @@ def test_a_run_that_is_killed_three_times_ends_as_if_nothing_had_been(
     shared_people: People, tiny: TinyModel, alone: Path, tmp_path: Path
 ) -> None:
     """Killed whenever a further piece of work has become durable, and once in the middle of the report."""
-    out = tmp_path / "run"
-    call = [sys.executable, "-m", "occbench", *command(shared_people, tiny, out)]
+    out, log = tmp_path / "run", tmp_path / "log"
+    arguments = command(shared_people, tiny, out)
 
     def pieces() -> int:
         return len(list(out.glob(".work/*/*.npz")))
 
     kills = 0
     for goal in (1, 3, "scores"):
-        process = subprocess.Popen(call, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None:
+        process = start(arguments, log)
+        while process.is_alive():
             if list(out.glob("scores/*.json")) if goal == "scores" else pieces() >= goal:
-                process.send_signal(signal.SIGKILL)
+                process.kill()
             time.sleep(0.002)
-        kills += process.returncode == -signal.SIGKILL
+        kills += finished(process) == -signal.SIGKILL
     assert kills >= 2
-    answer = run(arguments=command(shared_people, tiny, out))
-    assert answer.returncode == 0, answer.stderr
+    assert finished(start(arguments, log)) == 0, log.read_text()
     assert files(out) == files(alone)
 
 
 def test_a_terminated_process_gives_the_lock_back(shared_people: People, tiny: TinyModel, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    call = [sys.executable, "-m", "occbench", *command(shared_people, tiny, out)]
-    process = subprocess.Popen(call, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not list(out.glob(".work/*/*.npz")):
+    out, log = tmp_path / "run", tmp_path / "log"
+    process = start(command(shared_people, tiny, out), log)
+    while process.is_alive() and not list(out.glob(".work/*/*.npz")):
         time.sleep(0.002)
     process.terminate()
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 143
+    assert finished(process) == 143
+    errors = log.read_text()
     assert errors.splitlines()[-1] == "occbench: terminated"
     assert "keeps what is finished; the same command goes on" in errors
     assert not (out / ".lock").exists()
