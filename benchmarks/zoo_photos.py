@@ -79,7 +79,7 @@ def shrunk(config: Any) -> Any:
 
 
 def random_weights(config: Any, inputs: Sequence[np.ndarray], folder: Path) -> tuple[Path, Path, int]:
-    """A config file and a checkpoint whose normalisation is fitted to two photos; how many weights there are."""
+    """A config file and a checkpoint that answers moderately to two photos; how many weights there are."""
     from mmpose.models import build_pose_estimator
 
     file, weights = folder / "config.py", folder / "random.pth"
