@@ -5,14 +5,13 @@ Configs and weights are cases of tests/hostile.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from ..processes import finished, start
 from .conftest import Occbench, People, Refusal, TinyModel
 
 Arguments = list[object]
@@ -72,12 +71,15 @@ def test_an_unexpected_fault_is_one_line_and_leaves_nothing(
         occbench("--debug", *attack())
 
 
-def test_a_process_says_one_line_too(attack: Callable[..., Arguments], tmp_path: Path) -> None:
+def test_a_process_says_one_line_too(
+    attack: Callable[..., Arguments], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Warnings of libraries would show here, and only here."""
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
-    command = [sys.executable, "-m", "occbench", *map(str, attack(weights="other.pth"))]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("occbench: weights other.pth do not fit the model")
-    assert done.stderr.count("\n") == 1, done.stderr
+    monkeypatch.chdir(tmp_path)
+    log = tmp_path.with_suffix(".log")
+    assert finished(start(attack(weights="other.pth"), log)) == 2
+    said = log.read_text()
+    assert said.startswith("occbench: weights other.pth do not fit the model")
+    assert said.count("\n") == 1, said
     assert [path.name for path in tmp_path.iterdir()] == ["other.pth"]

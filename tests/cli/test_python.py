@@ -6,18 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..processes import finished, start
 from .conftest import Refusal
 
 
-def run(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "occbench", "python", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
 def test_mmpose_can_be_imported() -> None:
-    done = run(
-        "-c", "import mmpose.apis, xtcocotools.coco, sys; print(mmpose.__version__, sys.argv)", "more", "--quiet"
-    )
+    script = "import mmpose.apis, xtcocotools.coco, sys; print(mmpose.__version__, sys.argv)"
+    command = [sys.executable, "-m", "occbench", "python", "-c", script, "more", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(" ['-c', 'more', '--quiet']\n")
 
@@ -26,17 +22,17 @@ def test_a_script_is_run_as_python_runs_it(tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("WORD = 'beside'\n")
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys, beside, mmpose.apis\n"
+        "import sys, beside\n"
         "print(__name__, sys.argv[1:], beside.WORD)\n"
         "if '--fail' in sys.argv:\n    raise ValueError('mine')\n"
         "sys.exit(7)\n"
     )
-    done = run(script, "a", "--help")
-    assert (done.returncode, done.stdout) == (7, "__main__ ['a', '--help'] beside\n")
-    failed = run(script, "--fail")
-    assert failed.returncode == 1
-    assert f'File "{script}", line 4' in failed.stderr
-    assert failed.stderr.endswith("ValueError: mine\n")
+    log = tmp_path / "log"
+    assert finished(start(["python", script, "a", "--help"], log)) == 7
+    assert log.read_text() == "__main__ ['a', '--help'] beside\n"
+    assert finished(start(["python", script, "--fail"], log)) == 1
+    assert f'File "{script}", line 4' in log.read_text()
+    assert log.read_text().endswith("ValueError: mine\n")
 
 
 def test_what_python_refuses(refuses: Refusal, tmp_path: Path) -> None:

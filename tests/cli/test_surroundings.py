@@ -7,8 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
+from ..processes import finished, start
 from .conftest import People, TinyModel
 
 
@@ -29,32 +28,28 @@ def attack(tiny: TinyModel, people: People, out: Path, **environment: str) -> su
     return subprocess.run(list(map(str, command)), env={**os.environ, **environment}, capture_output=True)
 
 
-@pytest.mark.parametrize(
-    "environment",
-    [
-        pytest.param(
-            {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "HOME": "/proc/none"}, id="notebook, no home"
-        ),
-        pytest.param(
-            {"MPLBACKEND": "TkAgg", "DISPLAY": "", "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
-            id="no display, ASCII console",
-        ),
-    ],
-)
-def test_an_attack_runs_to_its_end(
-    tiny: TinyModel, people: People, tmp_path: Path, environment: dict[str, str]
-) -> None:
-    done = attack(tiny, people, tmp_path / "run", **environment)
+def test_an_attack_runs_to_its_end(tiny: TinyModel, people: People, tmp_path: Path) -> None:
+    """With a notebook's backend, and no home, no display and no console but an ASCII one."""
+    done = attack(
+        tiny,
+        people,
+        tmp_path / "run",
+        MPLBACKEND="module://matplotlib_inline.backend_inline",
+        HOME="/proc/none",
+        DISPLAY="",
+        PYTHONIOENCODING="ascii",
+        LC_ALL="C",
+        PYTHONUTF8="0",
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "report.html").is_file()
     assert list((tmp_path / "run" / "plots").glob("*.png"))
 
 
-def test_doctor_works_where_a_notebook_started_it() -> None:
-    notebook = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-    done = subprocess.run([sys.executable, "-m", "occbench", "doctor"], env=notebook, capture_output=True, text=True)
-    assert "MISSING" not in done.stdout
-    assert done.returncode == 0
+def test_doctor_works_where_a_notebook_started_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert finished(start(["doctor"], log, {"MPLBACKEND": "module://matplotlib_inline.backend_inline"})) == 0
+    assert "MISSING" not in log.read_text()
 
 
 def test_a_missing_module_is_named_with_what_installs_it(tmp_path: Path) -> None:
