@@ -160,9 +160,19 @@ def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     draw_outlines(monkeypatch)
 
 
+def leave_out_report(patch: pytest.MonkeyPatch) -> None:
+    """Have runs end without their report, which takes longer than a small run."""
+    patch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
+
+
 @pytest.fixture
 def with_figures() -> None:
     """For tests of commands that look at figures, or at a whole run: see :func:`occbench`."""
+
+
+@pytest.fixture
+def with_report() -> None:
+    """For tests of attacks that look at the report, or at all files of a run: see :func:`occbench`."""
 
 
 @pytest.fixture
@@ -172,21 +182,28 @@ def occbench(
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> Occbench:
-    """Run a command line in this process, in a folder of its own; without figures, except ``with_figures``."""
+    """Run a command line in this process, in a folder of its own.
+
+    Without figures, except ``with_figures``, and ``attack`` without its report, except with one of the two.
+    """
     from occbench.cli import main
 
     monkeypatch.chdir(tmp_path)
     if "with_figures" not in request.fixturenames:
         request.getfixturevalue("without_figures")
+    reported = {"with_figures", "with_report"} & {*request.fixturenames}
 
     def run(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["occbench", *map(str, arguments)])
         capfd.readouterr()
         code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["occbench", *map(str, arguments)])
+            if "attack" in arguments[:2] and not reported:
+                leave_out_report(patch)
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
         heard = capfd.readouterr()
         return Answer(code, heard.out, heard.err)
 

@@ -9,9 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from .command_line import no_model, occbench, people, refuses, shared_people, tiny, with_figures, without_figures
+from .command_line import (
+    no_model,
+    occbench,
+    people,
+    refuses,
+    shared_people,
+    tiny,
+    with_figures,
+    with_report,
+    without_figures,
+)
 
-__all__ = ["no_model", "occbench", "people", "refuses", "shared_people", "tiny", "with_figures", "without_figures"]
+__all__ = [
+    "no_model",
+    "occbench",
+    "people",
+    "refuses",
+    "shared_people",
+    "tiny",
+    "with_figures",
+    "with_report",
+    "without_figures",
+]
 
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, before torch is imported
 

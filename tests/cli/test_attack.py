@@ -268,13 +268,6 @@ def run_once(occbench: Occbench, people: People, tiny: TinyModel, *options: obje
     )
 
 
-@pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots take longer than the rest."""
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
-
-
-@pytest.mark.usefixtures("no_report")
 def test_an_unreadable_photo_is_skipped_on_request_and_recorded(
     people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
 ) -> None:
@@ -293,7 +286,6 @@ def test_an_unreadable_photo_is_skipped_on_request_and_recorded(
     assert set(pd.read_parquet(tmp_path / "run" / "persons.parquet")["image_id"]) == {1, 3}
 
 
-@pytest.mark.usefixtures("no_report")
 def test_another_run_is_replaced_only_on_request(
     people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
 ) -> None:
@@ -312,7 +304,6 @@ def test_another_run_is_replaced_only_on_request(
     assert [path.name for path in run.parent.iterdir()] == ["one"]
 
 
-@pytest.mark.usefixtures("no_report")
 def test_without_out_the_same_command_goes_on(
     people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
 ) -> None:
@@ -322,7 +313,6 @@ def test_without_out_the_same_command_goes_on(
     assert re.fullmatch(r"tiny@tiny-[0-9a-f]{6}-annotations-gt", name)
 
 
-@pytest.mark.usefixtures("no_report")
 def test_out_may_be_an_empty_folder_or_a_link_to_one(
     people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
 ) -> None:
@@ -335,7 +325,6 @@ def test_out_may_be_an_empty_folder_or_a_link_to_one(
     assert (tmp_path / "link").is_symlink()
 
 
-@pytest.mark.usefixtures("no_report")
 def test_detected_boxes_are_counted(people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path) -> None:
     records = json.loads(people.annotations.read_text())["annotations"]
     boxes = [{"image_id": r["image_id"], "category_id": 1, "bbox": r["bbox"], "score": 0.9} for r in records[:-1]]

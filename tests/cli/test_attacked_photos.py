@@ -26,12 +26,6 @@ from .test_scope import attack, detections
 CELLS = ["clean", "part-meanout_corpus_r3", "part-meanout_head_r3"]
 
 
-@pytest.fixture(autouse=True)
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots take longer than the rest."""
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
-
-
 def export(occbench: Occbench, tiny: TinyModel, *options: object) -> Answer:
     return occbench("export", "run", "--attacked-images", "photos", "--model", tiny.config, *options)
 

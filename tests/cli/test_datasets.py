@@ -56,6 +56,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("with_report")
 def test_mpii_is_attacked_by_its_joints_and_scored_by_pckh(occbench: Occbench, data: Path, tmp_path: Path) -> None:
     config, weights = model_of(tmp_path, "MpiiDataset", 16)
     attack = [

@@ -95,6 +95,7 @@ def test_the_nose_attack_lands_on_the_same_place_up_to_the_box(
     print(f"annotated box, attacked; detected box, attacked: {picture}")
 
 
+@pytest.mark.usefixtures("with_report")
 def test_a_run_over_detections(real: Real, occbench: Occbench, tmp_path: Path) -> None:
     """The counts, by a plain loop; the AP is MMPose's, see test_against_mmpose."""
     annotations = subset(real, tmp_path, photos=60)

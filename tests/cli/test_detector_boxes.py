@@ -63,6 +63,7 @@ def manifest(run: Path) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.usefixtures("with_report")
 def test_the_boxes_are_matched_counted_and_scored(attack: Run, shared_people: People, tmp_path: Path) -> None:
     attack("run")
     dataset = read_coco(shared_people.annotations, shared_people.images)
@@ -94,6 +95,7 @@ def test_the_boxes_are_matched_counted_and_scored(attack: Run, shared_people: Pe
     assert manifest(tmp_path / "run")["cells"][1]["n_attacked"] <= matched
 
 
+@pytest.mark.usefixtures("with_report")
 def test_it_is_the_same_as_a_file_of_these_boxes(attack: Run, occbench: Occbench, tmp_path: Path) -> None:
     attack("run")
     attack("file", "--boxes", tmp_path / "run" / "detections.json")
@@ -151,6 +153,7 @@ def test_a_stopped_command_goes_on_where_it_was(
     assert same[0] == same[1]
 
 
+@pytest.mark.usefixtures("with_report")
 def test_boxes_below_a_score_are_left_out(attack: Run, occbench: Occbench, tmp_path: Path) -> None:
     attack("all")
     scores = sorted(box["score"] for box in json.loads((tmp_path / "all" / "detections.json").read_text()))

@@ -46,7 +46,6 @@ def attack(occbench: Occbench, people: People, out: str, *options: object) -> An
 def test_a_run_of_a_file_is_the_run_of_its_model(
     occbench: Occbench, people: People, tiny: TinyModel, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
     spec = network.parent / "spec.yaml"
     theirs = attack(occbench, people, "torch", "--model", tiny.config, "--checkpoint", tiny.weights)
     ours = attack(occbench, people, "onnx", "--model", network, "--spec", spec)

@@ -28,6 +28,7 @@ def commands() -> list[list[str]]:
     return [[SHORT.get(before, word) for before, word in pairwise(words)] for words in found]
 
 
+@pytest.mark.usefixtures("with_report")
 @pytest.mark.timeout(900)
 def test_the_page_goes_through(people: People, occbench: Occbench, tmp_path: Path) -> None:
     own_set(tmp_path / "cranes", people).unlink()

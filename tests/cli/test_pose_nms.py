@@ -55,6 +55,7 @@ def read(people: People, boxes: Path) -> Dataset:
     return with_detections(read_coco(people.annotations, people.images), boxes)
 
 
+@pytest.mark.usefixtures("with_report")
 def test_a_run_with_pose_nms(
     shared_people: People, tiny: TinyModel, detections: Path, occbench: Occbench, tmp_path: Path
 ) -> None:

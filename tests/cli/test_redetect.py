@@ -77,10 +77,9 @@ class Stub:
 def stub(
     shared_people: People, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[type[Stub]]:
-    """The stub in place of MMDet, a cache of the test's own, and no plots, which take longer than the rest."""
+    """The stub in place of MMDet, and a cache of the test's own."""
     monkeypatch.setenv("OCCBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setattr(detector_module, "Detector", Stub)
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
     Stub.people, Stub.blind, Stub.seen, Stub.stop_after = shared_people, False, 0, None
     yield Stub
     Stub.blind, Stub.stop_after = False, None
@@ -342,7 +341,6 @@ def test_a_real_detector_sees_the_attacked_photos(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
     answer = attack(occbench, shared_people, tiny, "--detector-checkpoint", WEIGHTS)
     assert answer.code == 0, answer.err
     split = overall(tmp_path / "run")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from occbench.runs.manifest import read_manifest, write_manifest
 
 from .conftest import Occbench, People, TinyModel
 
 
+@pytest.mark.usefixtures("with_report")
 def test_an_older_run_says_so_and_is_scored_anew(
     occbench: Occbench, tiny: TinyModel, shared_people: People, tmp_path: Path
 ) -> None:

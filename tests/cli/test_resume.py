@@ -22,15 +22,8 @@ from occbench.reports.findings.compare import run_labels
 from occbench.reports.reading.load import load_run
 from occbench.system.errors import OccbenchError
 
+from ..command_line import leave_out_report
 from .conftest import Answer, Occbench, People, TinyModel, assert_refused
-
-pytestmark = pytest.mark.usefixtures("no_report")
-
-
-@pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots take longer than the rest."""
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
 
 
 class Counter:
@@ -95,7 +88,7 @@ def whole(shared_people: People, tiny: TinyModel, tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
+        leave_out_report(patch)
         counter = Counter(patch)
         words = map(str, command(shared_people, tiny, target="nose,left_wrist"))
         patch.setattr(sys, "argv", ["occbench", *words])

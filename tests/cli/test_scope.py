@@ -220,12 +220,6 @@ def test_thesis_has_no_scope_image_of_crops(model: PoseModel, dataset: Dataset) 
 # The command line.
 
 
-@pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots take longer than the rest."""
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
-
-
 def attack(occbench: Occbench, people: People, tiny: TinyModel, *options: object) -> Answer:
     return occbench(
         *("attack", "--model", tiny.config, "--checkpoint", tiny.weights, "--data", people.annotations, "--json"),
@@ -234,6 +228,7 @@ def attack(occbench: Occbench, people: People, tiny: TinyModel, *options: object
     )
 
 
+@pytest.mark.usefixtures("with_report")
 def test_the_scope_is_a_choice_of_the_run_and_in_all_that_it_says(
     shared_people: People, tiny: TinyModel, occbench: Occbench, refuses: Refusal, tmp_path: Path
 ) -> None:
@@ -256,7 +251,6 @@ def test_the_scope_is_a_choice_of_the_run_and_in_all_that_it_says(
     refuses([*other, "--boxes", boxes, "--kind", "part-meanout", "--batch-size", 1, "--out", "run"], "scope image")
 
 
-@pytest.mark.usefixtures("no_report")
 def test_a_run_from_before_there_were_scopes_goes_on(
     shared_people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
 ) -> None:
@@ -272,7 +266,6 @@ def test_a_run_from_before_there_were_scopes_goes_on(
     assert "with scope person" in refused.err
 
 
-@pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize("after", [3, 9])
 def test_an_interrupted_run_ends_as_if_nothing_had_been(
     shared_people: People,

@@ -35,12 +35,6 @@ def _own_handler() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots take longer than the rest."""
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
-
-
 def said(answer: Answer, place: Place) -> str:
     """The answer without what differs from machine to machine."""
     line = normalised(answer.err.splitlines()[-1], [place.folder]).replace(platform.node(), "HOST")
@@ -122,7 +116,6 @@ def test_of_two_commands_at_once_the_second_waits_for_nobody(place: Place, occbe
         os.close(handle)
 
 
-@pytest.mark.usefixtures("no_report")
 def test_another_model_is_another_run(place: Place, occbench: Occbench, row: Record) -> None:
     assert occbench(*place.attack_with()).code == 0
     before = files(place.folder / "run")
@@ -133,7 +126,6 @@ def test_another_model_is_another_run(place: Place, occbench: Occbench, row: Rec
     row(Row(GROUP, "a run of another model", said(answer, place), answer.code), ["holds another run already"])
 
 
-@pytest.mark.usefixtures("no_report")
 def test_a_clock_that_runs_backwards_changes_nothing(
     place: Place, occbench: Occbench, row: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +153,6 @@ def test_a_clock_that_runs_backwards_changes_nothing(
 # --- stopped while it writes ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_while_a_file_is_written(
     name: str,

@@ -57,15 +57,13 @@ def our_ap(model: PoseModel, dataset: Dataset) -> float:
     return evaluate_cell(dataset.truth, detections, dataset.sigmas, masks={None: None})[None].ap
 
 
-@pytest.mark.parametrize(("name", "photos"), [("tinypose-256x192", 60), ("tinypose-128x96", 260)])
+@pytest.mark.parametrize(("name", "photos"), [("tinypose-256x192", 40), ("tinypose-128x96", 80)])
 def test_clean_ap_is_that_of_mmpose(real: Real, tmp_path: Path, name: str, photos: int) -> None:
     model = load(real, name)
     annotations = subset(real, tmp_path, photos)
     theirs, _ = run_mmpose(model.config, real.weights(name), annotations, real.images, tmp_path)
     ours = our_ap(model, read_coco(annotations, real.images))
     assert ours == pytest.approx(theirs["coco/AP"], abs=5e-6)
-    if photos == 260:
-        assert ours == pytest.approx(0.61645, abs=5e-4)
 
 
 def test_clean_ap_over_detections_is_that_of_mmpose(real: Real, tmp_path: Path) -> None:
@@ -108,7 +106,6 @@ def test_attacked_keypoints_are_those_of_a_transform_in_mmposes_pipeline(
 
 REFERENCE = {
     "kpt:nose:blur:6": Attack("keypoint", "blur", "nose"),
-    "kpt:nose:blackout:18": Attack("keypoint", "blackout", "nose", radius=18),
     "part:head:meanout:6": Attack("part", "meanout", "head"),
 }
 

@@ -18,7 +18,7 @@ from occbench.runs.manifest import SCHEMA, broken_seal, files_of, read_manifest,
 from occbench.runs.parquet import read_cell, read_identity, write_cell
 from occbench.system.errors import OccbenchError
 
-from ..command_line import Occbench, People, TinyModel, assert_refused
+from ..command_line import Occbench, People, TinyModel, assert_refused, leave_out_report
 
 GOLDEN = Path(__file__).parent / "schema-1.json"
 
@@ -38,7 +38,7 @@ def finished(shared_people: People, tiny: TinyModel, tmp_path_factory: pytest.Te
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [str(word) for word in command])
-        patch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
+        leave_out_report(patch)
         with pytest.raises(SystemExit) as end:
             main()
     assert end.value.code in (0, None)

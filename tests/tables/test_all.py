@@ -71,18 +71,12 @@ def attack(occbench: Occbench, people: People, tiny: TinyModel) -> Answer:
 
 
 @pytest.fixture
-def more(no_report: None) -> Iterator[None]:
+def more() -> Iterator[None]:
     """Three tables more."""
     before = len(TABLES)
     TABLES.extend([Reach(), Boldness(), Never()])
     yield
     del TABLES[before:]
-
-
-@pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots take longer than the rest."""
-    monkeypatch.setattr("occbench.reports.build_report", lambda runs, **_: runs[0] / "report.html")
 
 
 def test_one_more_table_is_written_verified_and_read_back(
@@ -130,7 +124,7 @@ def test_one_more_table_is_written_verified_and_read_back(
 
 
 def test_a_run_from_before_a_table_is_intact_and_says_so(
-    shared_people: People, tiny: TinyModel, occbench: Occbench, no_report: None
+    shared_people: People, tiny: TinyModel, occbench: Occbench
 ) -> None:
     assert attack(occbench, shared_people, tiny).code == 0
     reach = Reach()
