@@ -212,7 +212,9 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture
-def run(sealed: list[Path], place: Place, occbench: Occbench, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(
+    sealed: list[Path], place: Place, with_report: None, occbench: Occbench, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A copy of a finished run, with its report, to spoil; its data stay where they are."""
     if not sealed:
         folder = tmp_path_factory.mktemp("sealed")
