@@ -41,7 +41,7 @@ ERRORS = 0.19 * np.array([1.5, 1.0, 1.0, 1.0, 1.0, 1.0])
 KEYS = {"AP, all keypoints": None, "the hidden keypoint": 0, "another keypoint": 1, "a rarely labelled one": 2}
 RARE = 2
 METHODS: tuple[Method, ...] = get_args(Method)
-MIDWAY, PERCENTILE, BCA = METHODS
+STUDENT, PERCENTILE, BCA = METHODS
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def record(out: Path, line: dict) -> dict:
 def print_coverage(images: int, scenario: Scenario, lines: list[dict]) -> None:
     for q, name in enumerate(KEYS):
         true = lines[0]["true"][q]
-        n, drop, _, _, se, p = np.array([line[MIDWAY][q] for line in lines], dtype=np.float64).T
+        n, drop, _, _, se, p = np.array([line[STUDENT][q] for line in lines], dtype=np.float64).T
         known = np.isfinite(se)
         covered, widths = [], []
         for method in METHODS:
@@ -247,8 +247,8 @@ def print_coverage(images: int, scenario: Scenario, lines: list[dict]) -> None:
 
 
 def print_null(changed: int, lines: list[dict]) -> None:
-    rows = {m: np.array([line[m] for line in lines], dtype=np.float64).reshape(-1, 5) for m in (MIDWAY, PERCENTILE)}
-    photos, _, lo, hi, p = rows[MIDWAY].T
+    rows = {m: np.array([line[m] for line in lines], dtype=np.float64).reshape(-1, 5) for m in (STUDENT, PERCENTILE)}
+    photos, _, lo, hi, p = rows[STUDENT].T
     known = np.isfinite(lo)
     said = "-"
     if known.any():
@@ -273,7 +273,7 @@ def main() -> None:
     if args.null:
         print(
             "| images changed | drops | photos changed, mean | with an interval | it excludes 0 | p < 0.05 | both "
-            "| the percentile interval would |"
+            "| the percentile interval alone |"
         )
         print("|" + "---|" * 8)
         for changed in args.changed:
