@@ -90,8 +90,9 @@ def intervals(
             lo[m], hi[m] = estimate + se[m] * (t[m] + _moved_out(drawn, t[m]))
         else:
             z = widening[m] * t[m]
-            percentile = method == "percentile" or leave_out is None
-            levels = stats.norm.cdf(z) if percentile else _bca_levels(estimate, drawn, leave_out[:, m], z)
+            levels = stats.norm.cdf(z)
+            if method == "bca" and leave_out is not None:
+                levels = _bca_levels(estimate, drawn, leave_out[:, m], z)
             lo[m], hi[m] = np.quantile(drawn, levels)
     return Intervals(value, lo, hi, se, p_of_zero(value, se, freedom, changed))
 
