@@ -269,7 +269,7 @@ def print_null(changed: int, lines: list[dict]) -> None:
     rows = {m: np.array([line[m] for line in lines], dtype=np.float64).reshape(-1, 5) for m in (STUDENT, PERCENTILE)}
     photos, _, lo, hi, p = rows[STUDENT].T
     known = np.isfinite(lo)
-    said = "-"
+    said = "- | - | - | -"
     if known.any():
         alone = rows[PERCENTILE].T
         told = [(lo > 0) | (hi < 0), p < 0.05, distinguishable(lo, hi, p), (alone[2] > 0) | (alone[3] < 0)]
