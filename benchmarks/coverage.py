@@ -30,7 +30,7 @@ from typing import get_args
 import numpy as np
 
 from occbench.evaluation import average_precision, bootstrap, resampling
-from occbench.evaluation.bootstrap import Prepared, Weights
+from occbench.evaluation.bootstrap import Prepared, Resampled, Weights
 from occbench.evaluation.intervals import Method, distinguishable
 from occbench.evaluation.matching import Matches
 from occbench.evaluation.types import Detections, Figures, GroundTruth
@@ -41,7 +41,7 @@ ERRORS = 0.19 * np.array([1.5, 1.0, 1.0, 1.0, 1.0, 1.0])
 KEYS = {"AP, all keypoints": None, "the hidden keypoint": 0, "another keypoint": 1, "a rarely labelled one": 2}
 RARE = 2
 METHODS: tuple[Method, ...] = get_args(Method)
-MIDWAY, PERCENTILE, BCA = METHODS
+STUDENT, PERCENTILE, BCA = METHODS
 
 
 @dataclass(frozen=True)
@@ -168,11 +168,42 @@ def figures(matches: Matches) -> dict[bootstrap.Key, Figures]:
     return {key: average_precision.figures(average_precision.curves(matches, m)) for m, key in enumerate(KEYS.values())}
 
 
+def resampled(parts: list[Matches], draws: int, rng: np.random.Generator) -> list[Resampled]:
+    """Cells of the same images under the same draws."""
+    weights = Weights.draw(parts[0].persons_by_image.shape[1], draws, rng=rng)
+    return [bootstrap.resample(Prepared(figures(part), part), weights) for part in parts]
+
+
 def compared(parts: list[Matches], draws: int, rng: np.random.Generator) -> dict[str, list[bootstrap.Comparison]]:
     """By method the comparison of a pair of cells."""
-    weights = Weights.draw(parts[0].persons_by_image.shape[1], draws, rng=rng)
-    pair = [bootstrap.resample(Prepared(figures(part), part), weights) for part in parts]
-    return {method: bootstrap.compare(pair[0], pair[1], method=method) for method in METHODS}
+    clean, attacked = resampled(parts, draws, rng)
+    return {method: bootstrap.compare(clean, attacked, method=method) for method in METHODS}
+
+
+def world(scenario: Scenario, seed: int) -> tuple[list[Matches], list[float]]:
+    """The population's clean and attacked cell, and by key its drop in points."""
+    rng = np.random.default_rng([seed, 0])
+    truth = population(rng, 20_000)
+    cells = [matched(truth, d) for d in predictions(rng, truth, scenario)]
+    ones = np.ones((1, len(truth.image_ids)), dtype=np.int16)
+    clean, attacked = (resampling.weighted_area(matches, ones)[0] for matches in cells)
+    return cells, (100 * (clean - attacked)).tolist()
+
+
+def sample(cells: list[Matches], images: int, rng: np.random.Generator) -> list[Matches]:
+    """Both cells in some of the population's images."""
+    chosen = np.sort(rng.integers(0, cells[0].persons_by_image.shape[1], images))
+    return [some_images(matches, chosen) for matches in cells]
+
+
+def drawn_by_lot(changed: int, rng: np.random.Generator) -> list[Matches]:
+    """Two cells of 100 images that differ in so many of them, by lot which is the clean one."""
+    truth = population(rng, 100)
+    clean, attacked = (matched(truth, d) for d in predictions(rng, truth, SCENARIOS[0]))
+    hit = np.zeros(100, dtype=bool)
+    hit[rng.choice(np.unique(truth.image), changed, replace=False)] = True
+    swapped = hit & (rng.random(100) < 0.5)
+    return [mixed(clean, attacked, swapped), mixed(clean, attacked, hit & ~swapped)]
 
 
 def coverage(out: Path, images: int, scenario: Scenario, repetitions: int, draws: int, seed: int) -> list[dict]:
@@ -180,16 +211,10 @@ def coverage(out: Path, images: int, scenario: Scenario, repetitions: int, draws
     found = recorded(out, images=images, scenario=scenario.name, draws=draws, seed=seed)
     missing = sorted(set(range(repetitions)) - set(found))
     if missing:
-        rng = np.random.default_rng([seed, 0])
-        truth = population(rng, 20_000)
-        cells = [matched(truth, d) for d in predictions(rng, truth, scenario)]
-        ones = np.ones((1, len(truth.image_ids)), dtype=np.int16)
-        clean, attacked = (resampling.weighted_area(matches, ones)[0] for matches in cells)
-        true = (100 * (clean - attacked)).tolist()
+        cells, true = world(scenario, seed)
     for repetition in missing:
         rng = np.random.default_rng([seed, images, SCENARIOS.index(scenario), repetition])
-        chosen = np.sort(rng.integers(0, len(truth.image_ids), images))
-        both = compared([some_images(matches, chosen) for matches in cells], draws, rng)
+        both = compared(sample(cells, images, rng), draws, rng)
         rows = {m: [[c.n, c.drop, c.drop_lo, c.drop_hi, c.drop_se, c.p] for c in r] for m, r in both.items()}
         line = {"images": images, "scenario": scenario.name, "draws": draws, "seed": seed, "repetition": repetition}
         found[repetition] = record(out, {**line, "true": true, **rows})
@@ -201,14 +226,8 @@ def null(out: Path, changed: int, repetitions: int, draws: int, seed: int) -> li
     found = recorded(out, changed=changed, draws=draws, seed=seed)
     for repetition in sorted(set(range(repetitions)) - set(found)):
         rng = np.random.default_rng([seed, 1, changed, repetition])
-        truth = population(rng, 100)
-        clean, attacked = (matched(truth, d) for d in predictions(rng, truth, SCENARIOS[0]))
-        hit = np.zeros(100, dtype=bool)
-        hit[rng.choice(np.unique(truth.image), changed, replace=False)] = True
-        swapped = hit & (rng.random(100) < 0.5)
-        both = [mixed(clean, attacked, swapped), mixed(clean, attacked, hit & ~swapped)]
-        found_by = compared(both, draws, rng)
-        rows = {m: [[c.photos, c.drop, c.drop_lo, c.drop_hi, c.p] for c in r] for m, r in found_by.items()}
+        both = compared(drawn_by_lot(changed, rng), draws, rng)
+        rows = {m: [[c.photos, c.drop, c.drop_lo, c.drop_hi, c.p] for c in r] for m, r in both.items()}
         line = {"changed": changed, "draws": draws, "seed": seed, "repetition": repetition, **rows}
         found[repetition] = record(out, line)
     return [found[r] for r in range(repetitions)]
@@ -230,7 +249,7 @@ def record(out: Path, line: dict) -> dict:
 def print_coverage(images: int, scenario: Scenario, lines: list[dict]) -> None:
     for q, name in enumerate(KEYS):
         true = lines[0]["true"][q]
-        n, drop, _, _, se, p = np.array([line[MIDWAY][q] for line in lines], dtype=np.float64).T
+        n, drop, _, _, se, p = np.array([line[STUDENT][q] for line in lines], dtype=np.float64).T
         known = np.isfinite(se)
         covered, widths = [], []
         for method in METHODS:
@@ -247,10 +266,10 @@ def print_coverage(images: int, scenario: Scenario, lines: list[dict]) -> None:
 
 
 def print_null(changed: int, lines: list[dict]) -> None:
-    rows = {m: np.array([line[m] for line in lines], dtype=np.float64).reshape(-1, 5) for m in (MIDWAY, PERCENTILE)}
-    photos, _, lo, hi, p = rows[MIDWAY].T
+    rows = {m: np.array([line[m] for line in lines], dtype=np.float64).reshape(-1, 5) for m in (STUDENT, PERCENTILE)}
+    photos, _, lo, hi, p = rows[STUDENT].T
     known = np.isfinite(lo)
-    said = "-"
+    said = "- | - | - | -"
     if known.any():
         alone = rows[PERCENTILE].T
         told = [(lo > 0) | (hi < 0), p < 0.05, distinguishable(lo, hi, p), (alone[2] > 0) | (alone[3] < 0)]
@@ -273,7 +292,7 @@ def main() -> None:
     if args.null:
         print(
             "| images changed | drops | photos changed, mean | with an interval | it excludes 0 | p < 0.05 | both "
-            "| the percentile interval would |"
+            "| the percentile interval alone |"
         )
         print("|" + "---|" * 8)
         for changed in args.changed:

@@ -174,7 +174,7 @@ def ap_intervals(cell: Resampled, level: float = 0.95, method: Method = "percent
     return intervals(value, cell.draws + apart, cell.leave_out + apart, cell.images, level, method)
 
 
-def compare(clean: Resampled, attacked: Resampled, level: float = 0.95, method: Method = "midway") -> list[Comparison]:
+def compare(clean: Resampled, attacked: Resampled, level: float = 0.95, method: Method = "student") -> list[Comparison]:
     """The drops from one cell to another, paired by image.
 
     Below `MIN_PERSONS`, and where fewer than `intervals.MIN_PHOTOS` images changed, the drop is given, but interval,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-Method = Literal["midway", "percentile", "bca"]
+Method = Literal["student", "percentile", "bca"]
 
 MIN_PHOTOS = 6
 """With fewer photos changed there is no interval: a few that happen to change the same way would exclude 0."""
@@ -47,10 +47,12 @@ def intervals(
 ) -> Intervals:
     """Intervals from bootstrap draws.
 
-    For a figure the percentile interval is the default, for a difference what lies midway between it and Student's
-    t, value -+ t x standard error. Where a few photos carry a difference and happen to change the same way, no draw
-    goes beyond 0, and the percentile interval alone excludes 0 too often; t alone knows nothing of skewness. BCa's
-    correction of bias overcorrects for AP and covers less, the more so the fewer the persons (docs/coverage.md).
+    For a figure the percentile interval is the default, for a difference Student's t, value -+ t x standard error,
+    of which the end on the long side of skewed draws is moved out, as far as Johnson (1978) moves both. To move the
+    other one in with it, as he does, excludes 0 far too often where a few photos carry a difference and happen to
+    change the same way, and so does the percentile interval. BCa's correction of bias overcorrects for AP and covers
+    less, the more so the fewer the persons (docs/coverage.md). Where an interval by "student" excludes 0, p is below
+    1 - level.
 
     Args:
         value: Shape (M,): the estimates from the data themselves.
@@ -60,7 +62,7 @@ def intervals(
             plugged in for its population, too small by (m - 1) / m, and its tails are the normal's; with m known both
             are put right, by wider quantiles (Hesterberg's expanded percentile interval, 2015) and Student's t for p.
         level: Coverage aimed at.
-        method: "percentile", "midway", or "bca" (Efron 1987: corrects for bias and skewness).
+        method: "percentile", "student", or "bca" (Efron 1987: corrects for bias and skewness).
         changed: Shape (M,), int, for differences of paired cells: images that are not the same in both. They alone
             speak, so Student's t is that of their number, and below `MIN_PHOTOS` of them there is no interval.
 
@@ -77,18 +79,21 @@ def intervals(
     if changed is not None:
         freedom = np.minimum(freedom, np.maximum(changed - 1.0, 1.0))
         value = np.where(changed >= MIN_PHOTOS, value, np.nan)
-    z = widening[:, None] * stats.t.ppf([(1 - level) / 2, (1 + level) / 2], freedom[:, None])
+    t = stats.t.ppf([(1 - level) / 2, (1 + level) / 2], freedom[:, None])
     for m, estimate in enumerate(value):
         drawn = draws[np.isfinite(draws[:, m]), m]
         # A quantity that many draws cannot even define has no interval worth the name.
         if not np.isfinite(estimate) or len(drawn) < max(2, 0.95 * len(draws)):
             continue
-        levels = stats.norm.cdf(z[m])
-        if method == "bca" and leave_out is not None:
-            levels = _bca_levels(estimate, drawn, leave_out[:, m], z[m])
-        ends, spread = np.quantile(drawn, levels), drawn.std(ddof=1)
-        lo[m], hi[m] = (ends + estimate + z[m] * spread) / 2 if method == "midway" else ends
-        se[m] = spread * widening[m]
+        se[m] = drawn.std(ddof=1) * widening[m]
+        if method == "student":
+            lo[m], hi[m] = estimate + se[m] * (t[m] + _moved_out(drawn, t[m]))
+        else:
+            z = widening[m] * t[m]
+            levels = stats.norm.cdf(z)
+            if method == "bca" and leave_out is not None:
+                levels = _bca_levels(estimate, drawn, leave_out[:, m], z)
+            lo[m], hi[m] = np.quantile(drawn, levels)
     return Intervals(value, lo, hi, se, p_of_zero(value, se, freedom, changed))
 
 
@@ -160,6 +165,23 @@ def holm_by_family(p: np.ndarray, family: np.ndarray) -> np.ndarray:
     for name in np.unique(family):
         result[family == name] = holm(p[family == name])
     return result
+
+
+def _moved_out(drawn: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Johnson's (1978) correction of Student's t for skewness, for the end that it moves away from the estimate alone.
+
+    Args:
+        drawn: Shape (B,).
+        t: Shape (2,): the quantiles of the ends.
+
+    Returns:
+        Shape (2,), in standard errors: at most 0, at least 0.
+    """
+    apart = drawn - drawn.mean()
+    power = float((apart**2).mean())
+    skewness = float((apart**3).mean()) / power**1.5 if power > 1e-20 else 0.0
+    moved = skewness * (1 / 6 + t**2 / 3)
+    return np.array([min(moved[0], 0.0), max(moved[1], 0.0)])
 
 
 def _bca_levels(estimate: float, drawn: np.ndarray, leave_out: np.ndarray, z: np.ndarray) -> np.ndarray:

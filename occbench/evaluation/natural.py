@@ -126,7 +126,7 @@ def natural_table(
     hidden: Sequence[Resampled | None],
     kinds: Sequence[Sequence[int]],
     level: float = 0.95,
-    method: Method = "midway",
+    method: Method = "student",
 ) -> NaturalTable:
     """Put the two losses side by side.
 
@@ -175,7 +175,7 @@ def natural_table(
             None if x.leave_out is None else 100 * x.leave_out,
             clusters,
             level,
-            "midway" if x.leave_out is None else method,
+            "student" if x.leave_out is None else method,
             changed,
         )
         for x, clusters, changed in zip(losses, (images, images, clean.images[at]), (None, None, photos), strict=True)

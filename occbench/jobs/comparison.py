@@ -283,7 +283,7 @@ def _over(about: Measure, tracks: np.ndarray, images: int | None, changed: np.nd
     if len(tracks) > 1:
         speak = images if changed is None else min(images, photos)
         return _said(about, over_replicates(tracks[:, 0], tracks[:, 1:].T, speak))
-    method: Method = "percentile" if changed is None else "midway"
+    method: Method = "percentile" if changed is None else "student"
     number = None if changed is None else np.array([photos])
     one = intervals(tracks[:, 0], tracks[:, 1:].T, None, np.array([images]), method=method, changed=number)
     low, high, p, se = (float(end[0]) for end in (one.lo, one.hi, one.p, one.se))

@@ -124,7 +124,7 @@ class _Effects:
         """The columns of the effects."""
         values = np.stack([self.points[name] for name in EFFECTS], axis=1)
         images, changed = (np.full(len(EFFECTS), number) for number in (self.images, self.changed))
-        found = intervals(values[0], values[1:], clusters=images, method="midway", changed=changed)
+        found = intervals(values[0], values[1:], clusters=images, method="student", changed=changed)
         return {
             name + end: float(numbers[i])
             for i, name in enumerate(EFFECTS)

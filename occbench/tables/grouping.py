@@ -109,7 +109,7 @@ def _rows(
             np.where(enough, estimates[term], np.nan),
             draws[term],
             clusters=cell[0].images,
-            method="midway",
+            method="student",
             changed=changed_images(*(every[i].signatures for i in _MEMBERS[term])),
         )
         for term in (TERMS if attack is not None else ("mixed",))

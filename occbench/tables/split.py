@@ -142,7 +142,7 @@ class Splitter:
                 np.where(enough, estimates[term], np.nan),
                 draws[term],
                 clusters=self._clean.images,
-                method="midway",
+                method="student",
                 changed=changed_images(*(cells[i].signatures for i in _MEMBERS.get(term, range(4)))),
             )
             for term in TERMS

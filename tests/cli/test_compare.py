@@ -113,7 +113,7 @@ def test_changes_are_those_of_the_replicated_photos(occbench: Occbench, runs: di
             found = changes[quantity, name]
             assert found["better_by"] == pytest.approx(value, abs=6e-8)  # the ten digits in cells.csv
             speak = {"clusters": np.array([with_persons]), "changed": np.array([found["photos"]])}
-            ends = intervals(np.array([value]), track[:, None], method="midway", **speak)
+            ends = intervals(np.array([value]), track[:, None], method="student", **speak)
             assert found["low"] == pytest.approx(ends.lo[0], abs=1e-3)
             assert found["high"] == pytest.approx(ends.hi[0], abs=1e-3)
             assert found["p"] == pytest.approx(ends.p[0], abs=1e-3)

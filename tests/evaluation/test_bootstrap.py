@@ -66,6 +66,16 @@ def test_pairing_makes_intervals_narrower(cells: tuple[Resampled, Resampled]) ->
     assert paired < 0.7 * apart
 
 
+def test_cells_exchanged_mirror_the_drop_and_its_interval(cells: tuple[Resampled, Resampled]) -> None:
+    found, mirrored = (compare(*order) for order in (cells, cells[::-1]))
+    for one, other in zip(found, mirrored, strict=True):
+        assert (one.drop, one.drop_lo, one.drop_hi) == pytest.approx(
+            (-other.drop, -other.drop_hi, -other.drop_lo), nan_ok=True
+        )
+        assert (one.drop_se, one.p, one.photos) == pytest.approx((other.drop_se, other.p, other.photos), nan_ok=True)
+    assert any(one.drop_hi - one.drop > 1.05 * (one.drop - one.drop_lo) for one in found)
+
+
 def test_intervals_of_a_cell(cells: tuple[Resampled, Resampled]) -> None:
     found = ap_intervals(cells[0])
     assert (found.lo < found.value).all()

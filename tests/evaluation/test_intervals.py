@@ -59,7 +59,7 @@ def test_what_is_no_number_has_no_interval() -> None:
     assert np.isnan(found.p).tolist() == [True, True, False]
 
 
-@pytest.mark.parametrize(("method", "leave_out"), [("student", np.zeros((3, 1))), ("bca", None)])
+@pytest.mark.parametrize(("method", "leave_out"), [("midway", np.zeros((3, 1))), ("bca", None)])
 def test_unknown_method_or_missing_jackknife(method: str, leave_out: np.ndarray | None) -> None:
     with pytest.raises(ValueError, match=r"method must be|needs the jackknife"):
         intervals(np.zeros(1), np.zeros((9, 1)), leave_out, method=method)
@@ -83,17 +83,29 @@ def test_holm_of_a_table() -> None:
     np.testing.assert_allclose(holm(p), [[0.03, 0.06], [0.06, 0.02]])
 
 
-def test_midway_lies_between_percentile_and_t() -> None:
-    rng = np.random.default_rng(11)
-    draws = rng.gamma(2, size=(4000, 1))
-    value, clusters = np.array([1.7]), np.array([12])
-    halves = [
-        intervals(value, draws, clusters=clusters, method=method, changed=clusters)
-        for method in ("midway", "percentile")
-    ]
-    reach = stats.t.ppf(0.975, 11) * halves[0].se[0]
-    assert halves[0].lo[0] == pytest.approx((halves[1].lo[0] + value[0] - reach) / 2)
-    assert halves[0].hi[0] == pytest.approx((halves[1].hi[0] + value[0] + reach) / 2)
+def test_student_moves_the_end_on_the_long_side_alone() -> None:
+    """Slow, by scipy: t with the bootstrap's standard error, and Johnson's shift, outwards."""
+    draws = np.random.default_rng(11).gamma(2, size=(4000, 1))
+    se = draws.std(ddof=1) * np.sqrt(30 / 29)
+    t = stats.t.ppf(0.975, 11)
+    shift = stats.skew(draws[:, 0]) * (1 / 6 + t**2 / 3)
+    assert shift > 1
+    for sign, expected in ((1, (1.7 - t * se, 1.7 + (t + shift) * se)), (-1, (-1.7 - (t + shift) * se, -1.7 + t * se))):
+        found = intervals(
+            np.array([sign * 1.7]), sign * draws, clusters=np.array([30]), method="student", changed=np.array([12])
+        )
+        assert (found.lo[0], found.hi[0]) == pytest.approx(expected)
+
+
+def test_an_interval_that_excludes_nothing_to_find_has_a_small_p() -> None:
+    rng = np.random.default_rng(13)
+    draws = rng.normal(size=(300, 500)) * rng.uniform(0.1, 3, 500) + rng.gamma(0.5, size=(300, 500))
+    value = rng.normal(0, 4, 500)
+    found = intervals(value, draws, clusters=np.full(500, 80), method="student", changed=rng.integers(6, 80, 500))
+    excludes = (found.lo > 0) | (found.hi < 0)
+    assert 100 < np.count_nonzero(excludes) < 400
+    assert (found.p[excludes] < 0.05).all()
+    assert (excludes == (found.p < 0.05)).mean() > 0.8
 
 
 def test_photos_that_all_change_the_same_way_are_told_from_chance_by_p_too() -> None:
@@ -104,7 +116,7 @@ def test_photos_that_all_change_the_same_way_are_told_from_chance_by_p_too() -> 
     draws = np.stack([loss[rng.integers(0, 100, 100)].sum() for _ in range(2000)])[:, None]
     for photos, least in ((6, 1 / 32), (8, 1 / 128), (500, LEAST_P)):
         found = intervals(
-            np.array([60.0]), draws, clusters=np.array([500]), method="midway", changed=np.array([photos])
+            np.array([60.0]), draws, clusters=np.array([500]), method="student", changed=np.array([photos])
         )
         assert found.p[0] == pytest.approx(least)
     assert np.isnan(intervals(np.array([60.0]), draws, changed=np.array([5])).p).all()

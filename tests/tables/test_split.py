@@ -89,7 +89,7 @@ def test_the_interaction_has_draws_of_its_own(cells: list[Cell]) -> None:
         found.append(resample_rates(table, image, weights))
     draws = 100 * (-found[0].draws + found[1].draws + found[2].draws - found[3].draws)
     value = 100 * (-found[0].ap + found[1].ap + found[2].ap - found[3].ap)
-    expected = intervals(value, draws, clusters=found[0].images, method="midway")
+    expected = intervals(value, draws, clusters=found[0].images, method="student")
     assert row["interaction"] == pytest.approx(expected.value[0])
     assert (row["interaction_lo"], row["interaction_hi"]) == pytest.approx((expected.lo[0], expected.hi[0]))
     assert row["interaction_lo"] < row["interaction"] < row["interaction_hi"]
