@@ -152,7 +152,8 @@ _MODELS = (
         "higherhrnet-mini",
         OWN + "higherhrnet/higherhrnet-mini_coco-256x256.py",
         sees="photo",
-        note="bottom-up: a narrow one, for CPUs; weights are given with --checkpoint",
+        weights="higherhrnet-mini.pth",
+        note="bottom-up: a narrow HigherHRNet trained on the synthetic people of this project; weights in the package",
     ),
     *(
         ZooModel(
