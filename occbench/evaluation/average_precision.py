@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 import numpy as np
 
 from .matching import AREAS, THRESHOLDS, Matches, bit, match
-from .oks import MAX_DETECTIONS, similarity
-from .owners import left_out, owners_by_oks
+from .oks import MAX_DETECTIONS, Pairs, Similarity, box_similarity, pair_up, similarity, within_reach
+from .owners import LEAST_OKS, left_out, owners_by_oks
 from .reference import Curves, Unlabelled, labels
 from .types import Detections, Figures, GroundTruth, check
 
@@ -44,23 +44,59 @@ def match_masks(
             raise ValueError(f"each mask must have shape {truth.visibility.shape}, but one has {mask.shape}")
     sigmas = np.asarray(sigmas, dtype=np.float64)
     silent = np.array([mask is not None and unlabelled == "ignore" for mask in masks])
-    at_most = None if silent.any() else MAX_DETECTIONS
+    at_most, least = (None, LEAST_OKS) if silent.any() else (MAX_DETECTIONS, THRESHOLDS[0])
     parts = []
     for some, rows, found in _parts(truth, detections):
         seen = [labels(some, None if mask is None else mask[rows], unlabelled) for mask in masks]
         counts = np.stack([visibility > 0 for visibility, _ in seen])
         ignored = np.stack([some.crowd | (number == 0) for _, number in seen])
-        pairs = similarity(some, found, sigmas, ~np.all(counts.any(axis=2), axis=0), at_most)
+        gone = ignored & silent[:, None]
+        pairs = pair_up(some, found, at_most)
+        near = within_reach(some, found, sigmas, pairs, least)
+        similar = similarity(some, found, sigmas, pairs.some(near))
         owner = np.full(len(pairs.kept), -1)
         if silent.any():
-            owner = owners_by_oks(some, pairs) if found.owner is None else found.owner[pairs.kept]
-        gone = ignored & silent[:, None]
+            owner = owners_by_oks(some, similar) if found.owner is None else found.owner[pairs.kept]
+        asked = _boxes_asked(pairs, ~counts.any(axis=2), gone, owner >= 0)
+        box = box_similarity(some, found, sigmas, pairs.some(asked), THRESHOLDS[0])
+        similar = _with_boxes(similar, near, pairs, asked, box)
         out = left_out(pairs.image, pairs.rank, owner, gone)
-        never = np.all(out, axis=0)
-        if never.any():
-            pairs, owner, out = pairs.of(~never), owner[~never], out[:, ~never]
-        parts.append(match(some, pairs, found, counts, ignored, gone, out, np.append(rows, -1)[owner]))
+        parts.append(match(some, similar, found, counts, ignored, gone, out, np.append(rows, -1)[owner]))
     return Matches.join(parts)
+
+
+def _boxes_asked(pairs: Pairs, unjudged: np.ndarray, gone: np.ndarray, owned: np.ndarray) -> np.ndarray:
+    """The pairs that some mask compares by the person's box.
+
+    Args:
+        pairs: All pairs.
+        unjudged: Shape (M, G), bool: persons without a counting keypoint.
+        gone: Shape (M, G), bool: those who take nothing that is somebody's.
+        owned: Shape (D,), bool: detections that are somebody's.
+
+    Returns:
+        Shape (P,), bool.
+    """
+    by_anybody, by_nobodys = (unjudged & ~gone).any(axis=0), unjudged.any(axis=0)
+    return by_anybody[pairs.person] | (by_nobodys[pairs.person] & ~owned[pairs.detection])
+
+
+def _with_boxes(similar: Similarity, near: np.ndarray, pairs: Pairs, asked: np.ndarray, box: np.ndarray) -> Similarity:
+    """The near pairs, and those whose box is asked for and not out of reach, in the order of all pairs.
+
+    Args:
+        similar: Of the near pairs.
+        near: Shape (P,), bool: which of all pairs they are.
+        pairs: All pairs.
+        asked: Shape (P,), bool.
+        box: The similarities to the box of those asked for.
+    """
+    every = np.full(len(near), np.nan)
+    every[asked] = box
+    here = near | (every >= THRESHOLDS[0])
+    terms = np.zeros((np.count_nonzero(here), similar.terms.shape[1]))
+    terms[near[here]] = similar.terms
+    return Similarity(pairs.some(here), terms, every[here])
 
 
 def _parts(truth: GroundTruth, detections: Detections) -> Iterator[tuple[GroundTruth, np.ndarray, Detections]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .oks import Similarity, oks
+from .oks import Similarity, extents, oks_from
 from .types import Detections, GroundTruth
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -69,6 +69,15 @@ class Matches:
         )
 
 
+def _outside(area: np.ndarray) -> np.ndarray:
+    """The bits of the area ranges that areas are outside of. Shape: (N,), uint32."""
+    out = [
+        np.where((area < low) | (area > high), own, np.uint32(0))
+        for (low, high), own in zip(AREAS, _RANGE, strict=True)
+    ]
+    return np.bitwise_or.reduce(out)
+
+
 def bit(threshold: int, area: int) -> np.uint32:
     """The bit of one threshold in one area range."""
     return np.uint32(1 << (area * _T + threshold))
@@ -76,7 +85,7 @@ def bit(threshold: int, area: int) -> np.uint32:
 
 def match(
     truth: GroundTruth,
-    pairs: Similarity,
+    similar: Similarity,
     detections: Detections,
     counts: np.ndarray,
     ignored: np.ndarray,
@@ -88,7 +97,7 @@ def match(
 
     Args:
         truth: Annotated persons.
-        pairs: What `occbench.evaluation.oks.similarity` computed.
+        similar: Of all pairs that may reach the lowest threshold, boxes where they can be asked for.
         detections: Predicted persons.
         counts: Shape (M, G, K), bool: labelled and inside the mask.
         ignored: Shape (M, G), bool: crowd, or no keypoint by which to judge.
@@ -98,21 +107,20 @@ def match(
         out: Shape (M, D), bool: which of ``pairs.kept`` do not compete, see `occbench.evaluation.owners.left_out`.
         owner: Shape (D,), int: whom each of them belongs to, as the result is to say it.
     """
-    candidates = _candidates(pairs, counts, out, gone, owner >= 0)
-    outside = np.stack([(truth.area < low) | (truth.area > high) for low, high in AREAS])  # (A, G)
-    hidden = ignored[:, None, :] | outside[None]  # (M, A, G)
+    pairs = similar.pairs
+    candidates = _candidates(similar, counts, out, gone, owner >= 0)
+    persons_outside = _outside(truth.area)
+    ignore_bits = np.where(ignored, _ALL_BITS, persons_outside)  # (M, G)
+    hidden = ignore_bits[:, None, :] & _RANGE[:, None] != 0  # (M, A, G)
     persons = np.count_nonzero(~hidden, axis=2)
-    ignore_bits = (hidden * _RANGE[None, :, None]).sum(axis=1, dtype=np.uint32)  # (M, G)
     matched, dropped = _take_turns(candidates, pairs.rank, len(pairs.kept), ignore_bits, truth.crowd, len(truth))
-    x, y = np.moveaxis(detections.keypoints[pairs.kept], 2, 0).copy()
-    detection_area = (x.max(axis=1) - x.min(axis=1)) * (y.max(axis=1) - y.min(axis=1))
-    far = np.stack([(detection_area < low) | (detection_area > high) for low, high in AREAS])
-    far_bits = (far * _RANGE[:, None]).sum(axis=0, dtype=np.uint32)
+    low, high = extents(detections.keypoints[pairs.kept])
+    far = _outside((high - low).prod(axis=1))
     home = np.searchsorted(truth.image_ids, truth.image)
     by_image = [np.bincount(home[~h], minlength=len(truth.image_ids)) for h in hidden[:, 0]]
     return Matches(
         right=matched & ~dropped,
-        wrong=np.where(out, np.uint32(0), _ALL_BITS & ~matched & ~far_bits),
+        wrong=np.where(out, np.uint32(0), _ALL_BITS & ~matched & ~far),
         scores=detections.scores[pairs.kept],
         owner=owner,
         persons=persons,
@@ -137,18 +145,18 @@ class _Candidates:
 
 
 def _candidates(
-    pairs: Similarity, counts: np.ndarray, out: np.ndarray, gone: np.ndarray, owned: np.ndarray
+    similar: Similarity, counts: np.ndarray, out: np.ndarray, gone: np.ndarray, owned: np.ndarray
 ) -> _Candidates:
     masks, columns, values = [], [], []
     limits = np.minimum(THRESHOLDS, 1 - 1e-10)
-    somebodys = owned[pairs.detection]
+    pairs = similar.pairs
     for m, inside in enumerate(counts):
-        similar = oks(pairs, inside)
-        barred = out[m, pairs.detection] | (somebodys & gone[m, pairs.person])
-        chosen = np.flatnonzero((similar >= limits[0]) & ~barred)
-        masks.append(np.full(len(chosen), m))
-        columns.append(chosen)
-        values.append(similar[chosen])
+        chosen, value = oks_from(similar, inside, limits[0])
+        detection, person = pairs.detection[chosen], pairs.person[chosen]
+        allowed = ~(out[m, detection] | (owned[detection] & gone[m, person]))
+        masks.append(np.full(np.count_nonzero(allowed), m))
+        columns.append(chosen[allowed])
+        values.append(value[allowed])
     mask, column, value = np.concatenate(masks), np.concatenate(columns), np.concatenate(values)
     detection, person = pairs.detection[column], pairs.person[column]
     chooser = mask * len(pairs.kept) + detection
