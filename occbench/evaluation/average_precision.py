@@ -10,7 +10,7 @@ import numpy as np
 from .matching import AREAS, THRESHOLDS, Matches, bit, match
 from .oks import MAX_DETECTIONS, Pairs, Similarity, box_similarity, pair_up, similarity, within_reach
 from .owners import LEAST_OKS, left_out, owners_by_oks
-from .reference import Curves, Unlabelled, labels
+from .reference import Curves, Unlabelled
 from .types import Detections, Figures, GroundTruth, check
 
 RECALLS = np.linspace(0.0, 1.0, 101)
@@ -47,9 +47,10 @@ def match_masks(
     at_most, least = (None, LEAST_OKS) if silent.any() else (MAX_DETECTIONS, THRESHOLDS[0])
     parts = []
     for some, rows, found in _parts(truth, detections):
-        seen = [labels(some, None if mask is None else mask[rows], unlabelled) for mask in masks]
-        counts = np.stack([visibility > 0 for visibility, _ in seen])
-        ignored = np.stack([some.crowd | (number == 0) for _, number in seen])
+        labelled = some.visibility > 0
+        counts = np.stack([labelled if mask is None else labelled & mask[rows] for mask in masks])
+        unjudged = ~counts.any(axis=2)
+        ignored = some.crowd | (some.num_keypoints == 0) | (unjudged & silent[:, None])
         gone = ignored & silent[:, None]
         pairs = pair_up(some, found, at_most)
         near = within_reach(some, found, sigmas, pairs, least)
@@ -57,7 +58,7 @@ def match_masks(
         owner = np.full(len(pairs.kept), -1)
         if silent.any():
             owner = owners_by_oks(some, similar) if found.owner is None else found.owner[pairs.kept]
-        asked = _boxes_asked(pairs, ~counts.any(axis=2), gone, owner >= 0)
+        asked = _boxes_asked(pairs, unjudged, gone, owner >= 0)
         box = box_similarity(some, found, sigmas, pairs.some(asked), THRESHOLDS[0])
         similar = _with_boxes(similar, near, pairs, asked, box)
         out = left_out(pairs.image, pairs.rank, owner, gone)
@@ -126,7 +127,9 @@ def curves(matches: Matches, mask: int) -> Curves:
     """Precision and recall of one mask as pycocotools accumulates them; -1 where no person counts."""
     precision = np.full((len(THRESHOLDS), len(RECALLS), len(AREAS)), -1.0)
     recall = np.full((len(THRESHOLDS), len(AREAS)), -1.0)
-    right, wrong = matches.right[mask], matches.wrong[mask]
+    right, judged = matches.right[mask], matches.right[mask] | matches.wrong[mask]
+    rows = np.flatnonzero(right)
+    right = right[rows]
     areas = np.full(recall.shape, np.nan)
     for a, persons in enumerate(matches.persons[mask]):
         if persons == 0:
@@ -134,8 +137,9 @@ def curves(matches: Matches, mask: int) -> Curves:
         needed = hits_needed(persons)
         for t in range(len(THRESHOLDS)):
             here = bit(t, a)
-            hits = np.flatnonzero(right[(right | wrong) & here != 0] & here)
-            envelope = _envelope(hits)
+            seen = np.cumsum(judged & here != 0)
+            hits = rows[right & here != 0]
+            envelope = _envelope(seen[hits])
             precision[t, :, a] = _precision(envelope, needed)
             recall[t, a] = len(hits) / persons
             areas[t, a] = envelope.sum() / persons
@@ -181,13 +185,13 @@ def _precision(envelope: np.ndarray, needed: np.ndarray) -> np.ndarray:
     return result
 
 
-def _envelope(hits: np.ndarray) -> np.ndarray:
+def _envelope(seen: np.ndarray) -> np.ndarray:
     """The highest precision from each true positive on, since it only rises at one. Shape: (N,).
 
     Args:
-        hits: Shape (N,): places of the true positives among the detections that are not ignored, rising.
+        seen: Shape (N,): detections that are not ignored, up to each true positive and with it.
     """
-    precision = np.arange(1, len(hits) + 1) / (hits + 1 + np.spacing(1))
+    precision = np.arange(1, len(seen) + 1) / (seen + np.spacing(1))
     return np.maximum.accumulate(precision[::-1])[::-1]
 
 

@@ -7,11 +7,13 @@ different masks, need not: each turn handles all of them together.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from .oks import Similarity, extents, oks_from
+from .oks import Similarity, extents, oks_from, rank_within
 from .types import Detections, GroundTruth
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -113,7 +115,7 @@ def match(
     ignore_bits = np.where(ignored, _ALL_BITS, persons_outside)  # (M, G)
     hidden = ignore_bits[:, None, :] & _RANGE[:, None] != 0  # (M, A, G)
     persons = np.count_nonzero(~hidden, axis=2)
-    matched, dropped = _take_turns(candidates, pairs.rank, len(pairs.kept), ignore_bits, truth.crowd, len(truth))
+    matched, dropped = _take_turns(candidates, pairs.image, ignore_bits, truth.crowd)
     low, high = extents(detections.keypoints[pairs.kept])
     far = _outside((high - low).prod(axis=1))
     home = np.searchsorted(truth.image_ids, truth.image)
@@ -172,44 +174,54 @@ def _candidates(
 
 def _take_turns(
     candidates: _Candidates,
-    rank: np.ndarray,
-    detections: int,
+    image: np.ndarray,
     ignore_bits: np.ndarray,
     crowd: np.ndarray,
-    persons: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The greedy choice. Returns the bits matched, and matched to an ignored person: each (M, D), uint32."""
-    masks = len(ignore_bits)
-    matched = np.zeros(masks * detections, dtype=np.uint32)
-    dropped = np.zeros(masks * detections, dtype=np.uint32)
-    free = np.full(masks * persons, _ALL_BITS)
-    ignore = ignore_bits.ravel()
+    masks, persons = ignore_bits.shape
+    matched, dropped = (np.zeros(masks * len(image), dtype=np.uint32) for _ in range(2))
     person = candidates.mask * persons + candidates.person
-    counting = candidates.reach & ~ignore[person]
-    ignorable = candidates.reach & ignore[person]
-    is_crowd = crowd[candidates.person]
+    ignorable = candidates.reach & ignore_bits.ravel()[person]
+    free = np.full(masks * persons, _ALL_BITS)
+    endless = crowd[candidates.person]
+
+    def choose(entry: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Of the bits that each entry wants, those in which its person is free, and no longer is."""
+        who = person[entry]
+        before = free[who]
+        free[who] = before & ~wanted
+        taken: np.ndarray = wanted & np.where(endless[entry], _ALL_BITS, before)
+        return taken
 
     starts = np.flatnonzero(np.diff(candidates.chooser, prepend=-1))
     lengths = np.diff(starts, append=len(candidates.chooser))
-    turn = rank[candidates.detection[starts]]
-    for r in range(int(turn.max(initial=-1)) + 1):
-        mine = turn == r
-        start, length = starts[mine], lengths[mine]
-        longest_first = np.argsort(-length, kind="stable")
-        start, length = start[longest_first], length[longest_first]
-        chooser = candidates.chooser[start]
-        still = np.full(len(start), _ALL_BITS)
-        # Persons that count come before ignored ones, whatever the OKS.
-        for role, crowded in ((counting, False), (ignorable, True)):
-            for choice in range(int(length.max(initial=0))):
+    turn = rank_within(candidates.mask[starts] * (image.max(initial=0) + 1) + image[candidates.detection[starts]])
+    order = np.lexsort((-lengths, turn))
+    for start, length in _runs(turn[order], starts[order], lengths[order]):
+        several = int(np.searchsorted(-length, -1, side="left"))
+        got, lost = (np.zeros(len(start), dtype=np.uint32) for _ in range(2))
+        # Who has one candidate takes it as it is.
+        entry = start[several:]
+        got[several:] = choose(entry, candidates.reach[entry])
+        lost[several:] = got[several:] & ignorable[entry]
+        # Of several, persons that count come before ignored ones, whatever the OKS.
+        for ignored in (False, True):
+            for choice in range(int(length[0]) if several else 0):
                 number = int(np.searchsorted(-length, -choice, side="left"))
                 entry = start[:number] + choice
-                who = person[entry]
-                take = role[entry] & still[:number]
-                take &= np.where(is_crowd[entry], _ALL_BITS, free[who]) if crowded else free[who]
-                still[:number] &= ~take
-                free[who] &= ~take
-                matched[chooser[:number]] |= take
-                if crowded:
-                    dropped[chooser[:number]] |= take
-    return matched.reshape(masks, detections), dropped.reshape(masks, detections)
+                role = ignorable[entry] if ignored else candidates.reach[entry] & ~ignorable[entry]
+                taken = choose(entry, role & ~got[:number])
+                got[:number] |= taken
+                if ignored:
+                    lost[:number] |= taken
+        matched[candidates.chooser[start]] = got
+        dropped[candidates.chooser[start]] = lost
+    return matched.reshape(masks, -1), dropped.reshape(masks, -1)
+
+
+def _runs(key: np.ndarray, *arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Arrays cut where the key changes."""
+    edges = [*np.flatnonzero(np.diff(key, prepend=-1)), len(key)]
+    for low, high in pairwise(edges):
+        yield tuple(array[low:high] for array in arrays)

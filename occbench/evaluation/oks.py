@@ -6,6 +6,7 @@ each keypoint alone, and any subset that differs from person to person (PROTOCOL
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from .types import Detections, GroundTruth
 
 MAX_DETECTIONS = 20
 """Detections of one image that COCO lets compete, the best scored first."""
-_PAIRS_AT_ONCE = 4096
+_PAIRS_AT_ONCE = 2048
 """Their coordinates stay in the second-level cache."""
 
 
@@ -64,8 +65,8 @@ class Similarity:
     box: np.ndarray
 
     def some(self, which: np.ndarray) -> Similarity:
-        """Of some of the pairs; ``which``: indices, or shape (P,), bool."""
-        return Similarity(self.pairs.some(which), self.terms[which], self.box[which])
+        """Of some of the pairs; ``which``: indices."""
+        return Similarity(self.pairs.some(which), self.terms.take(which, axis=0), self.box[which])
 
 
 def pair_up(truth: GroundTruth, detections: Detections, at_most: int | None = MAX_DETECTIONS) -> Pairs:
@@ -79,7 +80,7 @@ def pair_up(truth: GroundTruth, detections: Detections, at_most: int | None = MA
     position = np.searchsorted(truth.image_ids, detections.image)
     kept = np.lexsort((-detections.scores, position))
     image = position[kept]
-    rank = _rank_within(image)
+    rank = rank_within(image)
     if at_most is not None:
         kept, image, rank = (a[rank < at_most] for a in (kept, image, rank))
 
@@ -114,16 +115,16 @@ def within_reach(
     farthest = max(np.abs(a).max(initial=0.0) for a in (truth.keypoints, detections.keypoints))
     limit = (reach * (1 + 2.0**-16) + farthest * 2.0**-21) ** 2
     limit = np.where(truth.visibility > 0, limit, -1.0).astype(np.float32)
-    there, found = (_planes(a) for a in (truth.keypoints, detections.keypoints[pairs.kept]))
+    there, found = (_planes(a) for a in (truth.keypoints, detections.keypoints.take(pairs.kept, axis=0)))
     near = np.empty(len(pairs.person), dtype=bool)
-    for low in range(0, len(near), _PAIRS_AT_ONCE):
-        part = slice(low, low + _PAIRS_AT_ONCE)
+    for part in _cut(len(near)):
         detection, person = pairs.detection[part], pairs.person[part]
-        x, y = (a[detection] - b[person] for a, b in zip(found, there, strict=True))
+        x, y = (a.take(detection, axis=0) - b.take(person, axis=0) for a, b in zip(found, there, strict=True))
         x *= x
         y *= y
         x += y
-        near[part] = ~(x > limit[person]).all(axis=1)  # what is not a number may be near
+        far = x > limit.take(person, axis=0)  # what is not a number may be near
+        near[part] = ~np.ascontiguousarray(far.T).all(axis=0)
     return near
 
 
@@ -136,9 +137,9 @@ def similarity(truth: GroundTruth, detections: Detections, sigmas: np.ndarray, p
         sigmas: Shape (K,): the keypoints' OKS sigmas.
         pairs: Of them.
     """
-    found = detections.keypoints[pairs.kept]
-    difference = found[pairs.detection] - truth.keypoints[pairs.person]
-    terms = _terms(difference, _spread(sigmas), truth.area[pairs.person])
+    place = detections.keypoints.take(pairs.kept[pairs.detection], axis=0)
+    place -= truth.keypoints.take(pairs.person, axis=0)
+    terms = _terms(place, _spread(sigmas), truth.area[pairs.person])
     return Similarity(pairs, terms, np.full(len(terms), np.nan))
 
 
@@ -157,17 +158,23 @@ def box_similarity(
     Returns:
         Shape (P,), float64; 0 for what is not worked out.
     """
+    result = np.zeros(len(pairs.person))
+    if not len(result):
+        return result
     corner, sides = truth.bbox[:, :2], truth.bbox[:, 2:]
-    low, high = (a[pairs.person] for a in (corner - sides, corner + sides * 2))
-    found = detections.keypoints[pairs.kept]
-    left, right = (a[pairs.detection] for a in extents(found))
+    low, high = (a.take(pairs.person, axis=0) for a in (corner - sides, corner + sides * 2))
+    found = detections.keypoints.take(pairs.kept, axis=0)
+    left, right = (a.take(pairs.detection, axis=0) for a in extents(found))
     reach = _reach(sigmas, truth.area, least).max(axis=1)[pairs.person, None] * (1 + 1e-6)
-    result = np.where(((left >= low) & (right <= high)).all(axis=1), 1.0, 0.0)  # at no distance every term is 1
-    asked = np.flatnonzero((result == 0) & ((left <= high + reach) & (right >= low - reach)).all(axis=1))
-    place = found[pairs.detection[asked]]
-    outside = np.maximum(0, low[asked, None] - place) + np.maximum(0, place - high[asked, None])
-    terms = _terms(outside, _spread(sigmas), truth.area[pairs.person[asked]])
-    result[asked] = terms.sum(axis=1) / len(sigmas)
+    inside = _both((left >= low) & (right <= high))
+    result[inside] = 1  # at no distance every term is 1
+    asked = np.flatnonzero(~inside & _both((left <= high + reach) & (right >= low - reach)))
+    for part in _cut(len(asked)):
+        some = asked[part]
+        place = found.take(pairs.detection[some], axis=0)
+        outside = np.maximum(0, low[some, None] - place) + np.maximum(0, place - high[some, None])
+        terms = _terms(outside, _spread(sigmas), truth.area[pairs.person[some]])
+        result[some] = terms.sum(axis=1) / len(sigmas)
     return result
 
 
@@ -181,7 +188,7 @@ def oks(similar: Similarity, counts: np.ndarray) -> np.ndarray:
     Returns:
         Shape (P,), float64; the similarity to the box where no keypoint of the person counts.
     """
-    counts = counts[similar.pairs.person]
+    counts = counts.take(similar.pairs.person, axis=0)
     number = np.count_nonzero(counts, axis=1)
     result = similar.box.copy()
     # Summed over exactly the counting keypoints, as pycocotools does: adding zeros would change the order of
@@ -189,7 +196,9 @@ def oks(similar: Similarity, counts: np.ndarray) -> np.ndarray:
     for n in np.unique(number):
         if n:
             rows = np.flatnonzero(number == n)
-            result[rows] = similar.terms[rows][counts[rows]].reshape(len(rows), n).sum(axis=1) / n
+            result[rows] = (
+                similar.terms.take(rows, axis=0)[counts.take(rows, axis=0)].reshape(len(rows), n).sum(axis=1) / n
+            )
     return result
 
 
@@ -212,7 +221,7 @@ def oks_from(similar: Similarity, counts: np.ndarray, least: float) -> tuple[np.
         chosen = np.flatnonzero(value >= least)
         return chosen, value[chosen]
     share = counts / np.maximum(number, 1)[:, None]
-    rough = np.einsum("pk,pk->p", similar.terms, share[person])
+    rough = np.einsum("pk,pk->p", similar.terms, share.take(person, axis=0))
     rough = np.where(number[person] > 0, rough, similar.box)
     chosen = np.flatnonzero(rough >= least - 1e-9)
     value = oks(similar.some(chosen), counts)
@@ -252,6 +261,15 @@ def _planes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return single[..., 0].copy(), single[..., 1].copy()
 
 
+def _cut(pairs: int) -> Iterator[slice]:
+    return (slice(low, low + _PAIRS_AT_ONCE) for low in range(0, pairs, _PAIRS_AT_ONCE))
+
+
+def _both(flags: np.ndarray) -> np.ndarray:
+    """Whether what is true of x and of y is: of (N, 2). Shape: (N,), bool."""
+    return np.asarray(flags[:, 0] & flags[:, 1])
+
+
 def _terms(difference: np.ndarray, spread: np.ndarray, area: np.ndarray) -> np.ndarray:
     """exp(-e) for coordinate differences of shape (P, K, 2). Shape: (P, K)."""
     np.square(difference, out=difference)
@@ -265,13 +283,14 @@ def _terms(difference: np.ndarray, spread: np.ndarray, area: np.ndarray) -> np.n
 
 def extents(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest x and y of (N, K, 2). Shape: (N, 2) each."""
-    by_keypoint = points.transpose(1, 0, 2).copy()
+    by_keypoint = np.ascontiguousarray(points.transpose(1, 0, 2))
     return by_keypoint.min(axis=0), by_keypoint.max(axis=0)
 
 
-def _rank_within(groups: np.ndarray) -> np.ndarray:
+def rank_within(groups: np.ndarray) -> np.ndarray:
     """Position of each entry within its run of equal values. Shape: (N,)."""
-    return _count_up(np.unique(groups, return_counts=True)[1])
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    return _count_up(np.diff(starts, append=len(groups)))
 
 
 def _count_up(lengths: np.ndarray) -> np.ndarray:

@@ -93,7 +93,12 @@ def left_out(image: np.ndarray, rank: np.ndarray, owner: np.ndarray, gone: np.nd
     Returns:
         Shape (M, D), bool.
     """
-    theirs = np.pad(gone, ((0, 0), (0, 1)))[:, owner]  # nobody's, -1, is the column of zeros
-    before = np.cumsum(theirs, axis=1) - theirs
-    first = np.searchsorted(image, image)
-    return theirs | (rank - (before - before[:, first]) >= MAX_DETECTIONS)
+    theirs = np.pad(gone, ((0, 0), (0, 1))).take(owner, axis=1)  # nobody's, -1, is the column of zeros
+    crowded = np.zeros(int(image.max(initial=-1)) + 1, dtype=bool)
+    crowded[image[rank >= MAX_DETECTIONS]] = True
+    many = np.flatnonzero(crowded[image])
+    out = theirs[:, many]
+    before = np.cumsum(out, axis=1) - out
+    first = np.searchsorted(image[many], image[many])
+    theirs[:, many] |= rank[many] - (before - before[:, first]) >= MAX_DETECTIONS
+    return theirs
