@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from .matching import AREAS, THRESHOLDS, Matches, bit, match
+from .matching import AREAS, THRESHOLDS, Matches, bit, match, of_area
 from .oks import MAX_DETECTIONS, Pairs, Similarity, box_similarity, pair_up, similarity, within_reach
 from .owners import LEAST_OKS, left_out, owners_by_oks
 from .reference import Curves, Unlabelled
@@ -15,7 +15,7 @@ from .types import Detections, Figures, GroundTruth, check
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 """Recall points at which precision is read. Shape: (R=101,)."""
-_DETECTIONS_AT_ONCE = 4000
+_DETECTIONS_AT_ONCE = 8000
 
 
 def match_masks(
@@ -92,6 +92,8 @@ def _with_boxes(similar: Similarity, near: np.ndarray, pairs: Pairs, asked: np.n
         asked: Shape (P,), bool.
         box: The similarities to the box of those asked for.
     """
+    if not len(box):
+        return similar
     every = np.full(len(near), np.nan)
     every[asked] = box
     here = near | (every >= THRESHOLDS[0])
@@ -128,17 +130,16 @@ def curves(matches: Matches, mask: int) -> Curves:
     precision = np.full((len(THRESHOLDS), len(RECALLS), len(AREAS)), -1.0)
     recall = np.full((len(THRESHOLDS), len(AREAS)), -1.0)
     right, judged = matches.right[mask], matches.right[mask] | matches.wrong[mask]
-    rows = np.flatnonzero(right)
-    right = right[rows]
     areas = np.full(recall.shape, np.nan)
     for a, persons in enumerate(matches.persons[mask]):
         if persons == 0:
             continue
         needed = hits_needed(persons)
+        here = np.flatnonzero(judged & of_area(a))
+        right_here, judged_here = right[here], judged[here]
         for t in range(len(THRESHOLDS)):
-            here = bit(t, a)
-            seen = np.cumsum(judged & here != 0)
-            hits = rows[right & here != 0]
+            hits = np.flatnonzero(right_here & bit(t, a) != 0)
+            seen = np.cumsum(judged_here & bit(t, a) != 0)
             envelope = _envelope(seen[hits])
             precision[t, :, a] = _precision(envelope, needed)
             recall[t, a] = len(hits) / persons

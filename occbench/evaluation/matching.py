@@ -85,6 +85,11 @@ def bit(threshold: int, area: int) -> np.uint32:
     return np.uint32(1 << (area * _T + threshold))
 
 
+def of_area(area: int) -> np.uint32:
+    """The bits of all thresholds in one area range."""
+    return np.uint32(_RANGE[area])
+
+
 def match(
     truth: GroundTruth,
     similar: Similarity,

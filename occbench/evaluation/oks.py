@@ -283,8 +283,10 @@ def _terms(difference: np.ndarray, spread: np.ndarray, area: np.ndarray) -> np.n
 
 def extents(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest x and y of (N, K, 2). Shape: (N, 2) each."""
-    by_keypoint = np.ascontiguousarray(points.transpose(1, 0, 2))
-    return by_keypoint.min(axis=0), by_keypoint.max(axis=0)
+    values = np.ascontiguousarray(points.reshape(len(points), 2 * points.shape[1]).T)  # x, y, x, ...
+    axes = values[0::2], values[1::2]
+    low, high = ([reduce(axis, axis=0) for axis in axes] for reduce in (np.min, np.max))
+    return np.stack(low, axis=1), np.stack(high, axis=1)
 
 
 def rank_within(groups: np.ndarray) -> np.ndarray:
