@@ -100,7 +100,7 @@ def match(
     out: np.ndarray,
     owner: np.ndarray,
 ) -> Matches:
-    """Match under M masks. In the result the detections stand image by image, the best of each first.
+    """Match under M masks. In the result the detections that compete stand image by image, the best of each first.
 
     Args:
         truth: Annotated persons.
@@ -116,22 +116,23 @@ def match(
     """
     pairs = similar.pairs
     candidates = _candidates(similar, counts, out, gone, owner >= 0)
-    persons_outside = _outside(truth.area)
-    ignore_bits = np.where(ignored, _ALL_BITS, persons_outside)  # (M, G)
+    ignore_bits = np.where(ignored, _ALL_BITS, _outside(truth.area))  # (M, G)
     hidden = ignore_bits[:, None, :] & _RANGE[:, None] != 0  # (M, A, G)
     persons = np.count_nonzero(~hidden, axis=2)
     matched, dropped = _take_turns(candidates, pairs.image, ignore_bits, truth.crowd)
     low, high = extents(detections.keypoints[pairs.kept])
     far = _outside((high - low).prod(axis=1))
+    wrong = np.where(out, np.uint32(0), _ALL_BITS & ~matched & ~far)
     home = np.searchsorted(truth.image_ids, truth.image)
     by_image = [np.bincount(home[~h], minlength=len(truth.image_ids)) for h in hidden[:, 0]]
+    here = ~out.all(axis=0)  # the others compete under no mask
     return Matches(
-        right=matched & ~dropped,
-        wrong=np.where(out, np.uint32(0), _ALL_BITS & ~matched & ~far),
-        scores=detections.scores[pairs.kept],
-        owner=owner,
+        right=(matched & ~dropped)[:, here],
+        wrong=wrong[:, here],
+        scores=detections.scores[pairs.kept[here]],
+        owner=owner[here],
         persons=persons,
-        image=pairs.image,
+        image=pairs.image[here],
         persons_by_image=np.array(by_image).reshape(len(counts), len(truth.image_ids)),
     )
 

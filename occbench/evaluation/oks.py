@@ -41,13 +41,6 @@ class Pairs:
         """Some of the pairs of the same detections; ``which``: indices, or shape (P,), bool."""
         return Pairs(self.kept, self.image, self.rank, self.detection[which], self.person[which])
 
-    def of(self, which: np.ndarray) -> Pairs:
-        """The pairs of some of the detections; ``which``: shape (D,), bool."""
-        pair = which[self.detection]
-        place = np.cumsum(which) - 1
-        kept, image, rank = (a[which] for a in (self.kept, self.image, self.rank))
-        return Pairs(kept, image, rank, place[self.detection[pair]], self.person[pair])
-
 
 @dataclass(frozen=True, eq=False)
 class Similarity:

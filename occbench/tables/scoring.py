@@ -70,7 +70,9 @@ class Scoring:
 
     def weights(self, images: int) -> Weights | None:
         """The draws of the run's bootstrap over so many photos; None without draws."""
-        return Weights.draw(images, self.draws, rng=np.random.default_rng(self.seed)) if self.draws else None
+        if not self.draws:
+            return None
+        return Weights.draw(images, self.draws, rng=np.random.default_rng(self.seed), jackknife=False)
 
 
 class Scorer:
