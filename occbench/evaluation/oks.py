@@ -106,18 +106,19 @@ def within_reach(
     """
     reach = _reach(sigmas, truth.area, least)
     farthest = max(np.abs(a).max(initial=0.0) for a in (truth.keypoints, detections.keypoints))
-    limit = (reach * (1 + 2.0**-16) + farthest * 2.0**-21) ** 2
-    limit = np.where(truth.visibility > 0, limit, -1.0).astype(np.float32)
-    there, found = (_planes(a) for a in (truth.keypoints, detections.keypoints.take(pairs.kept, axis=0)))
     near = np.empty(len(pairs.person), dtype=bool)
-    for part in _cut(len(near)):
-        detection, person = pairs.detection[part], pairs.person[part]
-        x, y = (a.take(detection, axis=0) - b.take(person, axis=0) for a, b in zip(found, there, strict=True))
-        x *= x
-        y *= y
-        x += y
-        far = x > limit.take(person, axis=0)  # what is not a number may be near
-        near[part] = ~np.ascontiguousarray(far.T).all(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not a number in single precision may be near
+        limit = (reach * (1 + 2.0**-16) + farthest * 2.0**-21) ** 2
+        limit = np.where(truth.visibility > 0, limit, -1.0).astype(np.float32)
+        there, found = (_planes(a) for a in (truth.keypoints, detections.keypoints.take(pairs.kept, axis=0)))
+        for part in _cut(len(near)):
+            detection, person = pairs.detection[part], pairs.person[part]
+            x, y = (a.take(detection, axis=0) - b.take(person, axis=0) for a, b in zip(found, there, strict=True))
+            x *= x
+            y *= y
+            x += y
+            far = x > limit.take(person, axis=0)
+            near[part] = ~np.ascontiguousarray(far.T).all(axis=0)
     return near
 
 
@@ -131,8 +132,7 @@ def similarity(truth: GroundTruth, detections: Detections, sigmas: np.ndarray, p
         pairs: Of them.
     """
     place = detections.keypoints.take(pairs.kept[pairs.detection], axis=0)
-    place -= truth.keypoints.take(pairs.person, axis=0)
-    terms = _terms(place, _spread(sigmas), truth.area[pairs.person])
+    terms = _terms(place - truth.keypoints.take(pairs.person, axis=0), _spread(sigmas), truth.area[pairs.person])
     return Similarity(pairs, terms, np.full(len(terms), np.nan))
 
 
@@ -189,9 +189,8 @@ def oks(similar: Similarity, counts: np.ndarray) -> np.ndarray:
     for n in np.unique(number):
         if n:
             rows = np.flatnonzero(number == n)
-            result[rows] = (
-                similar.terms.take(rows, axis=0)[counts.take(rows, axis=0)].reshape(len(rows), n).sum(axis=1) / n
-            )
+            counting = similar.terms.take(rows, axis=0)[counts.take(rows, axis=0)]
+            result[rows] = counting.reshape(len(rows), n).sum(axis=1) / n
     return result
 
 
