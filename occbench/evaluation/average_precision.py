@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from typing import get_args
 
 import numpy as np
 
@@ -36,8 +37,10 @@ def match_masks(
             see `reference.evaluate`.
 
     Raises:
-        ValueError: Arrays that do not belong together.
+        ValueError: Arrays that do not belong together, or an unknown rule.
     """
+    if unlabelled not in get_args(Unlabelled):
+        raise ValueError(f"unlabelled must be one of {', '.join(get_args(Unlabelled))}, not {unlabelled!r}")
     check(truth, detections, sigmas)
     for mask in masks:
         if mask is not None and mask.shape != truth.visibility.shape:

@@ -50,10 +50,8 @@ def forked(work: Callable[[Item], Result], items: Sequence[Item], processes: int
     """
     global _work
     _work, done = work, 0
-    leave_interrupts_to_us = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    pool = ProcessPoolExecutor(
-        min(processes, len(items)), multiprocessing.get_context("fork"), **leave_interrupts_to_us
-    )
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(min(processes, len(items)), context, initializer=_leave_interrupts_to_us)
     try:
         with warnings.catch_warnings():
             # Python warns of threads whose locks a copy inherits; the libraries here take care of theirs.
@@ -67,6 +65,10 @@ def forked(work: Callable[[Item], Result], items: Sequence[Item], processes: int
     finally:
         pool.shutdown(cancel_futures=True)
         _work = None
+
+
+def _leave_interrupts_to_us() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _call(item: Any) -> Any:
