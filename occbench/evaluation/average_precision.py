@@ -52,7 +52,7 @@ def match_masks(
     for some, rows, found in _parts(truth, detections):
         labelled = some.visibility > 0
         counts = np.stack([labelled if mask is None else labelled & mask[rows] for mask in masks])
-        unjudged = ~counts.any(axis=2)
+        unjudged = ~np.asarray(counts.any(axis=2))
         ignored = some.crowd | (some.num_keypoints == 0) | (unjudged & silent[:, None])
         gone = ignored & silent[:, None]
         pairs = pair_up(some, found, at_most)
@@ -81,7 +81,7 @@ def _boxes_asked(pairs: Pairs, unjudged: np.ndarray, gone: np.ndarray, owned: np
     Returns:
         Shape (P,), bool.
     """
-    by_anybody, by_nobodys = (unjudged & ~gone).any(axis=0), unjudged.any(axis=0)
+    by_anybody, by_nobodys = (np.asarray(who.any(axis=0)) for who in (unjudged & ~gone, unjudged))
     return by_anybody[pairs.person] | (by_nobodys[pairs.person] & ~owned[pairs.detection])
 
 
