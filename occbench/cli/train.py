@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..system.errors import OccbenchError
+from ..system.processes import spare_cores
 
 _OWN = "; of a cascade and of a bottom-up model the config's"
 
@@ -112,7 +113,9 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build everything, run one iteration, print the plan, write nothing.")
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that decode photos.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=0, help="Processes that decode photos. [cores but one, at most 16]")
+    ] = None,
     launcher: Annotated[
         str, typer.Option("--launcher", help="auto (torchrun is noticed), none, pytorch or slurm.")
     ] = "auto",
@@ -191,6 +194,7 @@ def train(
         )
         print(trained)
         return
+    workers = spare_cores() if workers is None else workers
     people = training_data(data, images, skip_unreadable, strict)
     held_out = None if val in (None, "none") else training_data(val, val_images, skip_unreadable, strict)
     warnings = (*warnings_of(people.findings, "--data"), *warnings_of(held_out.findings if held_out else (), "--val"))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from typing import get_args
 
 import numpy as np
 
-from .matching import AREAS, THRESHOLDS, Matches, bit, match
-from .oks import MAX_DETECTIONS, similarity
-from .owners import left_out, owners_by_oks
-from .reference import Curves, Unlabelled, labels
+from .matching import AREAS, THRESHOLDS, Matches, bit, match, of_area
+from .oks import MAX_DETECTIONS, Pairs, Similarity, box_similarity, pair_up, similarity, within_reach
+from .owners import LEAST_OKS, left_out, owners_by_oks
+from .reference import Curves, Unlabelled
 from .types import Detections, Figures, GroundTruth, check
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 """Recall points at which precision is read. Shape: (R=101,)."""
-_DETECTIONS_AT_ONCE = 4000
+_DETECTIONS_AT_ONCE = 8000
 
 
 def match_masks(
@@ -36,31 +37,72 @@ def match_masks(
             see `reference.evaluate`.
 
     Raises:
-        ValueError: Arrays that do not belong together.
+        ValueError: Arrays that do not belong together, or an unknown rule.
     """
+    if unlabelled not in get_args(Unlabelled):
+        raise ValueError(f"unlabelled must be one of {', '.join(get_args(Unlabelled))}, not {unlabelled!r}")
     check(truth, detections, sigmas)
     for mask in masks:
         if mask is not None and mask.shape != truth.visibility.shape:
             raise ValueError(f"each mask must have shape {truth.visibility.shape}, but one has {mask.shape}")
     sigmas = np.asarray(sigmas, dtype=np.float64)
     silent = np.array([mask is not None and unlabelled == "ignore" for mask in masks])
-    at_most = None if silent.any() else MAX_DETECTIONS
+    at_most, least = (None, LEAST_OKS) if silent.any() else (MAX_DETECTIONS, THRESHOLDS[0])
     parts = []
     for some, rows, found in _parts(truth, detections):
-        seen = [labels(some, None if mask is None else mask[rows], unlabelled) for mask in masks]
-        counts = np.stack([visibility > 0 for visibility, _ in seen])
-        ignored = np.stack([some.crowd | (number == 0) for _, number in seen])
-        pairs = similarity(some, found, sigmas, ~np.all(counts.any(axis=2), axis=0), at_most)
+        labelled = some.visibility > 0
+        counts = np.stack([labelled if mask is None else labelled & mask[rows] for mask in masks])
+        unjudged = ~np.asarray(counts.any(axis=2))
+        ignored = some.crowd | (some.num_keypoints == 0) | (unjudged & silent[:, None])
+        gone = ignored & silent[:, None]
+        pairs = pair_up(some, found, at_most)
+        near = within_reach(some, found, sigmas, pairs, least)
+        similar = similarity(some, found, sigmas, pairs.some(near))
         owner = np.full(len(pairs.kept), -1)
         if silent.any():
-            owner = owners_by_oks(some, pairs) if found.owner is None else found.owner[pairs.kept]
-        gone = ignored & silent[:, None]
+            owner = owners_by_oks(some, similar) if found.owner is None else found.owner[pairs.kept]
+        asked = _boxes_asked(pairs, unjudged, gone, owner >= 0)
+        box = box_similarity(some, found, sigmas, pairs.some(asked), THRESHOLDS[0])
+        similar = _with_boxes(similar, near, pairs, asked, box)
         out = left_out(pairs.image, pairs.rank, owner, gone)
-        never = np.all(out, axis=0)
-        if never.any():
-            pairs, owner, out = pairs.of(~never), owner[~never], out[:, ~never]
-        parts.append(match(some, pairs, found, counts, ignored, gone, out, np.append(rows, -1)[owner]))
+        parts.append(match(some, similar, found, counts, ignored, gone, out, np.append(rows, -1)[owner]))
     return Matches.join(parts)
+
+
+def _boxes_asked(pairs: Pairs, unjudged: np.ndarray, gone: np.ndarray, owned: np.ndarray) -> np.ndarray:
+    """The pairs that some mask compares by the person's box.
+
+    Args:
+        pairs: All pairs.
+        unjudged: Shape (M, G), bool: persons without a counting keypoint.
+        gone: Shape (M, G), bool: those who take nothing that is somebody's.
+        owned: Shape (D,), bool: detections that are somebody's.
+
+    Returns:
+        Shape (P,), bool.
+    """
+    by_anybody, by_nobodys = (np.asarray(who.any(axis=0)) for who in (unjudged & ~gone, unjudged))
+    return by_anybody[pairs.person] | (by_nobodys[pairs.person] & ~owned[pairs.detection])
+
+
+def _with_boxes(similar: Similarity, near: np.ndarray, pairs: Pairs, asked: np.ndarray, box: np.ndarray) -> Similarity:
+    """The near pairs, and those whose box is asked for and not out of reach, in the order of all pairs.
+
+    Args:
+        similar: Of the near pairs.
+        near: Shape (P,), bool: which of all pairs they are.
+        pairs: All pairs.
+        asked: Shape (P,), bool.
+        box: The similarities to the box of those asked for.
+    """
+    if not len(box):
+        return similar
+    every = np.full(len(near), np.nan)
+    every[asked] = box
+    here = near | (every >= THRESHOLDS[0])
+    terms = np.zeros((np.count_nonzero(here), similar.terms.shape[1]))
+    terms[near[here]] = similar.terms
+    return Similarity(pairs.some(here), terms, every[here])
 
 
 def _parts(truth: GroundTruth, detections: Detections) -> Iterator[tuple[GroundTruth, np.ndarray, Detections]]:
@@ -90,16 +132,18 @@ def curves(matches: Matches, mask: int) -> Curves:
     """Precision and recall of one mask as pycocotools accumulates them; -1 where no person counts."""
     precision = np.full((len(THRESHOLDS), len(RECALLS), len(AREAS)), -1.0)
     recall = np.full((len(THRESHOLDS), len(AREAS)), -1.0)
-    right, wrong = matches.right[mask], matches.wrong[mask]
+    right, judged = matches.right[mask], matches.right[mask] | matches.wrong[mask]
     areas = np.full(recall.shape, np.nan)
     for a, persons in enumerate(matches.persons[mask]):
         if persons == 0:
             continue
         needed = hits_needed(persons)
+        here = np.flatnonzero(judged & of_area(a))
+        right_here, judged_here = right[here], judged[here]
         for t in range(len(THRESHOLDS)):
-            here = bit(t, a)
-            hits = np.flatnonzero(right[(right | wrong) & here != 0] & here)
-            envelope = _envelope(hits)
+            hits = np.flatnonzero(right_here & bit(t, a) != 0)
+            seen = np.cumsum(judged_here & bit(t, a) != 0)
+            envelope = _envelope(seen[hits])
             precision[t, :, a] = _precision(envelope, needed)
             recall[t, a] = len(hits) / persons
             areas[t, a] = envelope.sum() / persons
@@ -145,13 +189,13 @@ def _precision(envelope: np.ndarray, needed: np.ndarray) -> np.ndarray:
     return result
 
 
-def _envelope(hits: np.ndarray) -> np.ndarray:
+def _envelope(seen: np.ndarray) -> np.ndarray:
     """The highest precision from each true positive on, since it only rises at one. Shape: (N,).
 
     Args:
-        hits: Shape (N,): places of the true positives among the detections that are not ignored, rising.
+        seen: Shape (N,): detections that are not ignored, up to each true positive and with it.
     """
-    precision = np.arange(1, len(hits) + 1) / (hits + 1 + np.spacing(1))
+    precision = np.arange(1, len(seen) + 1) / (seen + np.spacing(1))
     return np.maximum.accumulate(precision[::-1])[::-1]
 
 

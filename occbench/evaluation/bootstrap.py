@@ -33,16 +33,17 @@ class Weights:
 
     Attributes:
         draws: Shape (B, I), int.
-        leave_out: Shape (J, I), int.
+        leave_out: Shape (J, I), int; J is 0 without a jackknife, which BCa alone asks for.
     """
 
     draws: np.ndarray
     leave_out: np.ndarray
 
     @staticmethod
-    def draw(images: int, draws: int = 1000, *, rng: np.random.Generator) -> Weights:
+    def draw(images: int, draws: int = 1000, *, rng: np.random.Generator, jackknife: bool = True) -> Weights:
         """Draw for a number of images, sorted as in ``GroundTruth.image_ids``."""
-        return Weights(draw_weights(images, draws, rng), leave_out_weights(images))
+        left = leave_out_weights(images) if jackknife else np.empty((0, images), dtype=np.int16)
+        return Weights(draw_weights(images, draws, rng), left)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +165,10 @@ def resample(prepared: Prepared, weights: Weights) -> Resampled:
     )
 
 
+def _or_none(leave_out: np.ndarray) -> np.ndarray | None:
+    return leave_out if len(leave_out) else None
+
+
 def ap_intervals(cell: Resampled, level: float = 0.95, method: Method = "percentile") -> Intervals:
     """Intervals of the cell's own APs, in 0 to 1. NaN below `MIN_PERSONS`.
 
@@ -171,7 +176,7 @@ def ap_intervals(cell: Resampled, level: float = 0.95, method: Method = "percent
     """
     apart = cell.ap - cell.exact
     value = np.where(cell.n >= MIN_PERSONS, cell.ap, np.nan)
-    return intervals(value, cell.draws + apart, cell.leave_out + apart, cell.images, level, method)
+    return intervals(value, cell.draws + apart, _or_none(cell.leave_out + apart), cell.images, level, method)
 
 
 def compare(clean: Resampled, attacked: Resampled, level: float = 0.95, method: Method = "student") -> list[Comparison]:
@@ -193,7 +198,7 @@ def compare(clean: Resampled, attacked: Resampled, level: float = 0.95, method: 
     found = intervals(
         enough,
         100 * (clean.draws - attacked.draws),
-        100 * (clean.leave_out - attacked.leave_out),
+        _or_none(100 * (clean.leave_out - attacked.leave_out)),
         clean.images,
         level,
         method,

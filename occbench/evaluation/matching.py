@@ -7,11 +7,13 @@ different masks, need not: each turn handles all of them together.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from .oks import Similarity, oks
+from .oks import Similarity, extents, oks_from, rank_within
 from .types import Detections, GroundTruth
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -69,14 +71,28 @@ class Matches:
         )
 
 
+def _outside(area: np.ndarray) -> np.ndarray:
+    """The bits of the area ranges that areas are outside of. Shape: (N,), uint32."""
+    out = [
+        np.where((area < low) | (area > high), own, np.uint32(0))
+        for (low, high), own in zip(AREAS, _RANGE, strict=True)
+    ]
+    return np.bitwise_or.reduce(out)
+
+
 def bit(threshold: int, area: int) -> np.uint32:
     """The bit of one threshold in one area range."""
     return np.uint32(1 << (area * _T + threshold))
 
 
+def of_area(area: int) -> np.uint32:
+    """The bits of all thresholds in one area range."""
+    return np.uint32(_RANGE[area])
+
+
 def match(
     truth: GroundTruth,
-    pairs: Similarity,
+    similar: Similarity,
     detections: Detections,
     counts: np.ndarray,
     ignored: np.ndarray,
@@ -84,11 +100,11 @@ def match(
     out: np.ndarray,
     owner: np.ndarray,
 ) -> Matches:
-    """Match under M masks. In the result the detections stand image by image, the best of each first.
+    """Match under M masks. In the result the detections that compete stand image by image, the best of each first.
 
     Args:
         truth: Annotated persons.
-        pairs: What `occbench.evaluation.oks.similarity` computed.
+        similar: Of all pairs that may reach the lowest threshold, boxes where they can be asked for.
         detections: Predicted persons.
         counts: Shape (M, G, K), bool: labelled and inside the mask.
         ignored: Shape (M, G), bool: crowd, or no keypoint by which to judge.
@@ -98,25 +114,25 @@ def match(
         out: Shape (M, D), bool: which of ``pairs.kept`` do not compete, see `occbench.evaluation.owners.left_out`.
         owner: Shape (D,), int: whom each of them belongs to, as the result is to say it.
     """
-    candidates = _candidates(pairs, counts, out, gone, owner >= 0)
-    outside = np.stack([(truth.area < low) | (truth.area > high) for low, high in AREAS])  # (A, G)
-    hidden = ignored[:, None, :] | outside[None]  # (M, A, G)
+    pairs = similar.pairs
+    candidates = _candidates(similar, counts, out, gone, owner >= 0)
+    ignore_bits = np.where(ignored, _ALL_BITS, _outside(truth.area))  # (M, G)
+    hidden = ignore_bits[:, None, :] & _RANGE[:, None] != 0  # (M, A, G)
     persons = np.count_nonzero(~hidden, axis=2)
-    ignore_bits = (hidden * _RANGE[None, :, None]).sum(axis=1, dtype=np.uint32)  # (M, G)
-    matched, dropped = _take_turns(candidates, pairs.rank, len(pairs.kept), ignore_bits, truth.crowd, len(truth))
-    x, y = np.moveaxis(detections.keypoints[pairs.kept], 2, 0).copy()
-    detection_area = (x.max(axis=1) - x.min(axis=1)) * (y.max(axis=1) - y.min(axis=1))
-    far = np.stack([(detection_area < low) | (detection_area > high) for low, high in AREAS])
-    far_bits = (far * _RANGE[:, None]).sum(axis=0, dtype=np.uint32)
+    matched, dropped = _take_turns(candidates, pairs.image, ignore_bits, truth.crowd)
+    low, high = extents(detections.keypoints[pairs.kept])
+    far = _outside((high - low).prod(axis=1))
+    wrong = np.where(out, np.uint32(0), _ALL_BITS & ~matched & ~far)
     home = np.searchsorted(truth.image_ids, truth.image)
     by_image = [np.bincount(home[~h], minlength=len(truth.image_ids)) for h in hidden[:, 0]]
+    here = ~out.all(axis=0)  # the others compete under no mask
     return Matches(
-        right=matched & ~dropped,
-        wrong=np.where(out, np.uint32(0), _ALL_BITS & ~matched & ~far_bits),
-        scores=detections.scores[pairs.kept],
-        owner=owner,
+        right=(matched & ~dropped)[:, here],
+        wrong=wrong[:, here],
+        scores=detections.scores[pairs.kept[here]],
+        owner=owner[here],
         persons=persons,
-        image=pairs.image,
+        image=pairs.image[here],
         persons_by_image=np.array(by_image).reshape(len(counts), len(truth.image_ids)),
     )
 
@@ -137,18 +153,18 @@ class _Candidates:
 
 
 def _candidates(
-    pairs: Similarity, counts: np.ndarray, out: np.ndarray, gone: np.ndarray, owned: np.ndarray
+    similar: Similarity, counts: np.ndarray, out: np.ndarray, gone: np.ndarray, owned: np.ndarray
 ) -> _Candidates:
     masks, columns, values = [], [], []
     limits = np.minimum(THRESHOLDS, 1 - 1e-10)
-    somebodys = owned[pairs.detection]
+    pairs = similar.pairs
     for m, inside in enumerate(counts):
-        similar = oks(pairs, inside)
-        barred = out[m, pairs.detection] | (somebodys & gone[m, pairs.person])
-        chosen = np.flatnonzero((similar >= limits[0]) & ~barred)
-        masks.append(np.full(len(chosen), m))
-        columns.append(chosen)
-        values.append(similar[chosen])
+        chosen, value = oks_from(similar, inside, limits[0])
+        detection, person = pairs.detection[chosen], pairs.person[chosen]
+        allowed = ~(out[m, detection] | (owned[detection] & gone[m, person]))
+        masks.append(np.full(np.count_nonzero(allowed), m))
+        columns.append(chosen[allowed])
+        values.append(value[allowed])
     mask, column, value = np.concatenate(masks), np.concatenate(columns), np.concatenate(values)
     detection, person = pairs.detection[column], pairs.person[column]
     chooser = mask * len(pairs.kept) + detection
@@ -164,44 +180,54 @@ def _candidates(
 
 def _take_turns(
     candidates: _Candidates,
-    rank: np.ndarray,
-    detections: int,
+    image: np.ndarray,
     ignore_bits: np.ndarray,
     crowd: np.ndarray,
-    persons: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The greedy choice. Returns the bits matched, and matched to an ignored person: each (M, D), uint32."""
-    masks = len(ignore_bits)
-    matched = np.zeros(masks * detections, dtype=np.uint32)
-    dropped = np.zeros(masks * detections, dtype=np.uint32)
-    free = np.full(masks * persons, _ALL_BITS)
-    ignore = ignore_bits.ravel()
+    masks, persons = ignore_bits.shape
+    matched, dropped = (np.zeros(masks * len(image), dtype=np.uint32) for _ in range(2))
     person = candidates.mask * persons + candidates.person
-    counting = candidates.reach & ~ignore[person]
-    ignorable = candidates.reach & ignore[person]
-    is_crowd = crowd[candidates.person]
+    ignorable = candidates.reach & ignore_bits.ravel()[person]
+    free = np.full(masks * persons, _ALL_BITS)
+    endless = crowd[candidates.person]
+
+    def choose(entry: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Of the bits that each entry wants, those in which its person is free, and no longer is."""
+        who = person[entry]
+        before = free[who]
+        free[who] = before & ~wanted
+        taken: np.ndarray = wanted & np.where(endless[entry], _ALL_BITS, before)
+        return taken
 
     starts = np.flatnonzero(np.diff(candidates.chooser, prepend=-1))
     lengths = np.diff(starts, append=len(candidates.chooser))
-    turn = rank[candidates.detection[starts]]
-    for r in range(int(turn.max(initial=-1)) + 1):
-        mine = turn == r
-        start, length = starts[mine], lengths[mine]
-        longest_first = np.argsort(-length, kind="stable")
-        start, length = start[longest_first], length[longest_first]
-        chooser = candidates.chooser[start]
-        still = np.full(len(start), _ALL_BITS)
-        # Persons that count come before ignored ones, whatever the OKS.
-        for role, crowded in ((counting, False), (ignorable, True)):
-            for choice in range(int(length.max(initial=0))):
+    turn = rank_within(candidates.mask[starts] * (image.max(initial=0) + 1) + image[candidates.detection[starts]])
+    order = np.lexsort((-lengths, turn))
+    for start, length in _runs(turn[order], starts[order], lengths[order]):
+        several = int(np.searchsorted(-length, -1, side="left"))
+        got, lost = (np.zeros(len(start), dtype=np.uint32) for _ in range(2))
+        # Who has one candidate takes it as it is.
+        entry = start[several:]
+        got[several:] = choose(entry, candidates.reach[entry])
+        lost[several:] = got[several:] & ignorable[entry]
+        # Of several, persons that count come before ignored ones, whatever the OKS.
+        for ignored in (False, True):
+            for choice in range(int(length[0]) if several else 0):
                 number = int(np.searchsorted(-length, -choice, side="left"))
                 entry = start[:number] + choice
-                who = person[entry]
-                take = role[entry] & still[:number]
-                take &= np.where(is_crowd[entry], _ALL_BITS, free[who]) if crowded else free[who]
-                still[:number] &= ~take
-                free[who] &= ~take
-                matched[chooser[:number]] |= take
-                if crowded:
-                    dropped[chooser[:number]] |= take
-    return matched.reshape(masks, detections), dropped.reshape(masks, detections)
+                role = ignorable[entry] if ignored else candidates.reach[entry] & ~ignorable[entry]
+                taken = choose(entry, role & ~got[:number])
+                got[:number] |= taken
+                if ignored:
+                    lost[:number] |= taken
+        matched[candidates.chooser[start]] = got
+        dropped[candidates.chooser[start]] = lost
+    return matched.reshape(masks, -1), dropped.reshape(masks, -1)
+
+
+def _runs(key: np.ndarray, *arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Arrays cut where the key changes."""
+    edges = [*np.flatnonzero(np.diff(key, prepend=-1)), len(key)]
+    for low, high in pairwise(edges):
+        yield tuple(array[low:high] for array in arrays)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .oks import MAX_DETECTIONS, Similarity, oks, similarity
+from .oks import MAX_DETECTIONS, Similarity, oks_from, pair_up, similarity, within_reach
 from .types import Detections, GroundTruth
 
 LEAST_OKS = 0.1
@@ -28,10 +28,11 @@ def owners(truth: GroundTruth, detections: Detections, sigmas: np.ndarray) -> np
     """
     if detections.owner is not None:
         return detections.owner
-    nobody = np.zeros(len(truth), dtype=bool)
-    pairs = similarity(truth, detections, np.asarray(sigmas, dtype=np.float64), nobody, at_most=None)
+    sigmas = np.asarray(sigmas, dtype=np.float64)
+    pairs = pair_up(truth, detections, at_most=None)
+    near = within_reach(truth, detections, sigmas, pairs, LEAST_OKS)
     result = np.full(len(detections), -1)
-    result[pairs.kept] = owners_by_oks(truth, pairs)
+    result[pairs.kept] = owners_by_oks(truth, similarity(truth, detections, sigmas, pairs.some(near)))
     return result
 
 
@@ -41,24 +42,25 @@ def owned(truth: GroundTruth, detections: Detections, sigmas: np.ndarray) -> Det
     return Detections(detections.image, detections.keypoints, detections.scores, owner).some(owner >= 0)
 
 
-def owners_by_oks(truth: GroundTruth, pairs: Similarity) -> np.ndarray:
+def owners_by_oks(truth: GroundTruth, similar: Similarity) -> np.ndarray:
     """One prediction per person: best score first, each takes the free person of the largest OKS, if at least .1.
 
     Of equal OKS the earlier person is taken; crowds and persons without a labelled keypoint belong to nobody's.
 
     Args:
         truth: Annotated persons.
-        pairs: Of all detections.
+        similar: Of all detections and the persons within reach of `LEAST_OKS`.
 
     Returns:
         Shape (D,), int: indices into the persons, in the order of ``pairs.kept``; -1 for nobody.
     """
     labelled = truth.visibility > 0
-    possible = (labelled.any(axis=1) & ~truth.crowd)[pairs.person]
-    value = np.where(possible, oks(pairs, labelled), -1.0)
-    pair = np.flatnonzero(value >= LEAST_OKS)
-    pair = pair[np.lexsort((pairs.person[pair], -value[pair], pairs.detection[pair]))]
-    detection, person = pairs.detection[pair], pairs.person[pair]
+    possible = labelled.any(axis=1) & ~truth.crowd
+    pairs = similar.pairs
+    pair, value = oks_from(similar, labelled, LEAST_OKS)
+    pair, value = (a[possible[pairs.person[pair]]] for a in (pair, value))
+    order = np.lexsort((pairs.person[pair], -value, pairs.detection[pair]))
+    detection, person = pairs.detection[pair[order]], pairs.person[pair[order]]
     starts = np.flatnonzero(np.diff(detection, prepend=-1))
     lengths = np.diff(starts, append=len(detection))
     turn = pairs.rank[detection[starts]]
@@ -91,7 +93,12 @@ def left_out(image: np.ndarray, rank: np.ndarray, owner: np.ndarray, gone: np.nd
     Returns:
         Shape (M, D), bool.
     """
-    theirs = np.pad(gone, ((0, 0), (0, 1)))[:, owner]  # nobody's, -1, is the column of zeros
-    before = np.cumsum(theirs, axis=1) - theirs
-    first = np.searchsorted(image, image)
-    return theirs | (rank - (before - before[:, first]) >= MAX_DETECTIONS)
+    theirs = np.pad(gone, ((0, 0), (0, 1))).take(owner, axis=1)  # nobody's, -1, is the column of zeros
+    crowded = np.zeros(int(image.max(initial=-1)) + 1, dtype=bool)
+    crowded[image[rank >= MAX_DETECTIONS]] = True
+    many = np.flatnonzero(crowded[image])
+    out = theirs[:, many]
+    before = np.cumsum(out, axis=1) - out
+    first = np.searchsorted(image[many], image[many])
+    theirs[:, many] |= rank[many] - (before - before[:, first]) >= MAX_DETECTIONS
+    return theirs

@@ -127,9 +127,10 @@ def check(truth: GroundTruth, detections: Detections, sigmas: np.ndarray) -> Non
     if np.any(np.diff(truth.image_ids) <= 0):
         raise ValueError("truth.image_ids must be sorted and without repeats")
     for name, image in (("truth.image", truth.image), ("detections.image", detections.image)):
-        unknown = np.setdiff1d(image, truth.image_ids)
+        place = np.minimum(np.searchsorted(truth.image_ids, image), len(truth.image_ids) - 1)
+        unknown = image[truth.image_ids[place] != image]
         if unknown.size:
-            raise ValueError(f"{name} names an image that is not in truth.image_ids: {unknown[0]}")
+            raise ValueError(f"{name} names an image that is not in truth.image_ids: {unknown.min()}")
     owner = detections.owner
     if owner is None:
         return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..attacks import Attack
@@ -12,12 +13,15 @@ from ..data.persons import Dataset
 from ..evaluation.cells import EVALUATION
 from ..inference.predictions import cell_slug
 from ..runs import about, durable
+from ..system.processes import can_fork, cores, forked
 from .finished import FinishedRun
 from .rows import plain
 from .table import PerCell, Table
 
 FOLDER = "scores"
 """Where in a run they lie, one file a cell."""
+_WORTH_PROCESSES = 20_000
+"""Boxes times cells from which on several processes are started: some ten seconds of one core."""
 
 
 def score_cells(
@@ -25,6 +29,7 @@ def score_cells(
     tables: Sequence[Table],
     key: Callable[[Attack | None], str] | None = None,
     advance: Callable[[int], None] = lambda cells: None,
+    processes: int | None = None,
 ) -> list[dict[str, Any]]:
     """Score every cell of a run for the tables that have rows by cell; they are then ``run.scored``.
 
@@ -34,6 +39,7 @@ def score_cells(
         key: Of a cell's identity: rows that were kept under it are used, others computed and kept. None: all are
             computed, and nothing is written.
         advance: Told that a cell is scored.
+        processes: That score cells at the same time; None for one a core where there is enough to do.
 
     Returns:
         What the manifest says of each cell.
@@ -42,13 +48,33 @@ def score_cells(
         OccbenchError: Predictions cannot be read, or the folder cannot be written.
     """
     by_cell = [table for table in tables if isinstance(table, PerCell)]
-    lines = []
-    for attack in run.cells:
-        scored = _compute(run, attack, by_cell) if key is None else _kept(run, attack, by_cell, key)
+    identities = {} if key is None else {attack: _identity(run, attack, key) for attack in run.cells}
+    there = {attack: _read(_path(run, attack), identity, by_cell) for attack, identity in identities.items()}
+    run.scored.update({attack: scored for attack, scored in there.items() if scored is not None})
+    missing = [attack for attack in run.cells if there.get(attack) is None]
+    advance(len(run.cells) - len(missing))
+    if processes is None:
+        processes = cores() if len(missing) * len(run.dataset.persons) >= _WORTH_PROCESSES else 1
+    for attack, scored in zip(missing, _computed(run, missing, by_cell, processes), strict=True):
+        if attack in identities:
+            scored = {"identity": identities[attack], **scored}
+            with durable.explained(run.folder):
+                durable.write(_path(run, attack), json.dumps(scored, allow_nan=False).encode())
         run.scored[attack] = scored
-        lines.append(scored["about"])
         advance(1)
-    return lines
+    return [run.scored[attack]["about"] for attack in run.cells]
+
+
+def _computed(
+    run: FinishedRun, attacks: Sequence[Attack | None], tables: Sequence[PerCell], processes: int
+) -> Iterator[dict[str, Any]]:
+    """The rows of cells, in their order."""
+    if processes < 2 or len(attacks) < 2 or not can_fork():
+        yield from (_compute(run, attack, tables) for attack in attacks)
+        return
+    first, *others = attacks  # what is made once, such as the draws of the clean cell, is made before it is shared
+    yield _compute(run, first, tables)
+    yield from forked(lambda attack: _compute(run, attack, tables), others, processes)
 
 
 def _compute(run: FinishedRun, attack: Attack | None, tables: Sequence[PerCell]) -> dict[str, Any]:
@@ -60,22 +86,25 @@ def _compute(run: FinishedRun, attack: Attack | None, tables: Sequence[PerCell])
     return {**rows, "about": about.cell(cell)}
 
 
-def _kept(
-    run: FinishedRun, attack: Attack | None, tables: Sequence[PerCell], key: Callable[[Attack | None], str]
-) -> Mapping[str, Any]:
-    path = run.folder / FOLDER / f"{cell_slug(attack)}.json"
+def _path(run: FinishedRun, attack: Attack | None) -> Path:
+    return run.folder / FOLDER / f"{cell_slug(attack)}.json"
+
+
+def _identity(run: FinishedRun, attack: Attack | None, key: Callable[[Attack | None], str]) -> dict[str, Any]:
+    """What decides the rows of a cell."""
     scoring = {"version": EVALUATION, **run.scoring.plain()}
-    identity = {"cell": key(attack), "clean": key(None), "scoring": scoring, "yardstick": yardstick(run.dataset)}
+    return {"cell": key(attack), "clean": key(None), "scoring": scoring, "yardstick": yardstick(run.dataset)}
+
+
+def _read(path: Path, identity: Mapping[str, Any], tables: Sequence[PerCell]) -> dict[str, Any] | None:
+    """The rows that are kept of a cell; None where there are none of this identity, or a table's are lacking."""
     try:
         kept = json.loads(path.read_text())
         if kept["identity"] == identity and all(name in kept for name in ("about", *(t.kept_as for t in tables))):
             return dict(kept)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    scored = {"identity": identity, **_compute(run, attack, tables)}
-    with durable.explained(run.folder):
-        durable.write(path, json.dumps(scored, allow_nan=False).encode())
-    return scored
+    return None
 
 
 def yardstick(dataset: Dataset) -> str:

@@ -70,7 +70,9 @@ class Scoring:
 
     def weights(self, images: int) -> Weights | None:
         """The draws of the run's bootstrap over so many photos; None without draws."""
-        return Weights.draw(images, self.draws, rng=np.random.default_rng(self.seed)) if self.draws else None
+        if not self.draws:
+            return None
+        return Weights.draw(images, self.draws, rng=np.random.default_rng(self.seed), jackknife=False)
 
 
 class Scorer:
@@ -91,6 +93,9 @@ class Scorer:
         self._weights = scoring.weights(len(truth.image_ids))
         self._clean = clean
         self._clean_figures, self._clean_draws = self._evaluate(clean)
+        nothing = np.empty((0, len(truth.image_ids)), dtype=np.int16)
+        self._no_weights = Weights(nothing, nothing)
+        self._clean_remaining: dict[bytes, Resampled] = {}
 
     def _evaluate(self, cell: ScoredCell) -> tuple[dict[Key, Figures], Resampled | None]:
         prepared = prepare(self._truth, cell.detections, self._sigmas, self._scoring.protocol)
@@ -124,18 +129,20 @@ class Scorer:
         if cell.attack is None or cell.attack.level != "part":
             return
         remaining = remaining_keypoints(self._truth, cell.covered, cell.attacked, self._scoring.protocol)
+        same = np.packbits(remaining).tobytes()  # as other fills on the same part leave them
+        if same not in self._clean_remaining:
+            self._clean_remaining[same] = self._of_remaining(self._clean, remaining)
+        before, after = self._clean_remaining[same], self._of_remaining(cell, remaining)
+        for row, found in zip(rows, compare(before, after), strict=True):
+            row |= remaining_columns(found)
+
+    def _of_remaining(self, cell: ScoredCell, remaining: np.ndarray) -> Resampled:
         masks = {
             key: remaining if mask is None else mask & remaining
             for key, mask in cell_masks(len(self._truth), len(self._sigmas)).items()
         }
-        nothing = np.empty((0, len(self._truth.image_ids)), dtype=np.int16)
-        weights = self._weights or Weights(nothing, nothing)
-        before, after = (
-            resample(prepare(self._truth, c.detections, self._sigmas, self._scoring.protocol, masks), weights)
-            for c in (self._clean, cell)
-        )
-        for row, found in zip(rows, compare(before, after), strict=True):
-            row |= remaining_columns(found)
+        prepared = prepare(self._truth, cell.detections, self._sigmas, self._scoring.protocol, masks)
+        return resample(prepared, self._weights or self._no_weights)
 
     def _rows(self, attack: Attack | None, figures: dict[Key, Figures], draws: Resampled | None) -> list[Row]:
         rows = [_row(attack, self._keypoints, key, found) for key, found in figures.items()]

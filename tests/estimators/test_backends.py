@@ -118,6 +118,7 @@ def test_bf16_by_openvino_where_the_processor_has_it(shared_cache: Path) -> None
             "openvino", "fp32", "cuda:1", "on device 'cuda:1'; there, these do: torch in fp32 or tf32 or bf16", id="gpu"
         ),
         pytest.param("torch", "fp16", "cpu", "torch in fp32 or bf16, openvino in fp32", id="fp16"),
+        pytest.param("torch", "tf32", "cpu", "does not run in tf32 on device 'cpu'; there, these do: torch", id="tf32"),
         pytest.param("tensorrt", "fp32", "cpu", "unknown backend 'tensorrt'", id="name"),
         pytest.param("torch", "int8", "cpu", "unknown precision 'int8'; known: bf16, fp16, fp32, tf32", id="precision"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from occbench.evaluation import average_precision, reference
 from occbench.evaluation.cells import evaluate_cell, outside, visibility_masks
-from occbench.evaluation.oks import oks, similarity
+from occbench.evaluation.oks import box_similarity, oks, pair_up, similarity
 from occbench.evaluation.types import Detections, GroundTruth
 
 from . import fuzz
@@ -31,9 +31,11 @@ def test_oks_to_the_last_bit(seed: int) -> None:
     problem = fuzz.problem(np.random.default_rng([2_000_000, seed]))
     truth, mask = problem.truth, problem.masks[2]
     judge = reference._run(truth, problem.detections, problem.sigmas, mask, "box")  # nothing is left out
-    pairs = similarity(truth, problem.detections, problem.sigmas)
+    pairs = pair_up(truth, problem.detections)
+    similar = similarity(truth, problem.detections, problem.sigmas, pairs)
+    box = box_similarity(truth, problem.detections, problem.sigmas, pairs)
     visibility, _ = reference.labels(truth, mask, "box")
-    ours = oks(pairs, visibility > 0)
+    ours = oks(replace(similar, box=box), visibility > 0)
     compared = 0
     for image, theirs in judge.ious.items():
         for row, values in enumerate(theirs):
