@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def _read(manifest: Manifest, data: Path | None, images: Path | None, run: Path 
     about = manifest["data"]
     own = skeleton.described(manifest)
     if data is None and not own and about["name"] in KNOWN:
-        return open_dataset(about["name"], images)
+        return _known(about, images, run)
     folder = images
     if data is not None and own and is_description(data):
         given = read_description(data)
@@ -79,6 +80,19 @@ def _read(manifest: Manifest, data: Path | None, images: Path | None, run: Path 
         return open_dataset(str(data), folder)
     read, persons = skeleton.read(manifest), about.get("categories")
     return read_coco(data, folder or data.parent, about["name"], read, categories=persons)
+
+
+def _known(about: Mapping[str, Any], images: Path | None, run: Path | None) -> Dataset:
+    """A set with a name, where sets of that name lie, or else from the files that the run was given as such."""
+    name, file = about["name"], _found(about, "annotations", run)
+    try:
+        named = open_dataset(name, images)
+        if file is None or named.annotations.samefile(file):
+            return named
+    except OccbenchError:
+        if file is None:
+            raise
+    return replace(open_dataset(str(file), images or _found(about, "images", run)), name=name)
 
 
 def _detections(boxes: Mapping[str, Any], run: Path | None) -> Path | None:
