@@ -31,7 +31,7 @@ demo: install
 # One process per core, each with one thread: the tests of a file stay together, for they share what is slow to make,
 # and files keep their order: sorted by the number of tests, those with few and slow ones would come last.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 40
 
 # mypy and import-linter do not follow the editable install's mapping of the top-level folders: they read an installed copy.
 lint: install
