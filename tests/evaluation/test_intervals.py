@@ -59,7 +59,7 @@ def test_what_is_no_number_has_no_interval() -> None:
     assert np.isnan(found.p).tolist() == [True, True, False]
 
 
-@pytest.mark.parametrize(("method", "leave_out"), [("midway", np.zeros((3, 1))), ("bca", None)])
+@pytest.mark.parametrize(("method", "leave_out"), [("guess", np.zeros((3, 1))), ("bca", None)])
 def test_unknown_method_or_missing_jackknife(method: str, leave_out: np.ndarray | None) -> None:
     with pytest.raises(ValueError, match=r"method must be|needs the jackknife"):
         intervals(np.zeros(1), np.zeros((9, 1)), leave_out, method=method)
