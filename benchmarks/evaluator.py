@@ -101,8 +101,8 @@ def suite(truth: GroundTruth, rng: np.random.Generator) -> tuple[ScoredCell, lis
 
 def score_suite(path: Path, persons: int) -> str:
     """Score it as a run does, on every core."""
-    clean, attacked = suite(load(path, persons), np.random.default_rng(0))
     truth = load(path, persons)
+    clean, attacked = suite(truth, np.random.default_rng(0))
     start = time.perf_counter(), os.times()
     scorer = Scorer(truth, SIGMAS, COCO.keypoints, Scoring(draws=DRAWS), clean)
     scorer.clean_rows()
