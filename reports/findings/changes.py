@@ -66,21 +66,48 @@ def _robustness(one: Compared) -> str:
         return (
             f"{mine} against {base}: without intervals chance is not ruled out; the largest difference is {_by(most)}."
         )
-    better = sorted((c for c in drops if c.clear and c.value > 0), key=lambda c: -c.value)
-    worse = sorted((c for c in drops if c.clear and c.value < 0), key=lambda c: c.value)
-    if not better and not worse:
+    clear = sorted((c for c in drops if c.clear), key=lambda c: -abs(c.value))
+    if not clear:
         most = max(drops, key=lambda change: abs(change.value))
         return (
             f"{mine} against {base}: no difference in what attacks cost can be told from chance; the largest is "
             f"{_by(most)}."
         )
+    better, worse = ([c for c in clear if c.value * sign > 0 and not _other_way(one, c)] for sign in (1, -1))
     said = [f"{mine} is more robust than {base} under {listed(map(_by, better))}"] if better else []
     if worse:
         said.append(f"{'less' if better else f'{mine} is less robust than {base}'} under {listed(map(_by, worse))}")
-    rest = len(drops) - len(better) - len(worse)
+    rest = len(drops) - len(clear)
     if rest:
         said.append(f"under the other {counted(rest, 'kind')} of attack no difference can be told from chance")
-    return "; ".join(said) + "."
+    sentences = [_undecided(one, change) for change in clear if _other_way(one, change)]
+    if better or worse:
+        sentences.insert(0, "; ".join(said) + ".")
+    elif said:
+        sentences.append(f"{said[0][0].upper()}{said[0][1:]}.")
+    return " ".join(sentences)
+
+
+def _shares(one: Compared, change: Measure) -> tuple[float, float]:
+    """How much of their clean AP the group and the baseline lose, fractions."""
+    mine, theirs = (
+        next(m.value for m in side if m.key == change.key) / side[0].value for side in (one.own, one.base)
+    )
+    return mine, theirs
+
+
+def _other_way(one: Compared, change: Measure) -> bool:
+    """Whether the side that loses fewer points loses the larger share of its AP: it had less to lose."""
+    mine, theirs = _shares(one, change)
+    return (theirs - mine) * change.value < 0
+
+
+def _undecided(one: Compared, change: Measure) -> str:
+    mine, theirs = (f"{100 * share:.0f} %" for share in _shares(one, change))
+    return (
+        f"{one.group.name} against {one.baseline.name} under {_by(change)[:-1]}, but {mine} of its AP against "
+        f"{theirs}): which is more robust cannot be said, for the model of lower AP has less to lose."
+    )
 
 
 def _by(change: Measure) -> str:

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from occbench.evaluation.changes import Compared, Group, Measure
 from occbench.reports.findings.calibration import Calibration, LevelConfidence
+from occbench.reports.findings.changes import comparison_reading
 from occbench.reports.findings.controls import Estimate, MarkerEffect
 from occbench.reports.findings.dose import Curve, Dose
 from occbench.reports.findings.matrix import MatrixRow
@@ -234,3 +236,30 @@ def test_less_loss_has_its_interval_by_how_much_less() -> None:
     (said,) = excess_sentences(rows)
     assert "more under blackout 0.3 [0.1, 0.4]; less under blur 1.7 [1.5, 1.9]." in said
     assert "meanout" not in said
+
+
+def compared(clean: tuple[float, float], drops: dict[str, tuple[float, float]]) -> Compared:
+    """A model beside a baseline: clean APs and drops by fill, the model's first, and intervals of two points."""
+    own, base = ([Measure("ap", "clean", "", "", 1, value)] for value in clean)
+    changes = [Measure("ap", "clean", "", "", 1, clean[0] - clean[1])]
+    for fill, (mine, theirs) in drops.items():
+        less = theirs - mine
+        for side, value in ((own, mine), (base, theirs)):
+            side.append(Measure("drop", "part", fill, "", 11, value))
+        changes.append(Measure("drop", "part", fill, "", 11, less, less - 1, less + 1, 0.001, 0.001))
+    return Compared(Group("new", (1,)), Group("old", (0,)), ((1, 0),), tuple(own), tuple(base), tuple(changes))
+
+
+def test_who_loses_fewer_points_of_a_lower_ap_is_not_called_robust() -> None:
+    (said,) = comparison_reading([compared((80, 40), {"blackout": (30, 20)})])
+    assert said.startswith(
+        "new against old under part blackout (loses 10.0 points more [9.0, 11.0], but 38 % of its AP against 50 %): "
+        "which is more robust cannot be said, for the model of lower AP has less to lose."
+    )
+    (said,) = comparison_reading([compared((80, 40), {"blackout": (30, 20), "blur": (10, 12), "meanout": (1, 1)})])
+    assert said.startswith(
+        "new is more robust than old under part blur (loses 2.0 points less [1.0, 3.0]); under the other 1 kind of "
+        "attack no difference can be told from chance. new against old under part blackout"
+    )
+    (said,) = comparison_reading([compared((80, 40), {"blackout": (50, 20)})])
+    assert said.startswith("new is less robust than old under part blackout (loses 30.0 points more")
