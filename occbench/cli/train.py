@@ -99,6 +99,9 @@ def train(
     freeze_stages: Annotated[
         int, typer.Option("--freeze-stages", help="Keep the stem (0) and the first stages (1, 2, ...) as they are.")
     ] = -1,
+    freeze_norm: Annotated[
+        bool, typer.Option("--freeze-norm", help="Keep batch norms as they are: for weights with folded ones.")
+    ] = False,
     amp: Annotated[bool, typer.Option("--amp", help="Mixed precision, on a GPU.")] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Convolutions in bfloat16, for CPUs that have it.")] = False,
     deterministic: Annotated[
@@ -156,6 +159,7 @@ def train(
         seed=seed,
         init=init,
         freeze_stages=freeze_stages,
+        freeze_norm=freeze_norm,
         augmentation=augmentation,
         amp=amp,
         bf16=bf16,

@@ -70,6 +70,7 @@ def train_cascade(
         "--aug": settings.augmentation.names != ("none",),
         "--init": settings.init is not None,
         "--freeze-stages": settings.freeze_stages >= 0,
+        "--freeze-norm": settings.freeze_norm,
         "--amp": settings.amp,
     }
     for option, is_given in refused.items():

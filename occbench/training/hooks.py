@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
+from torch import nn
 
 from ..system.errors import OccbenchError
 
@@ -30,6 +32,26 @@ class SeedEpoch(Hook):
         """Seed torch."""
         state = np.random.SeedSequence([self.seed, runner.epoch, get_rank()]).generate_state(1)
         torch.manual_seed(int(state[0]))
+
+
+class FreezeNorm(Hook):
+    """Keeps batch norms as they were in evaluation; :func:`freeze_norms` keeps their weights."""
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Before an epoch's first iteration: MMEngine turns the whole model to training after before_train_epoch."""
+        if batch_idx == 0:
+            for norm in _norms(runner.model):
+                norm.eval()
+
+
+def freeze_norms(model: nn.Module) -> None:
+    """Take the weights of batch norms out of the training, before the model is wrapped for several processes."""
+    for norm in _norms(model):
+        norm.requires_grad_(False)
+
+
+def _norms(model: nn.Module) -> list[nn.Module]:
+    return [part for part in model.modules() if isinstance(part, _BatchNorm)]
 
 
 class ValidateResumed(Hook):

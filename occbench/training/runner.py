@@ -74,7 +74,7 @@ def build_runner(
     import torch
     from mmengine.runner import Runner
 
-    from .hooks import SeedEpoch, StopNotFinite, ValidateResumed
+    from .hooks import FreezeNorm, SeedEpoch, StopNotFinite, ValidateResumed
     from .phases import Phases, epochs_of, shares_of
 
     if settings.deterministic:
@@ -86,6 +86,7 @@ def build_runner(
         checkpoint.update(save_best="PCK" if pckh else "coco/AP", rule="greater")
     shares = shares_of(cfg)
     phases = [Phases(epochs_of(shares, settings.epochs))] if shares else []
+    frozen = [FreezeNorm()] if settings.freeze_norm else []
     unused = {"find_unused_parameters": True} if shares else {}
     backends = [{"type": "LocalVisBackend"}]
     if has_tensorboard():
@@ -101,7 +102,7 @@ def build_runner(
         optim_wrapper=_optim_wrapper(settings),
         param_scheduler=schedule(settings.epochs * len(loader), settings.decay, steps_of(cfg)),
         default_hooks={"checkpoint": checkpoint, "logger": {"type": "LoggerHook", "interval": 50}},
-        custom_hooks=[SeedEpoch(settings.seed), *phases, ValidateResumed(), StopNotFinite()],
+        custom_hooks=[SeedEpoch(settings.seed), *phases, *frozen, ValidateResumed(), StopNotFinite()],
         launcher=launcher,
         resume=resume,
         env_cfg={
@@ -124,8 +125,13 @@ def _build_model(cfg: Config, settings: Settings) -> Any:
     from mmengine.runner import set_random_seed
     from mmpose.registry import MODELS
 
+    from .hooks import freeze_norms
+
     set_random_seed(settings.seed)
-    return MODELS.build(cfg.model).to(memory_format=torch.channels_last)
+    model = MODELS.build(cfg.model).to(memory_format=torch.channels_last)
+    if settings.freeze_norm:
+        freeze_norms(model)
+    return model
 
 
 def steps_of(cfg: Config) -> tuple[float, ...]:

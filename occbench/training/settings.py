@@ -33,6 +33,8 @@ class Settings:
         init: ``"imagenet"`` (the backbone's weights that the config names), ``"none"``, a checkpoint's path, or
             a model of the zoo, whose weights are taken; None for ``imagenet`` where the config names any.
         freeze_stages: Keep the backbone's stem (0) or the stem and its first stages (1, 2, ...) as they are; -1: none.
+        freeze_norm: Keep the batch norms, statistics and weights, as they are: for weights whose norms were folded into
+            the convolutions, and for small batches.
         augmentation: What is put into the training pipeline.
         amp: Mixed precision on a GPU (MMEngine's AmpOptimWrapper).
         bf16: Convolutions in bfloat16 (weights stay float32): about twice as fast on CPUs that have it.
@@ -49,6 +51,7 @@ class Settings:
     seed: int = 0
     init: str | None = None
     freeze_stages: int = -1
+    freeze_norm: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     amp: bool = False
     bf16: bool = False
@@ -112,6 +115,8 @@ def check_same(record: dict[str, Any], out: Path) -> None:
     except (OSError, ValueError) as error:
         raise OccbenchError(f"{str(path)!r} cannot be read ({error}); begin anew with another --out") from error
     now = json.loads(json.dumps(record))
+    older = {f.name: f.default for f in fields(Settings)}  # a setting that was not there yet had its default
+    before = {**{name: older[name] for name in now if name in older}, **before}
     changed = [name for name in now if before.get(name) != now[name]]
     if {"augmentation", "seed", "freeze_stages"} & set(changed):  # they change the config as well
         changed = [name for name in changed if name != "config"]

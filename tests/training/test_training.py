@@ -56,7 +56,8 @@ def test_train_validate_export_and_start_from_weights(people: TrainingData, tmp_
     assert json.loads(aug) == [{"type": "PartMix", "p": 0.5, "removal": True}]
     assert first["meta"] == {
         "config": "hrnet_mini.py", "epochs": 1, "batch_size": 2, "lr": 1e-3, "decay": "steps", "seed": 1,
-        "bf16": True, "amp": False, "deterministic": False, "freeze_stages": -1, "baseline": "partmix",
+        "bf16": True, "amp": False, "deterministic": False, "freeze_stages": -1, "freeze_norm": False,
+        "baseline": "partmix",
     }  # fmt: skip
     state = first["state_dict"]
     assert {value.dtype for value in state.values()} <= {torch.float32, torch.int64}
@@ -88,6 +89,30 @@ def test_training_learns_and_leaves_frozen_stages_alone(people: TrainingData, tm
     learnt = load(weights)["state_dict"]
     backbone = [key for key in state if key.startswith("backbone.") and key.endswith(".weight")]
     assert all(torch.equal(learnt[key], state[key]) for key in backbone)
+
+
+def test_frozen_norms_stay_and_the_rest_learns(people: TrainingData, tmp_path: Path) -> None:
+    """Over two epochs: the model is turned to training anew before each."""
+    import torch
+
+    from occbench.estimators.config import read_config
+
+    setup_mmpose()
+    from mmpose.models import build_pose_estimator
+
+    (tmp_path / "tiny.py").write_text(TINY)
+    before = build_pose_estimator(read_config(tmp_path / "tiny.py").model).state_dict()
+    norms = {key.rpartition(".")[0] + "." for key in before if key.endswith("running_mean")}
+    generator = torch.Generator().manual_seed(0)
+    for norm in norms:
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            before[norm + part].uniform_(0.5, 1.5, generator=generator)
+    torch.save(before, tmp_path / "before.pth")
+    settings = Settings(epochs=2, batch_size=4, init=str(tmp_path / "before.pth"), freeze_norm=True)
+    after = load(train(tmp_path / "tiny.py", people, tmp_path / "run", None, settings, workers=0))["state_dict"]
+    assert norms
+    for key in before:
+        assert torch.equal(after[key], before[key]) == key.startswith(tuple(norms)), key
 
 
 # what it starts from, and from what data
