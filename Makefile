@@ -11,14 +11,15 @@ STAMP       := $(VENV)/.installed
 
 install: $(STAMP)
 
-# What can fail for want of the right Python is tried before the first download.
+# What can fail for want of the right Python is tried before the first download. Python compiles what is imported, when it
+# is: pip would take a minute for all that never is.
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "'$(PYTHON)' is no Python 3.10 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "'$(PYTHON)' cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c $(CONSTRAINTS) -e ".[dev]"
+	$(BIN)/python -m pip install --no-compile -c $(CONSTRAINTS) -e ".[dev]"
 	$(BIN)/occbench setup
 	@touch $(STAMP)
 

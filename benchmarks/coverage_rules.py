@@ -2,8 +2,8 @@
 
     python benchmarks/coverage_rules.py --out rules.jsonl
 
-Samples are those of coverage.py, of another seed: samples of populations with a known drop, and the exact null. Every
-repetition is a line of the file, so that a killed study goes on where it was.
+Samples are those of coverage_drops.py, of another seed: samples of populations with a known drop, and the exact null.
+Every repetition is a line of the file, so that a killed study goes on where it was.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from coverage import SCENARIOS, drawn_by_lot, record, recorded, resampled, sample, world
+from coverage_drops import SCENARIOS, drawn_by_lot, record, recorded, resampled, sample, world
 from scipy import stats
 
 from occbench.evaluation.bootstrap import MIN_PERSONS, Resampled

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from . import compiled
 from .matching import THRESHOLDS, Matches, bit
 
 _DRAWS_AT_ONCE = 160
@@ -82,18 +83,25 @@ def resampled_area(matches: Matches, weights: np.ndarray) -> np.ndarray:
     """
     t = len(THRESHOLDS)
     persons = weights.astype(np.float32) @ matches.persons_by_image.T.astype(np.float32)
-    result = np.full(persons.shape, np.nan)
+    total = np.empty(persons.shape)
     for first in range(0, len(matches.right), _MASKS_AT_ONCE):
         group = np.arange(len(matches.right))[first : first + _MASKS_AT_ONCE]
-        curves = _Curves(matches, group)
-        for low in range(0, len(weights), _DRAWS_AT_ONCE):
-            drawn = slice(low, low + _DRAWS_AT_ONCE)
-            weight = np.ascontiguousarray(weights[drawn].T, dtype=np.float32)
-            total = curves.summed_precision(weight).reshape(len(group), t, -1).sum(axis=1, dtype=np.float64)
-            number = persons[drawn, group].T
-            with np.errstate(divide="ignore", invalid="ignore"):
-                result[drawn, group] = np.where(number > 0, total / (t * number), np.nan).T
-    return result
+        total[:, group] = _summed_precision(matches, group, weights).sum(axis=1, dtype=np.float64).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(persons > 0, total / (t * persons), np.nan)
+
+
+def _summed_precision(matches: Matches, masks: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sum of the interpolated precision over the true positives. Shape: (masks, 10, B), float32."""
+    shape = (len(masks), len(THRESHOLDS), -1)
+    flags = [_flags(bits[masks]) for bits in (matches.right, matches.wrong)]
+    if compiled.is_worth(flags[0], weights):
+        right, wrong = (each.reshape(shape) for each in flags)
+        return compiled.summed_precision(right, wrong, matches.image, weights, _DETECTIONS_AT_ONCE)
+    curves = _Curves(matches, masks)
+    starts = range(0, len(weights), _DRAWS_AT_ONCE)
+    blocks = (np.ascontiguousarray(weights[s : s + _DRAWS_AT_ONCE].T, dtype=np.float32) for s in starts)
+    return np.concatenate([curves.summed_precision(block) for block in blocks], axis=1).reshape(shape)
 
 
 class _Curves:

@@ -90,9 +90,7 @@ def _robustness(one: Compared) -> str:
 
 def _shares(one: Compared, change: Measure) -> tuple[float, float]:
     """How much of their clean AP the group and the baseline lose, fractions."""
-    mine, theirs = (
-        next(m.value for m in side if m.key == change.key) / side[0].value for side in (one.own, one.base)
-    )
+    mine, theirs = (next(m.value for m in side if m.key == change.key) / side[0].value for side in (one.own, one.base))
     return mine, theirs
 
 

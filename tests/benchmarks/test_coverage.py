@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
@@ -16,16 +14,10 @@ from ..conftest import CHECKOUT
 
 
 @pytest.fixture
-def studies(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType]]:
-    """Both programs; a package is called as the first one is, so neither stays."""
-    names = ("coverage", "coverage_rules")
-    kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+def studies(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
+    """Both programs."""
     monkeypatch.syspath_prepend(str(CHECKOUT / "benchmarks"))
-    study, candidates = (importlib.import_module(name) for name in names)
-    yield study, candidates
-    for name in names:
-        del sys.modules[name]
-    sys.modules.update(kept)
+    return importlib.import_module("coverage_drops"), importlib.import_module("coverage_rules")
 
 
 def test_the_candidates_hold_the_intervals_of_the_tool(studies: tuple[ModuleType, ModuleType]) -> None:

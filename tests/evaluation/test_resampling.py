@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from occbench.evaluation import average_precision, reference, resampling
+from occbench.evaluation import average_precision, compiled, reference, resampling
 from occbench.evaluation.cells import cell_masks
 from occbench.evaluation.types import Detections, GroundTruth
 
@@ -109,6 +109,34 @@ def test_fast_draws_are_the_exact_ones_to_single_precision() -> None:
     fast, exact = resampling.resampled_area(matches, weights), resampling.weighted_area(matches, weights)
     assert np.abs(fast - exact).max() < 2e-6
     assert 0.1 < exact.mean() < 0.9
+
+
+@pytest.mark.parametrize("stretch", [9, 700])
+def test_compiled_draws_are_the_same_bits(stretch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where runs of right detections are cut by the ends of stretches, and where images are not drawn at all."""
+    monkeypatch.setattr(resampling, "_DETECTIONS_AT_ONCE", stretch)
+    rng = np.random.default_rng(14)
+    truth = population(rng, images=40, persons=120)
+    matches = average_precision.match_masks(
+        truth, predictions(rng, truth), SIGMAS, list(cell_masks(120, 17).values())[:4]
+    )
+    weights = resampling.draw_weights(40, 2 * compiled.BLOCK + 5, rng)
+    weights[0], weights[1, 3:] = 0, 0
+    calls = []
+    monkeypatch.setattr(
+        compiled, "summed_precision", lambda *given, run=compiled.summed_precision: calls.append(run) or run(*given)
+    )
+    plain = resampling.resampled_area(matches, weights)
+    assert not calls  # so few are not worth it
+    monkeypatch.setattr(compiled, "WORTH", 0)
+    fast = resampling.resampled_area(matches, weights)
+    assert len(calls) == 1
+    np.testing.assert_array_equal(fast, plain)
+    weights[0, 0] = 256  # does not fit a byte
+    resampling.resampled_area(matches, weights)
+    monkeypatch.setattr(compiled, "walk", lambda: None)  # not installed
+    np.testing.assert_array_equal(resampling.resampled_area(matches, weights[1:]), plain[1:])
+    assert len(calls) == 1
 
 
 def test_nobody_drawn_is_no_number() -> None:

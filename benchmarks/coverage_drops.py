@@ -1,7 +1,7 @@
 """Do the intervals cover, and do they keep quiet where there is nothing? On synthetic populations with a known answer.
 
-    python benchmarks/coverage.py --out coverage.jsonl
-    python benchmarks/coverage.py --null --out null.jsonl
+    python benchmarks/coverage_drops.py --out coverage.jsonl
+    python benchmarks/coverage_drops.py --null --out null.jsonl
 
 Every repetition is a line of the file, so that a killed study goes on where it was.
 
