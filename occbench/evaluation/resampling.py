@@ -93,15 +93,16 @@ def resampled_area(matches: Matches, weights: np.ndarray) -> np.ndarray:
 
 def _summed_precision(matches: Matches, masks: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Sum of the interpolated precision over the true positives. Shape: (masks, 10, B), float32."""
-    shape = (len(masks), len(THRESHOLDS), -1)
     flags = [_flags(bits[masks]) for bits in (matches.right, matches.wrong)]
     if compiled.is_worth(flags[0], weights):
-        right, wrong = (each.reshape(shape) for each in flags)
+        right, wrong = (each.reshape(len(masks), len(THRESHOLDS), -1) for each in flags)
         return compiled.summed_precision(right, wrong, matches.image, weights, _DETECTIONS_AT_ONCE)
     curves = _Curves(matches, masks)
-    starts = range(0, len(weights), _DRAWS_AT_ONCE)
-    blocks = (np.ascontiguousarray(weights[s : s + _DRAWS_AT_ONCE].T, dtype=np.float32) for s in starts)
-    return np.concatenate([curves.summed_precision(block) for block in blocks], axis=1).reshape(shape)
+    summed = np.empty((len(flags[0]), len(weights)), dtype=np.float32)
+    for low in range(0, len(weights), _DRAWS_AT_ONCE):
+        drawn = slice(low, low + _DRAWS_AT_ONCE)
+        summed[:, drawn] = curves.summed_precision(np.ascontiguousarray(weights[drawn].T, dtype=np.float32))
+    return summed.reshape(len(masks), len(THRESHOLDS), len(weights))
 
 
 class _Curves:

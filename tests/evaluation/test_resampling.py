@@ -156,6 +156,7 @@ def test_no_detections_are_ap_zero_in_every_draw() -> None:
     matches = average_precision.match_masks(truth, nothing, SIGMAS, [None])
     weights = resampling.draw_weights(len(truth.image_ids), 20, rng) + 1
     assert (resampling.resampled_area(matches, weights) == 0).all()
+    assert resampling.resampled_area(matches, weights[:0]).shape == (0, 1)
 
 
 def test_draws_are_with_replacement_and_repeatable() -> None:

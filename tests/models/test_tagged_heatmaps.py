@@ -58,6 +58,15 @@ def test_official_rule_step_by_step(golden: dict[str, Any], case: str) -> None:
     np.testing.assert_allclose(scores, golden[f"{case}/scores"], atol=1e-4)
 
 
+@pytest.mark.parametrize("nms", [1, 3, 5])
+def test_candidates_are_the_largest_of_their_window(nms: int) -> None:
+    heatmaps = torch.rand(3, 11, 14, generator=torch.Generator().manual_seed(0)).mul(20).round()  # with ties
+    largest = torch.nn.functional.max_pool2d(heatmaps[None], nms, 1, nms // 2)[0]
+    peaks = torch.where(heatmaps == largest, heatmaps, 0).flatten(1)
+    found = TaggedHeatmaps(nms=nms, candidates=154).find(heatmaps, torch.zeros(3, 11, 14, 1))
+    np.testing.assert_array_equal(found.scores, peaks.sort(descending=True).values)
+
+
 @pytest.mark.parametrize("case", SETS)
 def test_mmposes_rule(golden: dict[str, Any], case: str) -> None:
     heatmaps, tags = maps_of(golden, case)

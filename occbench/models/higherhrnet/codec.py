@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,7 +105,7 @@ class TaggedHeatmaps(BaseKeypointCodec):
             heatmaps: Shape (K, H, W).
             tags: Shape (K, H, W, T).
         """
-        largest = F.max_pool2d(heatmaps[None], self.nms, 1, self.nms // 2)[0]
+        largest = _largest_around(_largest_around(heatmaps, self.nms // 2, 1), self.nms // 2, 2)
         peaks = torch.where(heatmaps == largest, heatmaps, 0).flatten(1)
         scores, index = peaks.topk(min(self.candidates, peaks.shape[1]))
         width, t = heatmaps.shape[2], tags.shape[-1]
@@ -144,3 +145,13 @@ class TaggedHeatmaps(BaseKeypointCodec):
         """Of heatmaps (B, K, H, W) and tags (B, K, H, W, T): a list of each of what :meth:`finish` returns."""
         keypoints, joint_scores, scores = zip(*map(self.decode, zip(heatmaps, tags, strict=True)), strict=True)
         return list(keypoints), list(joint_scores), list(scores)
+
+
+def _largest_around(heatmaps: Tensor, far: int, axis: int) -> Tensor:
+    """The largest value up to ``far`` px away along an axis: what max_pool2d gives, several times as fast on a CPU."""
+    length = heatmaps.shape[axis]
+    padded = F.pad(heatmaps, (far, far, 0, 0) if axis == 2 else (0, 0, far, far), value=-math.inf)
+    largest = padded.narrow(axis, 0, length)
+    for start in range(1, 2 * far + 1):
+        largest = torch.maximum(largest, padded.narrow(axis, start, length))
+    return largest

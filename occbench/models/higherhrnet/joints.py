@@ -70,7 +70,10 @@ def fill(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray, rule: Rule)
 def _fill_one(
     person: np.ndarray, joint: int, heatmaps: np.ndarray, tags: np.ndarray, own: np.ndarray, rule: Rule
 ) -> None:
-    distance = np.round(np.sqrt(((tags - own) ** 2).sum(axis=2)))
+    squares = np.square(tags[..., 0] - own[0])
+    for t in range(1, len(own)):
+        squares += np.square(tags[..., t] - own[t])
+    distance = np.round(np.sqrt(squares, out=squares), out=squares)
     heat = heatmaps[joint]
     best = np.argmax(heat - distance) if rule.fills_by_score else np.argmin(distance * 100 - heat)
     y, x = divmod(int(best), heat.shape[1])
