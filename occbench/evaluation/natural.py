@@ -75,12 +75,16 @@ class NaturalTable:
         rows: By keypoint.
         rho: Spearman's rank correlation of the relative losses (standardised natural; synthetic) over the kinds of
             keypoints that have both, left and right averaged.
+        rho_lo: Lower end of its interval over photos, percentiles of the draws; ``rho_hi``: its upper end. Chance pulls
+            the draws towards 0.
         p: Two-sided, of "no correlation", by permutations.
         n: How many kinds those are.
     """
 
     rows: tuple[NaturalRow, ...]
     rho: float
+    rho_lo: float
+    rho_hi: float
     p: float
     n: int
 
@@ -195,12 +199,14 @@ def natural_table(
         )
         for i in range(k)
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = [
-            np.where(enough & losses[2].enough, loss, np.nan)
-            for loss in (losses[1].value / visible[0], losses[2].value / clean.exact[at])
-        ]
-    return NaturalTable(rows, *_correlation(relative, kinds))
+    relative = [
+        _Loss(_share(x.value, whole), _share(x.draws, drawn), None, enough & losses[2].enough)
+        for x, whole, drawn in (
+            (losses[1], visible[0], visible[1:]),
+            (losses[2], clean.exact[at], clean.draws[:, at]),
+        )
+    ]
+    return NaturalTable(rows, *_correlation(relative, kinds, level))
 
 
 def _photos(clean: Resampled, cell: Resampled, keypoint: int) -> int:
@@ -229,17 +235,31 @@ def _dropped(name: str, clean: Resampled, hidden: Sequence[Resampled | None], at
     return np.stack(columns, axis=-1)
 
 
-def _correlation(losses: Sequence[np.ndarray], kinds: Sequence[Sequence[int]]) -> tuple[float, float, int]:
-    """Spearman's rho of two losses (K,) over the kinds that have both, its p by permutations, and how many they are.
+def _share(loss: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share: np.ndarray = loss / whole
+    return share
 
-    NaN with fewer than four: three can be put in no order that is rarer than 1 in 3.
+
+def _correlation(
+    losses: Sequence[_Loss], kinds: Sequence[Sequence[int]], level: float
+) -> tuple[float, float, float, float, int]:
+    """Spearman's rho of two losses over the kinds that have both, its interval and its p, and how many they are.
+
+    NaN with fewer than four kinds: three can be put in no order that is rarer than 1 in 3.
     """
-    pair = np.array([[loss[list(kind)].mean() for kind in kinds] for loss in losses])
-    known = pair[:, np.isfinite(pair).all(axis=0)]
-    n = known.shape[1]
-    if n < 4 or np.any(np.ptp(known, axis=1) == 0):
-        return float("nan"), float("nan"), n
-    first, second = (stats.rankdata(side) for side in known)
+
+    def by_kind(values: np.ndarray, enough: np.ndarray) -> np.ndarray:
+        known = np.where(enough, values, np.nan)
+        return np.stack([known[..., list(kind)].mean(axis=-1) for kind in kinds], axis=-1)
+
+    pair = np.stack([by_kind(loss.value, loss.enough) for loss in losses])
+    draws = np.stack([by_kind(loss.draws, loss.enough) for loss in losses])
+    known = np.isfinite(pair).all(axis=0)
+    n = int(np.count_nonzero(known))
+    if n < 4 or np.any(np.ptp(pair[:, known], axis=1) == 0):
+        return float("nan"), float("nan"), float("nan"), float("nan"), n
+    first, second = stats.rankdata(pair[:, known], axis=1)
 
     def rho(order: np.ndarray) -> float:
         return float(np.corrcoef(order, second)[0, 1])
@@ -247,4 +267,17 @@ def _correlation(losses: Sequence[np.ndarray], kinds: Sequence[Sequence[int]]) -
     found = stats.permutation_test(
         (first,), rho, permutation_type="pairings", n_resamples=PERMUTATIONS, random_state=np.random.default_rng(0)
     )
-    return rho(first), float(found.pvalue), n
+    return rho(first), *_rho_interval(draws[:, :, known], level), float(found.pvalue), n
+
+
+def _rho_interval(draws: np.ndarray, level: float) -> tuple[float, float]:
+    """Percentiles of Spearman's rho in the draws (2, B, n) in which all losses are known; NaN without any draw."""
+    ranks = stats.rankdata(draws[:, np.isfinite(draws).all(axis=(0, 2))], axis=2)
+    ranks -= ranks.mean(axis=2, keepdims=True)
+    spread = np.sqrt((ranks**2).sum(axis=2).prod(axis=0))
+    rho = _share((ranks[0] * ranks[1]).sum(axis=1), spread)
+    rho = rho[np.isfinite(rho)]
+    if not len(rho):
+        return float("nan"), float("nan")
+    low, high = np.quantile(rho, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

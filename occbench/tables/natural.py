@@ -56,6 +56,7 @@ class Natural(Table):
         "rho": number(
             "of `all`: Spearman's rank correlation of the losses relative to the figure, `standardised` natural"
         ),
+        **bounds("rho", "`rho` over photos"),
         "rho_p": number("of `all`: two-sided p for no correlation, by permutations"),
     }
 
@@ -115,5 +116,5 @@ def _rows(table: NaturalTable, dataset: Dataset) -> list[Row]:
     for found in table.rows:
         row = asdict(found) | {"keypoint": names[found.keypoint], "metric": metric}
         rows.append(row | {"visible": found.visible / 100, "occluded": found.occluded / 100})
-    correlation = {"rho": table.rho, "rho_p": table.p}
+    correlation = {"rho": table.rho, "rho_lo": table.rho_lo, "rho_hi": table.rho_hi, "rho_p": table.p}
     return [*rows, {"keypoint": "all", "metric": metric, "n_keypoints": table.n} | correlation]

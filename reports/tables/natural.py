@@ -42,10 +42,16 @@ def correlation_sentences(run: Run) -> list[str]:
             p = "< 0.001" if row["rho_p"] < 0.001 else f"= {number(row['rho_p'], 3)}"
             zero = "" if row["rho_p"] < ALPHA else ": it cannot be told from none"
             said.append(
-                f"{fill}: the relative losses have Spearman's ρ = {number(row['rho'], 2)} over {n:.0f} kinds of "
-                f"keypoints, p {p} by permutations{zero}."
+                f"{fill}: the relative losses have Spearman's ρ = {_rho(row)} over {n:.0f} kinds of keypoints, "
+                f"p {p} by permutations{zero}."
             )
     return said
+
+
+def _rho(row: Record) -> str:
+    """With its interval, where the run has one."""
+    ends = "" if math.isnan(row["rho_lo"]) else f" [{number(row['rho_lo'], 2)}, {number(row['rho_hi'], 2)}]"
+    return number(row["rho"], 2) + ends
 
 
 def natural_table(run: Run) -> Table:

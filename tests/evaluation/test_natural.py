@@ -90,6 +90,17 @@ def test_the_correlation_is_of_relative_losses_by_kind() -> None:
     dropped = [1 - cell.exact[1 + k] / clean.exact[1 + k] for k, cell in enumerate(hidden) if cell is not None]
     pair = [[np.mean([side[k] for k in kind]) for kind in KINDS] for side in (lost, dropped)]
     assert table.rho == pytest.approx(stats.spearmanr(*pair).statistic, abs=1e-12)
+    drawn = []
+    for b in range(len(weights.draws)):
+        lost = [1 - c.occluded[1 + b] / c.visible[1 + b] for c in comparable]
+        dropped = [
+            1 - cell.draws[b, 1 + k] / clean.draws[b, 1 + k] for k, cell in enumerate(hidden) if cell is not None
+        ]
+        drawn.append(
+            stats.spearmanr(*([np.mean([side[k] for k in kind]) for kind in KINDS] for side in (lost, dropped)))
+        )
+    ends = np.quantile([one.statistic for one in drawn], [0.025, 0.975])
+    assert (table.rho_lo, table.rho_hi) == pytest.approx(tuple(ends), abs=1e-12)
     shuffled = np.random.default_rng(5)
     chance = [abs(stats.spearmanr(shuffled.permutation(pair[0]), pair[1]).statistic) for _ in range(3000)]
     assert table.p == pytest.approx(np.mean(np.array(chance) >= abs(table.rho) - 1e-12), abs=0.03)
@@ -142,7 +153,7 @@ def test_few_occluded_persons_make_no_interval_and_no_rank() -> None:
     assert np.isnan([table.rows[9].natural, table.rows[9].natural_lo]).all()
     few = natural_table(natural, alike(truth, found, weights), clean, [*hidden[:3], *[None] * 14], KINDS)
     assert few.n == 2
-    assert np.isnan([few.rho, few.p]).all()
+    assert np.isnan([few.rho, few.rho_lo, few.rho_hi, few.p]).all()
 
 
 def test_cells_of_other_draws_are_refused() -> None:

@@ -64,6 +64,7 @@ def test_the_table_and_what_it_says_of_itself(tmp_path: Path) -> None:
     ("last", "said"),
     [
         (SURE, "Blackout: the relative losses have Spearman's ρ = 0.61 over 6 kinds of keypoints, p = 0.021 by"),
+        ({**SURE, "rho_lo": 0.1, "rho_hi": 0.9}, "ρ = 0.61 [0.10, 0.90] over 6 kinds"),
         ({**SURE, "rho_p": 0.0004}, "p < 0.001 by permutations."),
         ({**SURE, "rho_p": 0.2}, "p = 0.200 by permutations: it cannot be told from none."),
         ({"n_keypoints": 2}, "Blackout: 2 kinds of keypoints have both losses, too few for a rank correlation."),

@@ -129,6 +129,7 @@ def test_ap_of_a_run() -> None:
     assert last["n_keypoints"] == len(kinds) == 9
     assert last["rho"] > 0.5  # both losses were made to rise along the keypoints
     assert last["rho_p"] < 0.1
+    assert last["rho_lo"] < last["rho"] <= last["rho_hi"]
 
 
 def test_shares_of_a_run() -> None:
