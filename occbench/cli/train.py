@@ -107,6 +107,9 @@ def train(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Deterministic algorithms only: exact resuming on a GPU.")
     ] = False,
+    every_epoch: Annotated[
+        bool, typer.Option("--every-epoch", help="Write the weights of every epoch, too: epochs/1.pth, ...")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint in --out, which is unpickled.")
     ] = False,
@@ -172,6 +175,8 @@ def train(
     cascade = is_cascade(config)
     if not cascade and (stage is not None or draws is not None):
         raise OccbenchError(f"--stage and --draws are for a cascade, which {model!r} is not")
+    if cascade and every_epoch:
+        raise OccbenchError("--every-epoch is not for a cascade, which keeps the weights of every stage")
     if cascade and data is None:
         raise OccbenchError(f"--data is needed for {model!r}: a name of `occbench ls datasets`, or annotations")
     if data is None:
@@ -226,6 +231,7 @@ def train(
         launcher=launcher,
         progress=progress,
         verbose=verbose,
+        every_epoch=every_epoch,
         begin=warn,
     )
     if os.environ.get("RANK", "0") == "0":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import nn
 
 from ..system.errors import OccbenchError
+from .export import Meta, export_checkpoint
 
 
 class SeedEpoch(Hook):
@@ -91,6 +93,36 @@ def not_finite(loss: float, when: str, rate: float) -> OccbenchError:
         f"the loss is {loss} in {when}, at a learning rate of {rate:g}: the training stops and exports no weights; "
         "lower --lr, or give other weights to start from"
     )
+
+
+class ExportEpochs(Hook):
+    """Writes the weights of every epoch, ``epochs/N.pth``, for those who want to see what comes when.
+
+    Args:
+        out: The folder of the training.
+        meta: What the weights say of it.
+    """
+
+    priority = "VERY_LOW"  # after the checkpoint hook
+
+    def __init__(self, out: Path, meta: Meta) -> None:
+        self.folder = out / "epochs"
+        self.meta = meta
+
+    def before_train(self, runner: Any) -> None:
+        """The epoch that a training was resumed from: a kill may have come before its weights were written."""
+        if runner.epoch > 0:
+            self._export(runner.epoch)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """The epoch whose checkpoint was just written."""
+        self._export(runner.epoch + 1)
+
+    def _export(self, epoch: int) -> None:
+        weights = self.folder / f"{epoch}.pth"
+        if not weights.is_file():
+            self.folder.mkdir(exist_ok=True)
+            export_checkpoint(self.folder.parent / f"epoch_{epoch}.pth", weights, {**self.meta, "epoch": epoch})
 
 
 class TellLoss(Hook):

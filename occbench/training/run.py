@@ -46,6 +46,7 @@ def train(
     launcher: str = "auto",
     progress: Progress | None = None,
     verbose: bool = False,
+    every_epoch: bool = False,
     begin: Callable[[], None] = lambda: None,
 ) -> Path:
     """Train the model of an MMPose config and export the best weights.
@@ -65,6 +66,7 @@ def train(
         launcher: What started this process among others, one of ``distributed.LAUNCHERS``.
         progress: Draws a bar with the time left.
         verbose: Let MMEngine print its log; it is written to ``out`` in any case.
+        every_epoch: Write the weights of every epoch as well, ``out/epochs/N.pth``.
         begin: Called in the first process when nothing was found to refuse.
 
     Returns:
@@ -79,6 +81,7 @@ def train(
     from .. import augmentations  # noqa: F401 (registers the transforms)
     from ..system.distributed import joined
     from . import metric  # noqa: F401 (registers it)
+    from .hooks import ExportEpochs
 
     settings = settings or Settings()
     if not resume and (out / "last_checkpoint").exists():
@@ -99,6 +102,8 @@ def train(
         if ranks.first:
             _check_space(runner, out)
             begin()
+            if every_epoch:
+                runner.register_hook(ExportEpochs(out, meta_of(config, cfg, settings)))
             (out / RECORD).write_text(json.dumps(record | {"findings": findings_of(data, val)}, indent=2) + "\n")
         if init is not None:
             load_initial(runner, init)

@@ -94,12 +94,16 @@ def test_killed_and_resumed_ends_as_the_undisturbed_training(
     whole = train(tiny, people, tmp_path / "whole", people, settings, workers=0)
     out = tmp_path / "killed"
     with kill(monkeypatch, where, epoch):
-        train(tiny, people, out, people, settings, workers=0)
+        train(tiny, people, out, people, settings, workers=0, every_epoch=True)
     assert not (out / EXPORTED).exists()
     with pytest.raises(OccbenchError, match="--resume"):
         train(tiny, people, out, people, settings, workers=0)
-    resumed = train(tiny, people, out, people, settings, resume=True, workers=0)
+    (out / "epochs" / f"{epoch}.pth").unlink()  # as if killed between the checkpoint and these weights
+    resumed = train(tiny, people, out, people, settings, resume=True, workers=0, every_epoch=True)
     assert same(whole, resumed)
+    assert sorted(weights.name for weights in (out / "epochs").iterdir()) == [f"{n}.pth" for n in range(1, 7)]
+    assert same(out / "epochs" / "4.pth", whole)  # the best
+    assert load(out / "epochs" / "4.pth")["meta"]["epoch"] == 4
     assert best_checkpoint(out).name == best_checkpoint(tmp_path / "whole").name == "best_coco_AP_epoch_4.pth"
     undisturbed = curve(tmp_path / "whole")
     assert curve(out) == undisturbed
