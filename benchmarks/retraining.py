@@ -14,6 +14,10 @@ By default every model starts from the weights in the package. That is FINE-TUNI
 comes out tells what an augmentation changes in a model that has learnt without it. ``--init none`` trains from scratch,
 which needs many more epochs.
 
+Real photos: --model tinypose-256x192 --init tinypose-256x192.pth --freeze-norm, for its norms are folded. Without --val
+the last epoch counts. With --curve every epoch's weights are attacked with centred occluders and decoys, so that one
+sees how fast a marker is learnt or forgotten.
+
 Stopped, it goes on with the same command: what is finished is skipped, and what was begun goes on from its last epoch
 or chunk. More recipes or seeds may be named later. Models are made seed by seed, and the summary (summary.csv,
 summary.md) is written anew after each of them, from all that are finished: see retraining_summary.py for its figures.
@@ -29,7 +33,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retraining_summary import Plan, write_summary
+from retraining_summary import START, Plan, write_summary
 from trainings import Commands, add_data, check_data, data_options, hold_to, make_models
 
 from occbench.system.errors import OccbenchError
@@ -41,11 +45,9 @@ RECIPES = (
     *("cutout-keypoint+decoys", "blur-keypoint+decoys", "random-cutout"),
 )
 SUITE = RECIPES[:4]
-FILLS = ("meanout", "blur")
-"""Of the controls: what cutout and blur training paint."""
 HELD = (
     *("model", "epochs", "batch_size", "lr", "bf16", "freeze_stages", "decoys"),
-    *("kind", "control_targets", "limit", "draws"),
+    *("kind", "control_targets", "control_fills", "limit", "draws", "freeze_norm", "curve"),
 )
 
 
@@ -54,7 +56,7 @@ class Recipe:
     """How to train.
 
     Attributes:
-        name: As given, ``AUG`` or ``AUG+decoys``.
+        name: As given, ``AUG``, ``AUG@FILL`` (of cutouts), with or without ``+decoys``.
     """
 
     name: str
@@ -62,7 +64,12 @@ class Recipe:
     @property
     def aug(self) -> str:
         """For ``--aug``."""
-        return self.name.removesuffix("+decoys")
+        return self.name.removesuffix("+decoys").partition("@")[0]
+
+    @property
+    def fill(self) -> str:
+        """For ``--aug-fill``; empty for the augmentation's own."""
+        return self.name.removesuffix("+decoys").partition("@")[2]
 
     @property
     def decoys(self) -> bool:
@@ -83,13 +90,29 @@ class Recipe:
 def train(options: argparse.Namespace, recipe: Recipe, seed: int, folder: Path, commands: Commands) -> Path:
     """The weights of one training."""
     arguments: list[object] = ["--model", options.model, "--aug", recipe.aug, "--seed", seed]
-    arguments += data_options(options, "train", "val")
+    arguments += data_options(options, "train", *(["val"] if options.val else []))
     arguments += ["--epochs", options.epochs, "--batch-size", options.batch_size, "--lr", options.lr]
     arguments += ["--decay", "cosine", "--init", options.init, "--workers", options.workers]
+    arguments += ["--aug-fill", recipe.fill] if recipe.fill else []
     arguments += ["--decoys", options.decoys] if recipe.decoys else []
+    arguments += ["--freeze-norm"] if options.freeze_norm else []
+    arguments += ["--every-epoch"] if options.curve else []
     arguments += ["--freeze-stages", options.freeze_stages] if options.freeze_stages >= 0 else []
     arguments += ["--bf16"] if options.bf16 else []
     return commands.train(arguments, folder)
+
+
+def tested(options: argparse.Namespace, weights: Path | str) -> list[object]:
+    """How every attack begins."""
+    same: list[object] = ["--model", options.model, "--checkpoint", weights, *data_options(options, "test")]
+    same += ["--boxes", "gt", "--bootstrap", options.draws, "--backend", options.backend]
+    return same + (["--limit", options.limit] if options.limit else [])
+
+
+def controls(options: argparse.Namespace, *placements: str) -> list[object]:
+    """Single keypoints, hidden where they are and otherwise."""
+    kinds = ",".join(f"keypoint-{fill}" for fill in options.control_fills.split(","))
+    return ["--kind", kinds, "--target", options.control_targets, "--placement", ",".join(placements)]
 
 
 def one_model(options: argparse.Namespace, recipe: Recipe, seed: int, commands: Commands) -> None:
@@ -98,24 +121,33 @@ def one_model(options: argparse.Namespace, recipe: Recipe, seed: int, commands: 
     began = time.monotonic()
     weights = train(options, recipe, seed, folder, commands)
     trained = time.monotonic()
-    same = ["--model", options.model, "--checkpoint", weights, *data_options(options, "test")]
-    same += ["--boxes", "gt", "--bootstrap", options.draws, *(["--limit", options.limit] if options.limit else [])]
     runs = recipe.runs(options.suite.split(","), options.control_targets)
     if "suite" in runs:
-        commands.attack([*same, "--kind", options.kind], folder / "suite")
+        commands.attack([*tested(options, weights), "--kind", options.kind], folder / "suite")
     if "controls" in runs:
-        kinds = ",".join(f"keypoint-{fill}" for fill in FILLS)
-        placements = f"centred,decoys:{options.decoys},placebo"
-        what = ["--kind", kinds, "--target", options.control_targets, "--placement", placements]
-        commands.attack([*same, *what], folder / "controls")
+        what = controls(options, *placements_of(options))
+        commands.attack([*tested(options, weights), *what], folder / "controls")
+        for epoch in range(1, options.epochs + 1) if options.curve else ():
+            at_epoch(options, folder, folder / "train" / "epochs" / f"{epoch}.pth", epoch, commands)
     done = time.monotonic()
     print(f"{folder.name}: trained in {trained - began:.0f} s, attacked in {done - trained:.0f} s", flush=True)
+
+
+def at_epoch(options: argparse.Namespace, folder: Path, weights: Path | str, epoch: int, commands: Commands) -> None:
+    """One point of the curve."""
+    what = controls(options, *placements_of(options)[:2])
+    commands.attack([*tested(options, weights), *what], folder / f"epoch-{epoch}" / "controls")
+
+
+def placements_of(options: argparse.Namespace) -> tuple[str, ...]:
+    """Of the controls."""
+    return "centred", f"decoys:{options.decoys}", "placebo"
 
 
 def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_data(parser)
+    add_data(parser, optional=("val",))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", default="hrnet-mini")
     parser.add_argument("--init", help="checkpoint to fine-tune, or none; by default that of the zoo")
@@ -135,6 +167,14 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--control-targets", default="nose,left_elbow,left_wrist,left_hip,left_knee", help="'' for no controls"
     )
+    parser.add_argument(
+        "--control-fills",
+        default="meanout,blur",
+        help="of the controls; by default what cutout and blur training paint",
+    )
+    parser.add_argument("--curve", action="store_true", help="attack the weights of every epoch with the controls, too")
+    parser.add_argument("--freeze-norm", action="store_true", help="as of occbench train")
+    parser.add_argument("--backend", default="torch", help="of the attacks")
     parser.add_argument("--limit", type=int, help="attack the first photos only")
     parser.add_argument("--draws", type=int, default=1000, help="of the bootstrap")
     parser.add_argument("--jobs", type=int, default=1, help="models made side by side")
@@ -144,7 +184,7 @@ def parsed() -> argparse.Namespace:
         parser.error("--recipes needs none, the baseline that all others are compared with")
     try:
         for recipe in map(Recipe, options.recipes.split(",")):
-            Augmentation((recipe.aug,), decoys=options.decoys if recipe.decoys else 0)
+            Augmentation.parse(recipe.aug, decoys=options.decoys if recipe.decoys else 0, fill=recipe.fill or None)
         options.init = options.init or str(find_model(options.model).checkpoint)
     except OccbenchError as error:
         parser.error(str(error))
@@ -161,10 +201,13 @@ def main() -> None:
     recipes = [Recipe(name) for name in options.recipes.split(",")]
     seeds = [int(seed) for seed in options.seeds.split(",")]
     targets = tuple(filter(None, options.control_targets.split(",")))
-    placements = ("centred", f"decoys:{options.decoys}", "placebo")
     runs = {r.name: r.runs(options.suite.split(","), options.control_targets) for r in recipes}
-    plan = Plan(options.out, runs, tuple(seeds), targets, FILLS, placements)
+    fills, placements = tuple(options.control_fills.split(",")), placements_of(options)
+    plan = Plan(options.out, runs, tuple(seeds), targets, fills, placements, options.epochs if options.curve else 0)
     work = {f"{r.name}-{seed}": functools.partial(one_model, options, r, seed) for seed in seeds for r in recipes}
+    if options.curve:
+        start = functools.partial(at_epoch, options, options.out / START, options.init, 0)
+        work = {START: start, **work}
     make_models(work, lambda: write_summary(plan), options.jobs, options.summary_only)
 
 

@@ -25,7 +25,9 @@ Track: TypeAlias = np.ndarray
 
 CLEAN: Quantity = ("clean_ap", "", "", "")
 BASELINE = "none"
-VERSION = 2
+START = "start"
+"""The folder of the weights that all trainings start from, at epoch 0 of the curve."""
+VERSION = 3
 """Counted up when the same predictions give other figures."""
 
 METHOD = """\
@@ -49,6 +51,7 @@ class Plan:
         targets: Keypoints of the controls.
         fills: Of the controls.
         placements: Of the controls: centred, decoys:N, placebo.
+        epochs: Of the trainings, where the weights of every epoch were attacked, too (``RECIPE-SEED/epoch-N``); else 0.
     """
 
     out: Path
@@ -57,6 +60,7 @@ class Plan:
     targets: tuple[str, ...]
     fills: tuple[str, ...]
     placements: tuple[str, ...]
+    epochs: int = 0
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -67,40 +71,48 @@ class Plan:
 Figures: TypeAlias = Mapping[Quantity, Track]
 
 
-def overall(run: Measured, slug: str, weights: np.ndarray) -> Track:
-    """AP of one cell over all keypoints, AP points."""
+def exact_area(run: Measured, slug: str, weights: np.ndarray) -> Track:
+    """AP of one cell over all keypoints by the exact area, which drops are differences of; AP points."""
     found = run.resampled(slug, weights)
-    return 100 * np.concatenate([found.ap, found.draws[:, 0]])
+    return 100 * np.concatenate([found.exact, found.draws[:, 0]])
+
+
+def printed(run: Measured, weights: np.ndarray) -> Track:
+    """The clean AP as COCO prints it, AP points."""
+    found = run.resampled("clean", weights)
+    return 100 * np.concatenate([found.ap, found.draws[:, 0] + found.ap[0] - found.exact[0]])
 
 
 def suite_figures(suite: Measured) -> dict[Quantity, Track]:
     """Clean AP, and the mean over the targets of the overall drop by level and fill, AP points."""
     weights = suite.weights()
-    clean = overall(suite, "clean", weights)
+    clean = exact_area(suite, "clean", weights)
     drops: dict[Quantity, list[Track]] = {}
     for cell in suite.manifest["cells"]:
         if cell["attack"] is not None:
             drops.setdefault(("mean_drop", cell["level"], cell["fill"], ""), []).append(
-                clean - overall(suite, cell["slug"], weights)
+                clean - exact_area(suite, cell["slug"], weights)
             )
-    return {CLEAN: clean, **{quantity: np.mean(tracks, axis=0) for quantity, tracks in drops.items()}}
+    return {CLEAN: printed(suite, weights), **{quantity: np.mean(tracks, axis=0) for quantity, tracks in drops.items()}}
 
 
 def control_figures(controls: Measured) -> dict[Quantity, Track]:
-    """Clean AP, and means over the targets by fill and placement: own loss, marker effect (points), attraction (px)."""
+    """Clean AP, and by fill and placement: own loss, marker effect (points), attraction (px), means over the targets.
+
+    The marker effect also of each target, which then stands where the level does."""
     weights = controls.weights()
     keypoints = controls.manifest["skeleton"]["keypoints"]
     cells = [cell for cell in controls.manifest["cells"] if cell["attack"] is not None]
     own: dict[tuple[str, str, str], Track] = {}
     indices = [keypoints.index(target) for target in dict.fromkeys(cell["target"] for cell in cells)]
     found = controls.resampled("clean", weights, indices)
-    clean = {keypoints[k]: 100 * np.concatenate([[found.ap[i]], found.draws[:, i]]) for i, k in enumerate(indices)}
+    clean = {keypoints[k]: 100 * np.concatenate([[found.exact[i]], found.draws[:, i]]) for i, k in enumerate(indices)}
     pulls: dict[Quantity, list[Track]] = {}
     for cell in cells:
         fill, placement, target = cell["fill"], cell["placement"], cell["target"]
         k = keypoints.index(target)
         attacked = controls.resampled(cell["slug"], weights, [k])
-        own[fill, placement, target] = 100 * np.concatenate([attacked.ap, attacked.draws[:, 0]])
+        own[fill, placement, target] = 100 * np.concatenate([attacked.exact, attacked.draws[:, 0]])
         true, elsewhere = controls.attraction(cell["slug"], k, weights)
         pulls.setdefault(("attraction", "keypoint", fill, placement), []).append(true)
         pulls.setdefault(("attraction_elsewhere", "keypoint", fill, placement), []).append(elsewhere)
@@ -110,8 +122,9 @@ def control_figures(controls: Measured) -> dict[Quantity, Track]:
         if placement.startswith("decoys") and (fill, "centred", target) in own:
             effect = own[fill, "centred", target] - ap
             losses.setdefault(("marker_effect", "keypoint", fill, placement), []).append(effect)
+            losses["marker_effect", target, fill, placement] = [effect]
     means = {quantity: np.mean(tracks, axis=0) for quantity, tracks in {**losses, **pulls}.items()}
-    return {CLEAN: overall(controls, "clean", weights), **means}
+    return {CLEAN: printed(controls, weights), **means}
 
 
 FIGURES = {"suite": suite_figures, "controls": control_figures}
@@ -176,20 +189,83 @@ def summary_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[st
 
 
 def write_summary(plan: Plan) -> Path:
-    """Write summary.csv and summary.md of the models that are finished."""
-    found = {
-        (recipe, seed): figures_of(plan.out / f"{recipe}-{seed}", runs)
-        for seed in plan.seeds
-        for recipe, runs in plan.runs.items()
-    }
-    models = {model: figures[0] for model, figures in found.items() if figures is not None}
-    missing = [f"{recipe}-{seed}" for recipe, seed in found if (recipe, seed) not in models]
-    images = next((figures[1] for figures in found.values() if figures is not None), 0)
+    """Write summary.csv and summary.md of the models that are finished, with a curve its table and figure."""
+    models, images, missing = finished(plan, plan.runs)
     table = summary_rows(models, plan.recipes, images)
     durable.write(plan.out / "summary.csv", table.to_csv(index=False, float_format="%.6g").encode())
+    lines = list(_lines(table, plan, images, missing))
+    points = curve_rows(plan)
+    if len(points):
+        durable.write(plan.out / "curve.csv", points.to_csv(index=False, float_format="%.6g").encode())
+        draw_curve(points, plan)
+        lines += _curve(points, plan)
     path = plan.out / "summary.md"
-    durable.write(path, "\n".join(_lines(table, plan, images, missing)).encode())
+    durable.write(path, "\n".join(lines).encode())
     return path
+
+
+def finished(
+    plan: Plan, runs: Mapping[str, Sequence[str]], below: str = ""
+) -> tuple[dict[tuple[str, int], Figures], int, list[str]]:
+    """The models whose runs are finished: their figures by recipe and seed, the number of photos, and what is missing.
+
+    Args:
+        plan: The experiment.
+        runs: The names of the runs by recipe.
+        below: Where they lie below the folder of a model.
+    """
+    models: dict[tuple[str, int], Figures] = {}
+    images, missing = 0, []
+    for seed in plan.seeds:
+        for recipe, names in runs.items():
+            found = figures_of(plan.out / f"{recipe}-{seed}" / below, names)
+            if found is None:
+                missing.append(f"{recipe}-{seed}")
+            else:
+                models[recipe, seed], images = found
+    return models, images, missing
+
+
+def curve_rows(plan: Plan) -> pd.DataFrame:
+    """The controls after every epoch, as :func:`summary_rows` with a column ``epoch``; 0 is what all start from."""
+    runs = {recipe: ("controls",) for recipe, names in plan.runs.items() if "controls" in names}
+    tables = []
+    start = figures_of(plan.out / START / "epoch-0", ("controls",)) if plan.epochs else None
+    if start is not None:
+        same = {(recipe, seed): start[0] for recipe in runs for seed in plan.seeds[:1]}
+        tables.append(summary_rows(same, tuple(runs), start[1]).assign(epoch=0))
+    for epoch in range(1, plan.epochs + 1):
+        models, images, _ = finished(plan, runs, f"epoch-{epoch}")
+        tables.append(summary_rows(models, tuple(runs), images).assign(epoch=epoch))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def draw_curve(points: pd.DataFrame, plan: Plan) -> None:
+    """curve.svg: the mean marker effect over the epochs, a panel a fill, a line a recipe with its intervals."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "occbench"
+    from matplotlib import pyplot
+
+    effects = points[(points["quantity"] == "marker_effect") & (points["level"] == "keypoint")]
+    figure, axes = pyplot.subplots(
+        1, len(plan.fills), figsize=(1 + 4 * len(plan.fills), 3.4), squeeze=False, sharey=True
+    )
+    for axis, fill in zip(axes[0], plan.fills, strict=True):
+        for place, recipe in enumerate(dict.fromkeys(effects["recipe"])):
+            mine = effects[(effects["recipe"] == recipe) & (effects["fill"] == fill)].sort_values("epoch")
+            ends = [mine["value"] - mine["lo"], mine["hi"] - mine["value"]]
+            axis.errorbar(
+                mine["epoch"] + 0.06 * place, mine["value"], yerr=ends, marker="o", ms=3, lw=1, capsize=2, label=recipe
+            )
+        axis.axhline(0, color="0.6", lw=0.8)
+        axis.set(title=f"keypoint {fill}", xlabel="epoch")
+    axes[0][0].set_ylabel("marker effect, AP points")
+    axes[0][-1].legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(plan.out / "curve.svg", metadata={"Date": None})
+    pyplot.close(figure)
 
 
 def _lines(table: pd.DataFrame, plan: Plan, images: int, missing: Sequence[str]) -> Iterator[str]:
@@ -281,3 +357,24 @@ def _controls(table: pd.DataFrame, plan: Plan) -> Iterator[str]:
                 if not (name and recipe == BASELINE)
             ]
             yield from _table(["recipe", *(head for head, _, _ in columns)], rows)
+
+
+def _curve(points: pd.DataFrame, plan: Plan) -> Iterator[str]:
+    decoys = next(p for p in plan.placements if p.startswith("decoys"))
+    recipes = list(dict.fromkeys(points["recipe"]))
+    yield "## Marker effect after every epoch: the mean over the keypoints, then each\n"
+    yield "Epoch 0: the weights that all start from; its interval is over photos alone.\n"
+    for fill in plan.fills:
+        for level in ("keypoint", *plan.targets):
+            yield f"### {fill}, {'mean' if level == 'keypoint' else level}\n"
+            quantity: Quantity = ("marker_effect", level, fill, decoys)
+            rows = [
+                [f"{epoch}", *(_shown(_pick(at, quantity, recipe)) for recipe in recipes)]
+                for epoch, at in points.groupby("epoch")
+            ]
+            yield from _table(["epoch", *recipes], rows)
+    yield "### Clean AP\n"
+    rows = [
+        [f"{epoch}", *(_shown(_pick(at, CLEAN, recipe)) for recipe in recipes)] for epoch, at in points.groupby("epoch")
+    ]
+    yield from _table(["epoch", *recipes], rows)

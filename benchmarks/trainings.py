@@ -134,17 +134,17 @@ def is_finished(run: Path) -> bool:
         return False
 
 
-def add_data(parser: argparse.ArgumentParser, names: Sequence[str] = tuple(DATA)) -> None:
-    """``--train``, ``--val``, ``--test`` and their photos, or some of them."""
+def add_data(parser: argparse.ArgumentParser, names: Sequence[str] = tuple(DATA), optional: Sequence[str] = ()) -> None:
+    """``--train``, ``--val``, ``--test`` and their photos, or some of them; ``optional`` may be left out."""
     for name in names:
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"annotations {DATA[name]}")
+        parser.add_argument(f"--{name}", type=Path, required=name not in optional, help=f"annotations {DATA[name]}")
         parser.add_argument(f"--{name}-images", type=Path, help="photos; by default images/ beside the annotations")
 
 
 def check_data(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """End with a message where annotations are missing."""
     for name in DATA:
-        if hasattr(options, name) and not getattr(options, name).is_file():
+        if getattr(options, name, None) is not None and not getattr(options, name).is_file():
             parser.error(f"--{name}: there is no file {getattr(options, name)}")
 
 
@@ -168,7 +168,7 @@ def hold_to(options: argparse.Namespace, names: Sequence[str], **more: Any) -> N
         more: Others, by name, as plain values.
     """
     now = {name: getattr(options, name) for name in names}
-    files = {name: getattr(options, name) for name in DATA if hasattr(options, name)}
+    files = {name: getattr(options, name) for name in DATA if getattr(options, name, None) is not None}
     now |= {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()} | more
     options.out.mkdir(parents=True, exist_ok=True)
     record = options.out / "experiment.json"
