@@ -7,11 +7,12 @@ import functools
 import importlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from occbench.evaluation.replicates import over_replicates
@@ -55,6 +56,28 @@ def test_what_is_not_there_yet_is_named(summary: Any, tmp_path: Path) -> None:
     plan = summary.Plan(tmp_path, runs, (0,), ("nose",), ("blur",), ("centred", "decoys:6", "placebo"))
     assert "Not finished yet: none-0, partmix-0." in summary.write_summary(plan).read_text()
     assert (tmp_path / "summary.csv").read_text().startswith("quantity,level,fill,placement,recipe,seeds,value,lo,hi,")
+
+
+def test_the_curve_has_the_start_and_every_epoch(summary: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    track = np.linspace(-1, 1, 51)
+
+    def figures(folder: Path, runs: Sequence[str]) -> Any:
+        if "epoch" not in folder.name or "none-1" in str(folder):
+            return None
+        epoch = int(folder.name.rpartition("-")[2])
+        own = {("marker_effect", level, "blackout", "decoys:6"): track + 10 - epoch for level in ("keypoint", "nose")}
+        return {summary.CLEAN: track + 70, **own}, 30
+
+    monkeypatch.setattr(summary, "figures_of", figures)
+    runs = {"none": ("controls",), "partmix": ("suite",)}
+    plan = summary.Plan(tmp_path, runs, (0, 1), ("nose",), ("blackout",), ("centred", "decoys:6", "placebo"), epochs=2)
+    text = summary.write_summary(plan).read_text()
+    points = pd.read_csv(tmp_path / "curve.csv").query("quantity == 'marker_effect' and level == 'nose'")
+    assert points[["epoch", "recipe", "seeds"]].values.tolist() == [[epoch, "none", 1] for epoch in (0, 1, 2)]
+    assert points["value"].tolist() == [9, 8, 7]
+    assert "### blackout, nose" in text
+    assert "partmix" not in text.partition("## Marker effect after every epoch")[2]
+    assert (tmp_path / "curve.svg").stat().st_size > 1000
 
 
 def test_hourglasses_are_compared_within_their_question(benchmarks: Any) -> None:
