@@ -70,12 +70,15 @@ def summed_precision(
 
 @functools.cache
 def walk() -> Walk | None:
-    """The compiled function; None without numba. Compiled once, and kept by numba in a cache of its own."""
+    """The compiled function; None without numba. Compiled at its first call, and kept by numba in a cache of its own."""
     try:
         import numba
     except ImportError:
         return None
-    compiled: Walk = numba.njit(cache=True, error_model="numpy")(_walk)
+    try:
+        compiled: Walk = numba.njit(cache=True, error_model="numpy")(_walk)
+    except RuntimeError:  # there is nowhere to keep it
+        compiled = numba.njit(error_model="numpy")(_walk)
     return compiled
 
 
