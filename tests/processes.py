@@ -27,13 +27,28 @@ def start(arguments: Sequence[object], log: Path, environment: Mapping[str, str]
     Returns:
         The process; its exit code is below 0 where a signal killed it.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(CHECKOUT)  # whence the server can import what it shares
-        _FORKED.set_forkserver_preload(["tests.preloaded"])
-        forkserver.ensure_running()
+    _serve()
     process = _FORKED.Process(target=_command, args=(list(map(str, arguments)), str(log), dict(environment or {})))
     process.start()
     return process
+
+
+def launched(n: int, arguments: Sequence[object], log: Path) -> None:
+    """Run ``occbench`` as ``torchrun --standalone --nproc-per-node=N`` does: by its agent, which sets the environment.
+
+    Args:
+        n: Number of processes; one that fails is an error.
+        arguments: Of the command line.
+        log: Where they print to.
+    """
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    _serve()
+    config = LaunchConfig(
+        *(1, 1, n), run_id=log.name, rdzv_backend="c10d", rdzv_endpoint="localhost:0", start_method="forkserver",
+        monitor_interval=0.05, max_restarts=0,
+    )  # fmt: skip
+    elastic_launch(config, _command)(list(map(str, arguments)), str(log), {})
 
 
 def finished(process: BaseProcess) -> int:
@@ -41,6 +56,13 @@ def finished(process: BaseProcess) -> int:
     process.join(300)
     assert process.exitcode is not None, "still runs after 300 s"
     return process.exitcode
+
+
+def _serve() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(CHECKOUT)  # whence the server can import what it shares
+        _FORKED.set_forkserver_preload(["tests.preloaded"])
+        forkserver.ensure_running()
 
 
 def _command(arguments: list[str], log: str, environment: dict[str, str]) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,7 +14,7 @@ import torch
 
 from occbench.cli import main
 
-from ..processes import finished, start
+from ..processes import finished, launched, start
 from .conftest import People, TinyModel
 
 
@@ -29,15 +27,6 @@ def command(people: People, tiny: TinyModel, out: Path) -> list[str]:
     return [str(word) for word in words]
 
 
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", **more}
-
-
-def run(*before: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, *before, "-m", "occbench", *arguments]
-    return subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=300, check=False)
-
-
 def in_this_process(arguments: list[str]) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in the environment of the others
@@ -47,10 +36,6 @@ def in_this_process(arguments: list[str]) -> None:
             main()
     torch.set_num_threads(threads)
     assert not end.value.code
-
-
-def torchrun(n: int) -> list[str]:
-    return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -69,8 +54,7 @@ def test_two_processes_give_the_bytes_of_one(
     shared_people: People, tiny: TinyModel, alone: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    answer = run(*torchrun(2), arguments=command(shared_people, tiny, out))
-    assert answer.returncode == 0, answer.stderr
+    launched(2, command(shared_people, tiny, out), tmp_path / "log")
     assert files(out) == files(alone)
     chunks = json.loads((out / "manifest.json").read_text())["chunks"]
     assert 0 < chunks["computed"] < chunks["wanted"]  # the first process' own share

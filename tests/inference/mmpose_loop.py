@@ -21,7 +21,6 @@ def run_mmpose(
     images: Path,
     work_dir: Path,
     detections: Path | None = None,
-    attack: dict[str, Any] | None = None,
 ) -> tuple[dict[str, float], dict[int, np.ndarray]]:
     """Run MMPose's test loop.
 
@@ -32,10 +31,32 @@ def run_mmpose(
         images: Image folder.
         work_dir: For MMEngine's files.
         detections: Boxes; None for the annotated ones.
-        attack: Arguments of :class:`PlainAttack`; None for clean.
 
     Returns:
         CocoMetric's figures, and keypoints with scores (K, 3) by the sample's id.
+    """
+    return outcome(mmpose_runner(config, weights, annotations, images, work_dir, detections))
+
+
+def mmpose_runner(
+    config: Any,
+    weights: Path,
+    annotations: Path,
+    images: Path,
+    work_dir: Path,
+    detections: Path | None = None,
+    attacked: bool = False,
+) -> Any:
+    """MMPose's runner, ready for :func:`outcome`.
+
+    Args:
+        config: As for :func:`run_mmpose`; so are the next five.
+        weights: Its checkpoint.
+        annotations: COCO keypoint annotations.
+        images: Image folder.
+        work_dir: For MMEngine's files.
+        detections: Boxes; None for the annotated ones.
+        attacked: With a :class:`PlainAttack` in the pipeline, for which :func:`outcome` takes the arguments.
     """
     setup_mmpose()
     from mmengine.runner import Runner
@@ -44,29 +65,36 @@ def run_mmpose(
     dataset = config.test_dataloader.dataset
     dataset.update(data_root="", ann_file=str(annotations), data_prefix={"img": f"{images}/"}, test_mode=True)
     dataset["bbox_file"] = None if detections is None else str(detections)
-    if attack is not None:
+    if attacked:
         _register()
         types = [step["type"] for step in dataset.pipeline]
-        dataset.pipeline.insert(types.index("TopdownAffine") + 1, {"type": "PlainAttack", **attack})
-    dump = work_dir / "predictions.pkl"
+        dataset.pipeline.insert(types.index("TopdownAffine") + 1, {"type": "PlainAttack"})
     config.test_dataloader.update(batch_size=32, num_workers=0, persistent_workers=False)
-    runner = Runner(
+    return Runner(
         model=config.model,
         work_dir=str(work_dir),
         test_dataloader=config.test_dataloader,
         test_cfg={},
         test_evaluator=[
             {"type": "CocoMetric", "ann_file": str(annotations)},
-            {"type": "DumpResults", "out_file_path": str(dump)},
+            {"type": "DumpResults", "out_file_path": str(work_dir / "predictions.pkl")},
         ],
         load_from=str(weights),
         default_scope="mmpose",
         log_level="ERROR",
         experiment_name=f"oracle-{work_dir.name}",
     )
+
+
+def outcome(runner: Any, **attack: Any) -> tuple[dict[str, float], dict[int, np.ndarray]]:
+    """Run the test loop, with these arguments of :func:`plain_attack`; what :func:`run_mmpose` returns."""
+    if attack:
+        steps = runner.test_dataloader.dataset.pipeline.transforms
+        (step,) = (step for step in steps if type(step).__name__ == "PlainAttack")
+        step.attack = attack
     figures = runner.test()
     poses = {}
-    for sample in pickle.loads(dump.read_bytes()):
+    for sample in pickle.loads((Path(runner.work_dir) / "predictions.pkl").read_bytes()):
         found = sample["pred_instances"]
         poses[int(sample["id"])] = np.concatenate(
             [np.asarray(found["keypoints"])[0], np.asarray(found["keypoint_scores"])[0][:, None]], axis=1
@@ -120,8 +148,7 @@ def _register() -> None:
     class PlainAttack(BaseTransform):  # type: ignore[misc]
         """:func:`plain_attack` between TopdownAffine and PackPoseInputs."""
 
-        def __init__(self, **attack: Any) -> None:
-            self.attack = attack
+        attack: dict[str, Any]
 
         def transform(self, results: dict[str, Any]) -> dict[str, Any]:
             labelled = results["keypoints_visible"][0] > 0
