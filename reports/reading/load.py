@@ -200,13 +200,15 @@ def _read_cells(file: Path) -> pd.DataFrame:
 
 
 def _numbers(text: pd.Series, file: Path) -> pd.Series:
-    values = pd.to_numeric(text.where(text != "", "nan"), errors="coerce").astype(float)
-    bad = text[values.isna() & ~text.str.lower().isin(["", "nan"])]
-    if len(bad):
-        raise OccbenchError(
-            f"{file}, line {bad.index[0] + 2}: column {text.name} holds {bad.iloc[0]!r}, no number; write the run anew"
-        )
-    return values.where(np.isfinite(values))
+    words = text.to_numpy(dtype=object)  # many short columns: pandas' strings would take longer than all the rest
+    values = pd.to_numeric(np.where(words == "", "nan", words), errors="coerce").astype(float)
+    for i in np.flatnonzero(np.isnan(values)):
+        word = words[i]
+        if not isinstance(word, str) or word.lower() not in ("", "nan"):
+            raise OccbenchError(
+                f"{file}, line {text.index[i] + 2}: column {text.name} holds {word!r}, no number; write the run anew"
+            )
+    return pd.Series(np.where(np.isfinite(values), values, np.nan), text.index, name=text.name)
 
 
 def _check_rows(cells: pd.DataFrame, file: Path) -> None:

@@ -101,7 +101,7 @@ def test_the_settings_are_the_thesis() -> None:
 
 @pytest.mark.parametrize("model", [model for model in SIZES if model != "higherhrnet-w32"])  # 46 G a photo
 def test_one_iteration_of_each_model(model: str, people: TrainingData, mpii: TrainingData, tmp_path: Path) -> None:
-    settings = Settings(epochs=1, batch_size=2, init="none")
+    settings = Settings(epochs=1, batch_size=1, init="none")
     data = mpii if "mpii" in model else people
     cfg = build_config(find_config(f"{model}_partmix-p50"), data, None, settings, workers=0)
     cfg.model.backbone.init_cfg = None

@@ -198,7 +198,7 @@ def test_mmpose_on_the_exported_photos_gives_the_figures_of_the_run(
 ) -> None:
     """MMPose's own test loop and CocoMetric, on real photos: another framework, which knows nothing of attacks."""
     name = "tinypose-128x96"
-    annotations = subset(real, tmp_path, photos=20)
+    annotations = subset(real, tmp_path, photos=10)
     answer = occbench(
         *("attack", "--model", name, "--checkpoint", real.weights(name), "--scope", "image", "--bootstrap", 0),
         *("--data", annotations, "--images", real.images, "--kind", "part-meanout,keypoint-blur"),

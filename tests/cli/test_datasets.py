@@ -14,6 +14,7 @@ from occbench.data.sources import open_dataset
 
 from ..conftest import Real
 from ..data import set_builders as builders
+from ..inference.photo_models import narrow_hrnet
 from .conftest import CONFIG, Answer, Occbench, assert_refused
 
 
@@ -195,10 +196,10 @@ def test_what_does_not_go_together_is_one_line(occbench: Occbench, data: Path, t
 def test_mpii_hrnet_on_real_photos(
     real: Real, occbench: Occbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MMPose's own MPII HRNet with random weights on the real photos; head boxes made from the head joints."""
+    """MMPose's own MPII HRNet, but narrow and random, on the real photos; head boxes made from the head joints."""
     import torch
 
-    from occbench.estimators.config import read_config
+    from occbench.estimators.config import load_config
     from occbench.system.compat import setup_mmpose
     from occbench.weights.zoo import find_model
 
@@ -213,13 +214,25 @@ def test_mpii_hrnet_on_real_photos(
     ends = np.array([[person["joints"][8], person["joints"][9]] for person in people])
     savemat(root / "annotations" / "mpii_gt_val.mat", {"headboxes_src": ends.transpose(1, 2, 0)})
     monkeypatch.setenv("OCCBENCH_DATA", str(tmp_path / "data"))
-    config = read_config(find_model("mpii-hrnet").config_path)
+    config = load_config(find_model("mpii-hrnet").config_path)
     config.model.backbone.pop("init_cfg")
+    narrow_hrnet(config)
+    config.model.head.in_channels = 8
+    config.dump(tmp_path / "narrow.py")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         torch.save(build_pose_estimator(config.model).state_dict(), tmp_path / "random.pth")
     done = occbench(
-        *("attack", "--model", "mpii-hrnet", "--data", "mpii", "--checkpoint", tmp_path / "random.pth", "--no-flip"),
+        *(
+            "attack",
+            "--model",
+            tmp_path / "narrow.py",
+            "--data",
+            "mpii",
+            "--checkpoint",
+            tmp_path / "random.pth",
+            "--no-flip",
+        ),
         *("--kind", "part-meanout", "--target", "head", "--out", tmp_path / "run", "--bootstrap", 0),
     )
     assert done.code == 0, done.err

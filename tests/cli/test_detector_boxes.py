@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,7 @@ from occbench.evaluation.boxes import box_figures
 from occbench.inference.detector import Detector
 from occbench.jobs import detections
 
+from ..command_line import draw_outlines
 from ..detectors.conftest import CONFIG, WEIGHTS
 from .conftest import Answer, Occbench, People, Refusal, TinyModel, assert_refused
 
@@ -48,6 +50,30 @@ def arguments(people: People, tiny: TinyModel, out: Path, *more: object) -> list
 BOXES = ("--boxes", f"detector:{CONFIG}", "--detector-checkpoint", WEIGHTS)
 
 
+@pytest.fixture(scope="module")
+def made(shared_people: People, tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the first run and the cache after it; not to be changed."""
+    from occbench.cli import main
+
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        draw_outlines(patch)
+        patch.setenv("OCCBENCH_CACHE", str(folder / "cache"))
+        words = arguments(shared_people, tiny, folder / "first", *BOXES)
+        patch.setattr(sys, "argv", ["occbench", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert not end.value.code
+    return folder
+
+
+@pytest.fixture
+def first(made: Path, cache: Path, tmp_path: Path) -> Path:
+    """The run whose boxes were detected, and the cache that it left: copies to spoil."""
+    shutil.copytree(made / "cache", cache, dirs_exist_ok=True)
+    return Path(shutil.copytree(made / "first", tmp_path / "first"))
+
+
 @pytest.fixture
 def attack(occbench: Occbench, shared_people: People, tiny: TinyModel, tmp_path: Path) -> Run:
     def run(name: str, *more: object) -> Answer:
@@ -63,11 +89,9 @@ def manifest(run: Path) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.usefixtures("with_report")
-def test_the_boxes_are_matched_counted_and_scored(attack: Run, shared_people: People, tmp_path: Path) -> None:
-    attack("run")
+def test_the_boxes_are_matched_counted_and_scored(first: Path, shared_people: People) -> None:
     dataset = read_coco(shared_people.annotations, shared_people.images)
-    found = json.loads((tmp_path / "run" / "detections.json").read_text())
+    found = json.loads((first / "detections.json").read_text())
     image, boxes, scores = (np.array([box[key] for box in found]) for key in ("image_id", "bbox", "score"))
     assert {box["category_id"] for box in found} == {1}
     matched = 0
@@ -75,7 +99,7 @@ def test_the_boxes_are_matched_counted_and_scored(attack: Run, shared_people: Pe
         here, persons = image == photo, dataset.truth.image == photo
         matched += int((match_boxes(boxes[here], scores[here], dataset.truth.bbox[persons]) >= 0).sum())
     assert matched > 0  # or nothing is tested
-    about = manifest(tmp_path / "run")["boxes"]
+    about = manifest(first)["boxes"]
     counts = {"n": len(found), "matched": matched, "missed": 7 - matched, "unmatched": len(found) - matched}
     assert {name: about[name] for name in counts} == counts
     figures = box_figures(dataset.truth, image, boxes, scores)
@@ -83,39 +107,38 @@ def test_the_boxes_are_matched_counted_and_scored(attack: Run, shared_people: Pe
     assert about["source"] == "detector"
     assert about["detector"]["name"] == "rtmdet_mini"
     assert about["detector"]["weights_sha256"] == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    assert about["sha256"] == hashlib.sha256((tmp_path / "run" / "detections.json").read_bytes()).hexdigest()
-    report = (tmp_path / "run" / "report.html").read_text()
+    assert about["sha256"] == hashlib.sha256((first / "detections.json").read_bytes()).hexdigest()
+    report = (first / "report.html").read_text()
     said = (
         f"detector rtmdet_mini: {matched} matched, {counts['unmatched']} unmatched, left clean, {7 - matched} persons"
     )
     assert said in report
     assert f"box AP {figures.ap:.4f}" in report
-    cells = pd.read_csv(tmp_path / "run" / "cells.csv")
+    cells = pd.read_csv(first / "cells.csv")
     assert set(cells["boxes"]) == {"detector:rtmdet_mini"}
-    assert manifest(tmp_path / "run")["cells"][1]["n_attacked"] <= matched
+    assert manifest(first)["cells"][1]["n_attacked"] <= matched
 
 
 @pytest.mark.usefixtures("with_report")
-def test_it_is_the_same_as_a_file_of_these_boxes(attack: Run, occbench: Occbench, tmp_path: Path) -> None:
-    attack("run")
-    attack("file", "--boxes", tmp_path / "run" / "detections.json")
-    ours, theirs = (pd.read_csv(tmp_path / name / "cells.csv").drop(columns="boxes") for name in ("run", "file"))
+def test_it_is_the_same_as_a_file_of_these_boxes(attack: Run, first: Path, tmp_path: Path) -> None:
+    attack("file", "--boxes", first / "detections.json")
+    ours, theirs = (pd.read_csv(run / "cells.csv").drop(columns="boxes") for run in (first, tmp_path / "file"))
     pd.testing.assert_frame_equal(ours, theirs)
     of_file = manifest(tmp_path / "file")["boxes"]
     assert of_file["source"] == "detections"
-    assert of_file["figures"] == manifest(tmp_path / "run")["boxes"]["figures"]
+    assert of_file["figures"] == manifest(first)["boxes"]["figures"]
     assert f"{of_file['missed']} persons missed; box AP" in (tmp_path / "file" / "report.html").read_text()
 
 
-def test_the_second_time_they_are_read(attack: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    attack("first")
-
+def test_the_second_time_they_are_read(
+    attack: Run, first: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def built(*_: object, **__: object) -> None:
         raise AssertionError("a detector was built")
 
     monkeypatch.setattr(Detector, "__init__", built)
     attack("second")
-    same = [(tmp_path / name / "cells.csv").read_bytes() for name in ("first", "second")]
+    same = [(run / "cells.csv").read_bytes() for run in (first, tmp_path / "second")]
     assert same[0] == same[1]
     with pytest.raises(AssertionError, match="a detector was built"):  # other photos are other boxes
         attack("third", *BOXES, "--limit", 2)
@@ -123,6 +146,7 @@ def test_the_second_time_they_are_read(attack: Run, monkeypatch: pytest.MonkeyPa
 
 def test_a_stopped_command_goes_on_where_it_was(
     attack: Run,
+    first: Path,
     monkeypatch: pytest.MonkeyPatch,
     cache: Path,
     tmp_path: Path,
@@ -130,7 +154,6 @@ def test_a_stopped_command_goes_on_where_it_was(
     tiny: TinyModel,
     occbench: Occbench,
 ) -> None:
-    attack("whole")
     shutil.rmtree(cache / "detections")
     asked: list[int] = []
     plain = detections.results_of
@@ -149,14 +172,13 @@ def test_a_stopped_command_goes_on_where_it_was(
     assert "detections of 1 of 3 photos are there already" in answer.err
     assert len(asked) == 4
     assert not list((cache / "detections").glob("*.part"))
-    same = [(tmp_path / name / "detections.json").read_bytes() for name in ("whole", "run")]
+    same = [(run / "detections.json").read_bytes() for run in (first, tmp_path / "run")]
     assert same[0] == same[1]
 
 
 @pytest.mark.usefixtures("with_report")
-def test_boxes_below_a_score_are_left_out(attack: Run, occbench: Occbench, tmp_path: Path) -> None:
-    attack("all")
-    scores = sorted(box["score"] for box in json.loads((tmp_path / "all" / "detections.json").read_text()))
+def test_boxes_below_a_score_are_left_out(attack: Run, first: Path, occbench: Occbench, tmp_path: Path) -> None:
+    scores = sorted(box["score"] for box in json.loads((first / "detections.json").read_text()))
     floor = round((scores[0] + scores[-1]) / 2, 3)
     attack("some", *BOXES, "--detector-score", floor)
     kept = json.loads((tmp_path / "some" / "detections.json").read_text())

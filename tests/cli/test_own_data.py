@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]
 from occbench.attacks import COCO
 from occbench.reports.page.serve import make_server
 
-from ..command_line import draw_outlines
+from ..command_line import draw_outlines, leave_out_report
 from .conftest import Answer, Occbench, People, TinyModel, assert_refused
 from .own_data import KEPT, own_model, own_set
 
@@ -40,6 +40,8 @@ def made(shared_people: People, tiny: TinyModel, tmp_path_factory: pytest.TempPa
         ]
         with pytest.MonkeyPatch.context() as patch:
             draw_outlines(patch)
+            if name == "other":
+                leave_out_report(patch)
             patch.setattr(sys, "argv", [str(word) for word in command])
             with pytest.raises(SystemExit) as end:
                 main()

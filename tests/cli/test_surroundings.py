@@ -22,6 +22,8 @@ def attack(tiny: TinyModel, people: People, out: Path, **environment: str) -> su
         "head",
         "--bootstrap",
         "0",
+        "--limit",
+        "1",
         "--out",
         out,
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,19 +21,41 @@ from torchvision.models import detection  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def small() -> object:
-    """The network on small photos, with few proposals: the plain operators take their time."""
+def small() -> Callable[..., torch.nn.Module]:
+    """A narrow network on small photos, with few proposals: the plain operators take their time."""
     few = {"rpn_pre_nms_top_n_test": 20, "rpn_post_nms_top_n_test": 20, "box_detections_per_img": 4}
-    return partial(detection.keypointrcnn_resnet50_fpn, min_size=64, max_size=96, box_score_thresh=0.0, **few)
+    few |= {"min_size": 64, "max_size": 96, "box_score_thresh": 0.0}
+
+    def made(weights: None, weights_backbone: None) -> torch.nn.Module:
+        return detection.KeypointRCNN(
+            detection.backbone_utils.resnet_fpn_backbone(backbone_name="resnet18", weights=None),
+            box_head=detection.faster_rcnn.TwoMLPHead(256 * 7**2, 16),
+            box_predictor=detection.faster_rcnn.FastRCNNPredictor(16, 2),
+            keypoint_head=detection.keypoint_rcnn.KeypointRCNNHeads(256, (16, 16)),
+            keypoint_predictor=detection.keypoint_rcnn.KeypointRCNNPredictor(16, 17),
+            **few,
+        )
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def weights(small: Callable[..., torch.nn.Module], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rcnn") / "rcnn.pth"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(small(weights=None, weights_backbone=None).state_dict(), path)
+    return path
 
 
 @pytest.fixture
-def model(small: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> KeypointRCNN:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        torch.save(small(weights=None, weights_backbone=None).state_dict(), tmp_path / "rcnn.pth")  # type: ignore[operator]
+def model(small: object, weights: Path, monkeypatch: pytest.MonkeyPatch) -> KeypointRCNN:
     monkeypatch.setattr(detection, "keypointrcnn_resnet50_fpn", small)
-    return KeypointRCNN(tmp_path / "rcnn.pth")
+    roi_align = sys.modules["torchvision.ops.roi_align"]
+    for name in ("_bilinear_interpolate", "_roi_align"):  # else compiled first, which takes longer
+        plain = getattr(roi_align, name)
+        monkeypatch.setattr(roi_align, name, getattr(plain, "__wrapped__", plain))
+    return KeypointRCNN(weights)
 
 
 def test_predictions_are_torchvisions(model: KeypointRCNN) -> None:
@@ -50,12 +73,12 @@ def test_predictions_are_torchvisions(model: KeypointRCNN) -> None:
     assert first.keypoint_scores.shape == (len(first), 17)
 
 
-def test_it_is_for_cocos_keypoints_and_without_options(model: KeypointRCNN, tmp_path: Path) -> None:
+def test_it_is_for_cocos_keypoints_and_without_options(model: KeypointRCNN, weights: Path) -> None:
     model.require(SKELETONS["coco"])
     with pytest.raises(OccbenchError, match="predicts the keypoints of COCO"):
         model.require(SKELETONS["mpii"])
     with pytest.raises(OccbenchError, match="neither a flip test nor --scales"):
-        KeypointRCNN(tmp_path / "rcnn.pth", flip=True)
+        KeypointRCNN(weights, flip=True)
     with pytest.raises(OccbenchError, match="by torchvision itself"):
         model.use("onnxruntime")
 

@@ -41,6 +41,7 @@ from occbench.system.progress import Progress
 from occbench.tables.scoring import Scoring
 
 from ..cli.conftest import TinyModel
+from ..command_line import draw_outlines
 from ..inference.made_finder import MadeFinder
 
 ATTACKS = [
@@ -81,7 +82,9 @@ def run_job(job: Job, report: bool = False) -> Path:
 
 @pytest.fixture(scope="module")
 def run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_job(job_of(dataset, tmp_path_factory.mktemp("run") / "photos"), report=True)
+    with pytest.MonkeyPatch.context() as patch:
+        draw_outlines(patch)
+        return run_job(job_of(dataset, tmp_path_factory.mktemp("run") / "photos"), report=True)
 
 
 def content(run: Path) -> dict[str, bytes]:

@@ -60,8 +60,7 @@ def kill(monkeypatch: pytest.MonkeyPatch, where: str, epoch: int) -> Iterator[No
             yield
 
 
-@pytest.fixture
-def graded(monkeypatch: pytest.MonkeyPatch) -> None:
+def grade(patch: pytest.MonkeyPatch) -> None:
     """AP by epoch: the fourth is the best, the fifth the second best."""
     from mmengine.evaluator import Evaluator
     from mmengine.runner import ValLoop
@@ -73,9 +72,26 @@ def graded(monkeypatch: pytest.MonkeyPatch) -> None:
         epochs.append(self.runner.epoch)
         return validate(self)
 
-    monkeypatch.setattr(ValLoop, "run", run)
+    patch.setattr(ValLoop, "run", run)
     table = [0.0, 0.1, 0.2, 0.3, 0.6, 0.5, 0.4]
-    monkeypatch.setattr(Evaluator, "evaluate", lambda self, size: {"coco/AP": table[epochs[-1]]})
+    patch.setattr(Evaluator, "evaluate", lambda self, size: {"coco/AP": table[epochs[-1]]})
+
+
+SIX = Settings(
+    epochs=6,
+    batch_size=2,
+    seed=3,
+    augmentation=Augmentation(("partmix", "multi-keypoint"), p=0.8, decoys=1),
+    decay="cosine",
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny: Path, people: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported weights of a training that nothing disturbed."""
+    with pytest.MonkeyPatch.context() as patch:
+        grade(patch)
+        return train(tiny, people, tmp_path_factory.mktemp("undisturbed") / "whole", people, SIX, workers=0)
 
 
 @pytest.mark.parametrize(("where", "epoch"), [("iteration", 3), ("validation", 4)])
@@ -84,32 +100,30 @@ def test_killed_and_resumed_ends_as_the_undisturbed_training(
     people: TrainingData,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    graded: None,
+    whole: Path,
     where: str,
     epoch: int,
 ) -> None:
     """Same weights bit by bit, same loss at every iteration, same best epoch."""
-    augmentation = Augmentation(("partmix", "multi-keypoint"), p=0.8, decoys=1)
-    settings = Settings(epochs=6, batch_size=2, seed=3, augmentation=augmentation, decay="cosine")
-    whole = train(tiny, people, tmp_path / "whole", people, settings, workers=0)
+    grade(monkeypatch)
     out = tmp_path / "killed"
     with kill(monkeypatch, where, epoch):
-        train(tiny, people, out, people, settings, workers=0, every_epoch=True)
+        train(tiny, people, out, people, SIX, workers=0, every_epoch=True)
     assert not (out / EXPORTED).exists()
     with pytest.raises(OccbenchError, match="--resume"):
-        train(tiny, people, out, people, settings, workers=0)
+        train(tiny, people, out, people, SIX, workers=0)
     (out / "epochs" / f"{epoch}.pth").unlink()  # as if killed between the checkpoint and these weights
-    resumed = train(tiny, people, out, people, settings, resume=True, workers=0, every_epoch=True)
+    resumed = train(tiny, people, out, people, SIX, resume=True, workers=0, every_epoch=True)
     assert same(whole, resumed)
     assert sorted(weights.name for weights in (out / "epochs").iterdir()) == [f"{n}.pth" for n in range(1, 7)]
     assert same(out / "epochs" / "4.pth", whole)  # the best
     assert load(out / "epochs" / "4.pth")["meta"]["epoch"] == 4
-    assert best_checkpoint(out).name == best_checkpoint(tmp_path / "whole").name == "best_coco_AP_epoch_4.pth"
-    undisturbed = curve(tmp_path / "whole")
+    assert best_checkpoint(out).name == best_checkpoint(whole.parent).name == "best_coco_AP_epoch_4.pth"
+    undisturbed = curve(whole.parent)
     assert curve(out) == undisturbed
     assert len(undisturbed) == 6
     assert len({loss for loss, _ in undisturbed.values()}) == 6
-    last = [load_whole(folder / "epoch_6.pth") for folder in (out, tmp_path / "whole")]
+    last = [load_whole(folder / "epoch_6.pth") for folder in (out, whole.parent)]
     assert last[0]["meta"]["iter"] == last[1]["meta"]["iter"]
     assert str(last[0]["optimizer"]) == str(last[1]["optimizer"])
 
