@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ import pandas as pd
 import pytest
 
 from occbench.attacks import COCO, Attack, Material
+from occbench.cli import main
 from occbench.data.coco import read_coco
 from occbench.data.persons import DetectorFiles
 from occbench.estimators.pose_model import PoseModel
@@ -35,6 +37,7 @@ from occbench.system.distributed import Ranks
 from occbench.system.progress import Progress
 from occbench.tables.redetected import with_boxes
 
+from ..command_line import leave_out_report
 from ..detectors.conftest import CONFIG, WEIGHTS
 from .conftest import Answer, Occbench, People, Refusal, TinyModel
 from .test_resume import files
@@ -85,6 +88,30 @@ def stub(
     Stub.blind, Stub.stop_after = False, None
 
 
+@pytest.fixture(scope="module")
+def made(shared_people: People, tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of :func:`attack` after it; not to be changed."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("OCCBENCH_CACHE", str(folder / "cache"))
+        patch.setattr(detector_module, "Detector", Stub)
+        patch.setattr(Stub, "people", shared_people, raising=False)
+        leave_out_report(patch)
+        patch.setattr(sys, "argv", ["occbench", *map(str, command(shared_people, tiny))])
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert not end.value.code
+    return folder
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Path:
+    """A copy of that run where :func:`attack` would have written it."""
+    shutil.copy(made / "detector.pth", tmp_path)
+    return Path(shutil.copytree(made / "run", tmp_path / "run"))
+
+
 def attack(
     occbench: Occbench,
     people: People,
@@ -93,14 +120,20 @@ def attack(
     out: str = "run",
     target: str = "nose,corpus",
 ) -> Answer:
+    return occbench(*command(people, tiny, *options, out=out, target=target))
+
+
+def command(
+    people: People, tiny: TinyModel, *options: object, out: str = "run", target: str = "nose,corpus"
+) -> list[object]:
     weights = Path("detector.pth")
     weights.write_bytes(b"of the stub")
-    return occbench(
+    return [
         *("attack", "--model", tiny.config, "--checkpoint", tiny.weights, "--data", people.annotations),
         *("--images", people.images, "--boxes", f"detector:{CONFIG}", "--detector-checkpoint", weights),
         *("--kind", "keypoint-blackout,part-blackout", "--target", target, "--radius", 5, "--json"),
         *("--bootstrap", 40, "--batch-size", 1, "--scope", "image", "--redetect", "--out", out, *options),
-    )
+    ]
 
 
 def overall(run: Path) -> pd.DataFrame:
@@ -208,13 +241,12 @@ class Threads(Ranks):
 def test_processes_share_the_detector_and_give_the_bytes_of_one(
     shared_people: People,
     tiny: TinyModel,
-    occbench: Occbench,
+    run: Path,
     tmp_path: Path,
     count: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("occbench.jobs.redetect.PHOTOS_PER_PIECE", 1)
-    attack(occbench, shared_people, tiny)
     expected = {k: v for k, v in files(tmp_path / "run").items() if k.startswith("redetect")}
     dataset = with_boxes(read_coco(shared_people.annotations, shared_people.images), tmp_path / "run/detections.json")
     detector = DetectorFiles("stub", CONFIG, "c" * 64, (), Path("w"), "w" * 64, False, None)
@@ -272,9 +304,8 @@ def test_an_interrupted_detector_goes_on(
 
 
 def test_other_targets_later_give_the_bytes_of_one_run(
-    shared_people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
+    shared_people: People, tiny: TinyModel, occbench: Occbench, run: Path, tmp_path: Path
 ) -> None:
-    attack(occbench, shared_people, tiny)
     both = files(tmp_path / "run")
     attack(occbench, shared_people, tiny, out="other", target="nose")
     assert len(overall(tmp_path / "other")) == 1
@@ -284,10 +315,7 @@ def test_other_targets_later_give_the_bytes_of_one_run(
     assert files(tmp_path / "other") == both
 
 
-def test_the_split_is_sealed_and_verified(
-    shared_people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
-) -> None:
-    attack(occbench, shared_people, tiny)
+def test_the_split_is_sealed_and_verified(occbench: Occbench, run: Path, tmp_path: Path) -> None:
     assert occbench("verify", "run").code == 0
     shutil.copytree("run", "spoilt")
     table = tmp_path / "spoilt" / "split.csv"
@@ -324,10 +352,7 @@ def test_what_redetection_needs(shared_people: People, tiny: TinyModel, refuses:
     refuses([*command, "--boxes", f"detector:{CONFIG}"], "--scope image")
 
 
-def test_a_run_without_is_another_run(
-    shared_people: People, tiny: TinyModel, occbench: Occbench, tmp_path: Path
-) -> None:
-    attack(occbench, shared_people, tiny)
+def test_a_run_without_is_another_run(shared_people: People, tiny: TinyModel, occbench: Occbench, run: Path) -> None:
     words = ["attack", "--model", tiny.config, "--checkpoint", tiny.weights, "--data", shared_people.annotations]
     words += ["--boxes", f"detector:{CONFIG}", "--detector-checkpoint", "detector.pth", "--kind", "keypoint-blackout"]
     answer = occbench(*words, "--batch-size", 1, "--scope", "image", "--out", "run")

@@ -22,8 +22,6 @@ def attack(tiny: TinyModel, people: People, out: Path, **environment: str) -> su
         "head",
         "--bootstrap",
         "0",
-        "--limit",
-        "1",
         "--out",
         out,
     ]
