@@ -202,7 +202,7 @@ def _read_cells(file: Path) -> pd.DataFrame:
 def _numbers(text: pd.Series, file: Path) -> pd.Series:
     words = text.to_numpy(dtype=object)  # many short columns: pandas' strings would take longer than all the rest
     values = pd.to_numeric(np.where(words == "", "nan", words), errors="coerce").astype(float)
-    for i in np.flatnonzero(np.isnan(values)):
+    for i in np.flatnonzero(np.isnan(values)).tolist():
         word = words[i]
         if not isinstance(word, str) or word.lower() not in ("", "nan"):
             raise OccbenchError(
