@@ -70,7 +70,7 @@ def summed_precision(
 
 @functools.cache
 def walk() -> Walk | None:
-    """The compiled function; None without numba. Compiled at its first call, and kept by numba in a cache of its own."""
+    """The compiled function; None without numba. Compiled at its first call, and kept in a cache of numba's own."""
     try:
         import numba
     except ImportError:
