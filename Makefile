@@ -11,8 +11,8 @@ STAMP       := $(VENV)/.installed
 
 install: $(STAMP)
 
-# What can fail for want of the right Python is tried before the first download. Python compiles what is imported, when it
-# is: pip would take a minute for all that never is.
+# What can fail for want of the right Python is tried before the first download. pip would compile on one core alone, and
+# where PYTHONDONTWRITEBYTECODE is set nobody ever would; templates that are no Python do not matter.
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "'$(PYTHON)' is no Python 3.10 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
@@ -21,6 +21,7 @@ $(STAMP): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --no-compile -c $(CONSTRAINTS) -e ".[dev]"
 	$(BIN)/occbench setup
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $(STAMP)
 
 # The design card's three families, in models small enough to need no download, two at a time, and a report of the three.
@@ -30,9 +31,10 @@ demo: install
 	$(BIN)/occbench report $(MINIS:%=runs/demo/%) --out runs/demo/compared
 
 # One process per core, each with one thread: the tests of a file stay together, for they share what is slow to make,
-# and files keep their order: sorted by the number of tests, those with few and slow ones would come last.
+# and files keep their order: sorted by the number of tests, those with few and slow ones would come last. Bytecode is
+# written whatever the environment says: tests start many processes.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 40
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 40
 
 # mypy and import-linter do not follow the editable install's mapping of the top-level folders: they read an installed copy.
 lint: install
