@@ -51,10 +51,11 @@ def summed_precision(
     padded = np.zeros((blocks * BLOCK, images), dtype=np.uint8)
     padded[:draws] = weights
     by_block = np.ascontiguousarray(padded.reshape(blocks, BLOCK, images).transpose(0, 2, 1))
+    by_image = np.ascontiguousarray(padded.T, dtype=np.float32)
 
     def totals(flags: np.ndarray) -> np.ndarray:
-        by_image = np.array([np.bincount(image[row], minlength=images) for row in flags.reshape(-1, flags.shape[-1])])
-        sums = by_image.astype(np.float32) @ padded.T.astype(np.float32)
+        counts = np.array([np.bincount(image[row], minlength=images) for row in flags.reshape(-1, flags.shape[-1])])
+        sums = counts.astype(np.float32) @ by_image
         return np.ascontiguousarray(sums.reshape(masks, thresholds, blocks, BLOCK).transpose(2, 0, 1, 3))
 
     kinds = right + 2 * wrong.astype(np.uint8)
