@@ -80,7 +80,8 @@ def _robustness(one: Compared) -> str:
     rest = len(drops) - len(clear)
     if rest:
         said.append(f"under the other {counted(rest, 'kind')} of attack no difference can be told from chance")
-    sentences = [_undecided(one, change) for change in clear if _other_way(one, change)]
+    open_ = [change for change in clear if _other_way(one, change)]
+    sentences = [_undecided(one, open_)] if open_ else []
     if better or worse:
         sentences.insert(0, "; ".join(said) + ".")
     elif said:
@@ -100,11 +101,15 @@ def _other_way(one: Compared, change: Measure) -> bool:
     return (theirs - mine) * change.value < 0
 
 
-def _undecided(one: Compared, change: Measure) -> str:
-    mine, theirs = (f"{100 * share:.0f} %" for share in _shares(one, change))
+def _undecided(one: Compared, changes: Sequence[Measure]) -> str:
+    mine, base = one.group.name, one.baseline.name
+    said = []
+    for change in changes:
+        own, theirs = (f"{100 * share:.0f} %" for share in _shares(one, change))
+        said.append(f"{_by(change)[:-1]}, but {own} of its AP against {theirs})")
     return (
-        f"{one.group.name} against {one.baseline.name} under {_by(change)[:-1]}, but {mine} of its AP against "
-        f"{theirs}): which is more robust cannot be said, for the model of lower AP has less to lose."
+        f"Whether {mine} is more robust than {base} cannot be said under {listed(said)}: the model of lower AP has "
+        "less to lose."
     )
 
 
