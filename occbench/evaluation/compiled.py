@@ -19,21 +19,21 @@ WORTH = 5e8
 Walk: TypeAlias = Callable[..., None]
 
 
-def is_worth(judged: np.ndarray, weights: np.ndarray) -> bool:
+def is_worth(places: int, weights: np.ndarray) -> bool:
     """Whether there is enough to do, its weights fit a byte, and numba is there.
 
     Args:
-        judged: Shape (C, D), of any type.
+        places: Curves times detections.
         weights: Shape (B, I), int.
     """
-    enough = judged.size * len(weights) >= WORTH
+    enough = places * len(weights) >= WORTH
     return enough and int(weights.max()) <= np.iinfo(np.uint8).max and walk() is not None
 
 
 def summed_precision(
     right: np.ndarray, wrong: np.ndarray, image: np.ndarray, weights: np.ndarray, stretch: int
 ) -> np.ndarray:
-    """Sum of the interpolated precision over the true positives, by mask, threshold and draw.
+    """Sum of the interpolated precision over the true positives, by mask, threshold and draw; where :func:`is_worth`.
 
     Args:
         right: Shape (M, T, D), bool: detections in order of score, by mask and threshold.

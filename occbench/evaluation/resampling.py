@@ -93,12 +93,13 @@ def resampled_area(matches: Matches, weights: np.ndarray) -> np.ndarray:
 
 def _summed_precision(matches: Matches, masks: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Sum of the interpolated precision over the true positives. Shape: (masks, 10, B), float32."""
-    flags = [_flags(bits[masks]) for bits in (matches.right, matches.wrong)]
-    if compiled.is_worth(flags[0], weights):
-        right, wrong = (each.reshape(len(masks), len(THRESHOLDS), -1) for each in flags)
+    count = len(masks) * len(THRESHOLDS)
+    if compiled.is_worth(count * len(matches.image), weights):
+        each = (_flags(bits[masks]) for bits in (matches.right, matches.wrong))
+        right, wrong = (flags.reshape(len(masks), len(THRESHOLDS), -1) for flags in each)
         return compiled.summed_precision(right, wrong, matches.image, weights, _DETECTIONS_AT_ONCE)
     curves = _Curves(matches, masks)
-    summed = np.empty((len(flags[0]), len(weights)), dtype=np.float32)
+    summed = np.empty((count, len(weights)), dtype=np.float32)
     for low in range(0, len(weights), _DRAWS_AT_ONCE):
         drawn = slice(low, low + _DRAWS_AT_ONCE)
         summed[:, drawn] = curves.summed_precision(np.ascontiguousarray(weights[drawn].T, dtype=np.float32))
