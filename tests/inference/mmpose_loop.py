@@ -14,30 +14,6 @@ from occbench.attacks import COCO
 from occbench.system.compat import setup_mmpose
 
 
-def run_mmpose(
-    config: Any,
-    weights: Path,
-    annotations: Path,
-    images: Path,
-    work_dir: Path,
-    detections: Path | None = None,
-) -> tuple[dict[str, float], dict[int, np.ndarray]]:
-    """Run MMPose's test loop.
-
-    Args:
-        config: An MMEngine config of a top-down model.
-        weights: Its checkpoint.
-        annotations: COCO keypoint annotations.
-        images: Image folder.
-        work_dir: For MMEngine's files.
-        detections: Boxes; None for the annotated ones.
-
-    Returns:
-        CocoMetric's figures, and keypoints with scores (K, 3) by the sample's id.
-    """
-    return outcome(mmpose_runner(config, weights, annotations, images, work_dir, detections))
-
-
 def mmpose_runner(
     config: Any,
     weights: Path,
@@ -50,7 +26,7 @@ def mmpose_runner(
     """MMPose's runner, ready for :func:`outcome`.
 
     Args:
-        config: As for :func:`run_mmpose`; so are the next five.
+        config: An MMEngine config of a top-down model.
         weights: Its checkpoint.
         annotations: COCO keypoint annotations.
         images: Image folder.
@@ -87,7 +63,11 @@ def mmpose_runner(
 
 
 def outcome(runner: Any, **attack: Any) -> tuple[dict[str, float], dict[int, np.ndarray]]:
-    """Run the test loop, with these arguments of :func:`plain_attack`; what :func:`run_mmpose` returns."""
+    """Run the test loop, with these arguments of :func:`plain_attack`.
+
+    Returns:
+        CocoMetric's figures, and keypoints with scores (K, 3) by the sample's id.
+    """
     if attack:
         steps = runner.test_dataloader.dataset.pipeline.transforms
         (step,) = (step for step in steps if type(step).__name__ == "PlainAttack")
