@@ -18,7 +18,7 @@ from occbench.runs.parquet import read_cell
 from occbench.weights.zoo import find_model
 
 from ..conftest import Real
-from ..inference.mmpose_loop import run_mmpose
+from ..inference.mmpose_loop import mmpose_runner, outcome
 from ..inference.test_against_mmpose import subset
 from .conftest import Answer, Occbench, People, Refusal, TinyModel
 from .test_scope import attack, detections
@@ -211,7 +211,9 @@ def test_mmpose_on_the_exported_photos_gives_the_figures_of_the_run(
     for target, slug in (("left_arm", "part-meanout_left_arm"), ("nose", "keypoint-blur_nose")):
         folder, work = tmp_path / "photos" / slug, tmp_path / target
         work.mkdir()
-        figures, poses = run_mmpose(config, real.weights(name), folder / "annotations.json", folder / "images", work)
+        figures, poses = outcome(
+            mmpose_runner(config, real.weights(name), folder / "annotations.json", folder / "images", work)
+        )
         assert figures["coco/AP"] == pytest.approx(table.loc[target, "ap"], abs=5e-6)
         assert table.loc[target, "drop"] > 0
         ours = read_cell(tmp_path / "run" / "predictions" / f"{slug}.parquet")

@@ -223,16 +223,8 @@ def test_mpii_hrnet_on_real_photos(
         torch.manual_seed(0)
         torch.save(build_pose_estimator(config.model).state_dict(), tmp_path / "random.pth")
     done = occbench(
-        *(
-            "attack",
-            "--model",
-            tmp_path / "narrow.py",
-            "--data",
-            "mpii",
-            "--checkpoint",
-            tmp_path / "random.pth",
-            "--no-flip",
-        ),
+        *("attack", "--model", tmp_path / "narrow.py", "--checkpoint", tmp_path / "random.pth"),
+        *("--data", "mpii", "--no-flip"),
         *("--kind", "part-meanout", "--target", "head", "--out", tmp_path / "run", "--bootstrap", 0),
     )
     assert done.code == 0, done.err

@@ -24,7 +24,7 @@ from occbench.inference.results import to_detections
 from occbench.weights.zoo import find_model
 
 from ..conftest import Real
-from .mmpose_loop import mmpose_runner, outcome, run_mmpose
+from .mmpose_loop import mmpose_runner, outcome
 
 pytestmark = pytest.mark.real
 
@@ -63,7 +63,7 @@ def our_ap(model: PoseModel, dataset: Dataset) -> float:
 def test_clean_ap_is_that_of_mmpose(real: Real, tmp_path: Path, name: str, photos: int) -> None:
     model = load(real, name)
     annotations = subset(real, tmp_path, photos)
-    theirs, _ = run_mmpose(model.config, real.weights(name), annotations, real.images, tmp_path)
+    theirs, _ = outcome(mmpose_runner(model.config, real.weights(name), annotations, real.images, tmp_path))
     ours = our_ap(model, read_coco(annotations, real.images))
     assert ours == pytest.approx(theirs["coco/AP"], abs=5e-6)
 
@@ -75,7 +75,7 @@ def test_clean_ap_over_detections_is_that_of_mmpose(real: Real, tmp_path: Path) 
     kept = {image["id"] for image in json.loads(annotations.read_text())["images"]}
     detections = tmp_path / "detections.json"
     detections.write_text(json.dumps([d for d in json.loads(real.detections.read_text()) if d["image_id"] in kept]))
-    theirs, _ = run_mmpose(model.config, real.weights(name), annotations, real.images, tmp_path, detections)
+    theirs, _ = outcome(mmpose_runner(model.config, real.weights(name), annotations, real.images, tmp_path, detections))
     ours = our_ap(model, with_detections(read_coco(annotations, real.images), detections))
     assert ours == pytest.approx(theirs["coco/AP"], abs=5e-6)
 

@@ -17,7 +17,7 @@ from occbench.inference.engine import predict_cells
 from occbench.system.compat import setup_mmpose
 from occbench.weights.zoo import find_model
 
-from .mmpose_loop import run_mmpose
+from .mmpose_loop import mmpose_runner, outcome
 
 CONFIGS = {
     "regression": "td-reg_mobilenetv2_rle-pretrained-8xb64-210e_coco-256x192",
@@ -82,7 +82,7 @@ def test_keypoints_are_those_of_mmpose(people: Path, tmp_path: Path, name: str) 
     if name in NOISY:
         model._backend = Plain(model._model)
     (clean, attacked), _ = predict_cells(model, dataset.persons, [Attack("part", "meanout", "corpus")], COCO)
-    _, theirs = run_mmpose(config, weights, people, people.parent / "images", tmp_path)
+    _, theirs = outcome(mmpose_runner(config, weights, people, people.parent / "images", tmp_path))
     for i, person in enumerate(dataset.persons):
         np.testing.assert_allclose(clean.keypoints[i], theirs[person.id][:, :2], atol=1e-3)
         # RTMPose's scores are no probabilities: with random weights they are around 6, where float32 has fewer digits.
