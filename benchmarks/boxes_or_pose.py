@@ -21,6 +21,7 @@ from trainings import Commands, add_data, check_data, data_options, is_finished,
 
 from occbench import open_run
 from occbench.attacks import COCO
+from occbench.reports.figures.style import RUN_COLOURS, new_figure, styled, write_figure
 from occbench.runs import durable
 
 TERMS = {
@@ -73,32 +74,22 @@ def lines_of(name: str, run: Path) -> Iterator[str]:
     yield ""
 
 
-def draw(runs: dict[str, Path], path: Path) -> None:
+@styled()
+def draw(runs: dict[str, Path], stem: Path) -> None:
     """The two shares of every loss, a panel a detector."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "occbench"
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(
-        1, len(runs), figsize=(1 + 4 * len(runs), 4), squeeze=False, sharey=True, sharex=True
-    )
+    figure = new_figure(1 + 4 * len(runs), 4)
+    axes = figure.subplots(1, len(runs), squeeze=False, sharey=True, sharex=True)
     for axis, (name, run) in zip(axes[0], runs.items(), strict=True):
         split = open_run(run).tables["split"]
         rows = split[split["keypoint"] == "all"].iloc[::-1]
         labels = rows["target"] + ", " + rows["fill"]
         left = rows["share_pose"].clip(lower=0)
         ends = [rows["share_boxes"] - rows["share_boxes_lo"], rows["share_boxes_hi"] - rows["share_boxes"]]
-        axis.barh(labels, left, color="#4878a8", label="pose")
-        axis.barh(
-            labels, rows["share_boxes"], left=left, xerr=ends, color="#e08a3c", ecolor="0.3", label="boxes [95 %]"
-        )
+        axis.barh(labels, left, color=RUN_COLOURS[0], label="pose")
+        axis.barh(labels, rows["share_boxes"], left=left, xerr=ends, color=RUN_COLOURS[1], label="boxes [95 %]")
         axis.set(title=name, xlabel="AP points lost")
-    axes[0][-1].legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    axes[0][-1].legend()
+    write_figure(figure, stem)
 
 
 def write_summary(options: argparse.Namespace) -> Path:
@@ -108,7 +99,7 @@ def write_summary(options: argparse.Namespace) -> Path:
     lines += [line for name, run in runs.items() for line in lines_of(name, run)]
     lines += [f"Not finished yet: {name}." for name in options.detectors if name not in runs]
     if runs:
-        draw(runs, options.out / "split.svg")
+        draw(runs, options.out / "split")
     path: Path = options.out / "summary.md"
     durable.write(path, ("\n".join(lines) + "\n").encode())
     return path

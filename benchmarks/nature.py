@@ -20,6 +20,7 @@ from trainings import Commands, add_data, check_data, data_options, is_finished
 
 from occbench import open_run
 from occbench.attacks import COCO, THESIS_FILLS, WORLD_FILLS
+from occbench.reports.figures.style import MUTED, fill_colour, new_figure, styled, write_figure
 from occbench.runs import durable
 
 FILLS = (*THESIS_FILLS, *WORLD_FILLS)
@@ -74,31 +75,22 @@ def lines_of(natural: pd.DataFrame) -> Iterator[str]:
         yield f"| {kind} | {row['natural']:.1f} | {cells} |"
 
 
-def draw(natural: pd.DataFrame, path: Path) -> None:
+@styled()
+def draw(natural: pd.DataFrame, stem: Path) -> None:
     """Both losses of every kind, a panel a fill."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "occbench"
-    from matplotlib import pyplot
-
     fills = [fill for fill in FILLS if fill in set(natural["fill"])]
-    figure, axes = pyplot.subplots(
-        1, len(fills), figsize=(1 + 2.2 * len(fills), 3), squeeze=False, sharex=True, sharey=True
-    )
+    figure = new_figure(1 + 2.2 * len(fills), 3)
+    axes = figure.subplots(1, len(fills), squeeze=False, sharex=True, sharey=True)
     for axis, fill in zip(axes[0], fills, strict=True):
         both = relative(natural, fill)
-        axis.scatter(both["natural"], both["synthetic"], s=12)
+        axis.scatter(both["natural"], both["synthetic"], s=12, color=fill_colour(fill))
         for kind, row in both.iterrows():
-            axis.annotate(
-                str(kind), (row["natural"], row["synthetic"]), fontsize=6, xytext=(2, 2), textcoords="offset points"
-            )
-        axis.axline((0, 0), slope=1, color="0.7", lw=0.8)
+            at = (row["natural"], row["synthetic"])
+            axis.annotate(str(kind), at, fontsize=6, xytext=(2, 2), textcoords="offset points")
+        axis.axline((0, 0), slope=1, color=MUTED, lw=0.8)
         axis.set(title=fill, xlabel="natural, %")
     axes[0][0].set_ylabel("synthetic, %")
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    write_figure(figure, stem)
 
 
 def main() -> None:
@@ -125,7 +117,7 @@ def main() -> None:
     if not is_finished(run):
         raise SystemExit(f"{run} is not finished; give the same command again")
     natural = with_clean(run)
-    draw(natural, options.out / "nature.svg")
+    draw(natural, options.out / "nature")
     durable.write(options.out / "summary.md", ("\n".join(lines_of(natural)) + "\n").encode())
     print(options.out / "summary.md")
 

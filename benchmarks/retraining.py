@@ -205,7 +205,7 @@ def main() -> None:
     fills, placements = tuple(options.control_fills.split(",")), placements_of(options)
     plan = Plan(options.out, runs, tuple(seeds), targets, fills, placements, options.epochs if options.curve else 0)
     work = {f"{r.name}-{seed}": functools.partial(one_model, options, r, seed) for seed in seeds for r in recipes}
-    if options.curve:
+    if options.curve and options.init != "none":
         start = functools.partial(at_epoch, options, options.out / START, options.init, 0)
         work = {START: start, **work}
     make_models(work, lambda: write_summary(plan), options.jobs, options.summary_only)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from occbench.evaluation.replicates import Replicated, over_replicates
 from occbench.jobs.paired import Measured
+from occbench.reports.figures.style import MUTED, RUN_COLOURS, new_figure, styled, write_figure
 from occbench.runs import durable
 from occbench.system.errors import OccbenchError
 
@@ -240,32 +241,23 @@ def curve_rows(plan: Plan) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+@styled()
 def draw_curve(points: pd.DataFrame, plan: Plan) -> None:
     """curve.svg: the mean marker effect over the epochs, a panel a fill, a line a recipe with its intervals."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "occbench"
-    from matplotlib import pyplot
-
     effects = points[(points["quantity"] == "marker_effect") & (points["level"] == "keypoint")]
-    figure, axes = pyplot.subplots(
-        1, len(plan.fills), figsize=(1 + 4 * len(plan.fills), 3.4), squeeze=False, sharey=True
-    )
+    figure = new_figure(1 + 4 * len(plan.fills), 3.4)
+    axes = figure.subplots(1, len(plan.fills), squeeze=False, sharey=True)
     for axis, fill in zip(axes[0], plan.fills, strict=True):
         for place, recipe in enumerate(dict.fromkeys(effects["recipe"])):
             mine = effects[(effects["recipe"] == recipe) & (effects["fill"] == fill)].sort_values("epoch")
             ends = [mine["value"] - mine["lo"], mine["hi"] - mine["value"]]
-            axis.errorbar(
-                mine["epoch"] + 0.06 * place, mine["value"], yerr=ends, marker="o", ms=3, lw=1, capsize=2, label=recipe
-            )
-        axis.axhline(0, color="0.6", lw=0.8)
+            colour = RUN_COLOURS[place % len(RUN_COLOURS)]
+            axis.errorbar(mine["epoch"] + 0.06 * place, mine["value"], ends, marker="o", color=colour, label=recipe)
+        axis.axhline(0, color=MUTED, lw=0.8)
         axis.set(title=f"keypoint {fill}", xlabel="epoch")
     axes[0][0].set_ylabel("marker effect, AP points")
-    axes[0][-1].legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(plan.out / "curve.svg", metadata={"Date": None})
-    pyplot.close(figure)
+    axes[0][-1].legend()
+    write_figure(figure, plan.out / "curve")
 
 
 def _lines(table: pd.DataFrame, plan: Plan, images: int, missing: Sequence[str]) -> Iterator[str]:
