@@ -100,7 +100,7 @@ def train(
         _check_writable(out)
         runner = build_runner(cfg, loader, out, settings, resume=resume, launcher=launched)
         if ranks.first:
-            _check_space(runner, out)
+            _check_space(runner, out, settings.epochs if every_epoch else 0)
             begin()
             if every_epoch:
                 runner.register_hook(ExportEpochs(out, meta_of(config, cfg, settings)))
@@ -209,9 +209,9 @@ def checkpoint_bytes(runner: Runner) -> int:
     return sum(3 * p.numel() * p.element_size() for p in runner.model.parameters())
 
 
-def _check_space(runner: Runner, out: Path) -> None:
-    """A training must not end at its first checkpoint for want of space that can be known before."""
-    needed, free = _KEPT * checkpoint_bytes(runner), shutil.disk_usage(out).free
+def _check_space(runner: Runner, out: Path, exported: int) -> None:
+    """A training must not end for want of space that can be known before; ``exported`` weights are a third as large."""
+    needed, free = (_KEPT + exported / 3) * checkpoint_bytes(runner), shutil.disk_usage(out).free
     if free < needed:
         raise OccbenchError(
             f"{str(out)!r} has {free / 1e6:,.0f} MB left, but the checkpoints of this training need "
