@@ -1,4 +1,6 @@
-# Two commands for a new user: `make demo` and `make test`. Both create the environment when it is not there.
+# Two commands for a new user: `make demo` and `make test`. Both create the environment when it is not there. What is
+# imported is compiled then, and kept whatever the environment says: many processes start. Most is never imported.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON      ?= python3
 VENV        ?= .venv
 CONSTRAINTS ?= constraints.txt
@@ -11,8 +13,7 @@ STAMP       := $(VENV)/.installed
 
 install: $(STAMP)
 
-# What can fail for want of the right Python is tried before the first download. pip would compile on one core alone, and
-# where PYTHONDONTWRITEBYTECODE is set nobody ever would; templates that are no Python do not matter.
+# What can fail for want of the right Python is tried before the first download.
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "'$(PYTHON)' is no Python 3.10 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
@@ -21,7 +22,6 @@ $(STAMP): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --no-compile -c $(CONSTRAINTS) -e ".[dev]"
 	$(BIN)/occbench setup
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $(STAMP)
 
 # The design card's three families, in models small enough to need no download, two at a time, and a report of the three.
@@ -31,10 +31,9 @@ demo: install
 	$(BIN)/occbench report $(MINIS:%=runs/demo/%) --out runs/demo/compared
 
 # One process per core, each with one thread: the tests of a file stay together, for they share what is slow to make,
-# and files keep their order: sorted by the number of tests, those with few and slow ones would come last. Bytecode is
-# written whatever the environment says: tests start many processes.
+# and files keep their order: sorted by the number of tests, those with few and slow ones would come last.
 test: install
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 40
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 40
 
 # mypy and import-linter do not follow the editable install's mapping of the top-level folders: they read an installed copy.
 lint: install

@@ -98,7 +98,7 @@ def test_the_nose_attack_lands_on_the_same_place_up_to_the_box(
 @pytest.mark.usefixtures("with_report")
 def test_a_run_over_detections(real: Real, occbench: Occbench, tmp_path: Path) -> None:
     """The counts, by a plain loop; the AP is MMPose's, see test_against_mmpose."""
-    annotations = subset(real, tmp_path, photos=24)
+    annotations = subset(real, tmp_path, photos=10)
     dataset = read_coco(annotations, real.images)
     boxes = [box for box in json.loads(real.detections.read_text()) if box["image_id"] in dataset.photos]
     detections = tmp_path / "detections.json"
