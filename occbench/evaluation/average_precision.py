@@ -137,16 +137,12 @@ def curves(matches: Matches, mask: int) -> Curves:
     for a, persons in enumerate(matches.persons[mask]):
         if persons == 0:
             continue
-        needed = hits_needed(persons)
         here = np.flatnonzero(judged & of_area(a))
-        right_here, judged_here = right[here], judged[here]
-        for t in range(len(THRESHOLDS)):
-            hits = np.flatnonzero(right_here & bit(t, a) != 0)
-            seen = np.cumsum(judged_here & bit(t, a) != 0)
-            envelope = _envelope(seen[hits])
-            precision[t, :, a] = _precision(envelope, needed)
-            recall[t, a] = len(hits) / persons
-            areas[t, a] = envelope.sum() / persons
+        bits = np.array([bit(t, a) for t in range(len(THRESHOLDS))], judged.dtype)[:, None]
+        counts, envelope = _envelopes(right[here] & bits != 0, judged[here] & bits != 0)
+        precision[:, :, a] = _precision(envelope, hits_needed(persons))
+        recall[:, a] = counts / persons
+        areas[:, a] = [row[:count].sum() / persons for row, count in zip(envelope, counts, strict=True)]
     return Curves(precision, recall, matches.persons[mask], float(areas[:, 0].mean()))
 
 
@@ -176,27 +172,36 @@ def hits_needed(persons: int | np.ndarray) -> np.ndarray:
 
 
 def _precision(envelope: np.ndarray, needed: np.ndarray) -> np.ndarray:
-    """Interpolated precision at the recall points. Shape: (101,).
+    """Interpolated precision at the recall points. Shape: (T, 101).
 
     Args:
-        envelope: Shape (N,): the highest precision from each true positive on.
+        envelope: Shape (T, N): the highest precision from each true positive on.
         needed: Shape (101,): true positives needed for each recall point.
     """
-    result = np.zeros(len(needed))
+    result = np.zeros((len(envelope), len(needed)))
     at = np.maximum(needed, 1) - 1
-    at = at[at < len(envelope)]
-    result[: len(at)] = envelope[at]
+    at = at[at < envelope.shape[1]]
+    result[:, : len(at)] = envelope[:, at]
     return result
 
 
-def _envelope(seen: np.ndarray) -> np.ndarray:
-    """The highest precision from each true positive on, since it only rises at one. Shape: (N,).
+def _envelopes(right: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The highest precision from each true positive on, since it only rises at one.
 
     Args:
-        seen: Shape (N,): detections that are not ignored, up to each true positive and with it.
+        right: Shape (T, D), bool: true positives by threshold, in order of score.
+        judged: Shape (T, D), bool: detections that are not ignored.
+
+    Returns:
+        True positives of each threshold, shape (T,), and the envelope, shape (T, N), 0 behind a threshold's last.
     """
-    precision = np.arange(1, len(seen) + 1) / (seen + np.spacing(1))
-    return np.maximum.accumulate(precision[::-1])[::-1]
+    counts = np.count_nonzero(right, axis=1)
+    threshold, place = np.nonzero(right)
+    rank = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
+    seen = np.cumsum(judged, axis=1)[threshold, place]
+    precision = np.zeros((len(right), counts.max(initial=0)))
+    precision[threshold, rank] = (rank + 1) / (seen + np.spacing(1))
+    return counts, np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
 
 
 def _mean(part: np.ndarray) -> float:

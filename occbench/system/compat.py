@@ -11,6 +11,7 @@ MMEngine looks for packages through ``pkg_resources``, which setuptools 82 no lo
 
 from __future__ import annotations
 
+import copy
 import gc
 import importlib
 import importlib.machinery
@@ -182,11 +183,12 @@ def _keep_to_own_metainfo() -> None:
     from mmpose.datasets.datasets import utils
 
     configs, theirs = mmpose_configs(), utils.parse_pose_metainfo
+    read = cache(lambda own: theirs({"from_file": str(own)}))
 
     @wraps(theirs)
     def parse_pose_metainfo(metainfo: dict[str, Any]) -> dict[str, Any]:
         own = configs / str(metainfo.get("from_file", "")).removeprefix("configs/")
-        parsed: dict[str, Any] = theirs({"from_file": str(own)} if own.is_file() else metainfo)
+        parsed: dict[str, Any] = copy.deepcopy(read(own)) if own.is_file() else theirs(metainfo)
         return parsed
 
     _replace("mmpose", theirs, parse_pose_metainfo)
@@ -194,8 +196,10 @@ def _keep_to_own_metainfo() -> None:
 
 def _look_for_packages_with_importlib() -> None:
     """Make MMEngine find installed packages, as the base of a config such as ``mmpose::...`` needs it."""
+    from mmengine.config import utils
     from mmengine.utils import package_utils
 
+    utils.load = cache(utils.load)  # all YAML files of a package, for each base that is named so
     _replace("mmengine", package_utils.is_installed, is_installed)
     _replace("mmengine", package_utils.get_installed_path, get_installed_path)
 

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,9 @@ _OPTIONAL += ["found", "found_lo", "found_hi", "drop_found", "drop_found_lo", "d
 _VALUES = {"ap": "value", "ap_lo": "value_lo", "ap_hi": "value_hi"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """One run folder, read.
+    """One run folder, read; not to be changed.
 
     Attributes:
         path: The folder.
@@ -306,16 +307,20 @@ _SPLIT_NUMBERS += [f"{n}_{when}" for when in ("clean", "attacked") for n in ("ma
 
 def _read_more(file: Path, text: list[str], numbers: list[str], newer: Sequence[str] = ()) -> pd.DataFrame:
     """A table that not every run has; without rows where there is none, and NaN in columns that are newer than it."""
-    columns = text + numbers
-    found = pd.DataFrame(columns=columns, dtype=str)
-    if file.is_file() and file.stat().st_size > 2:  # pandas writes a table without columns as a line without text
-        try:
-            read = pd.read_csv(file, dtype=str, keep_default_na=False)
-            found = read[columns].assign(**{name: read[name] for name in newer if name in read})
-        except (ValueError, OSError, KeyError) as error:
-            raise OccbenchError(f"{file} cannot be read ({error}); write the run anew") from None
-    found = found.assign(**{name: "" for name in newer if name not in found})
-    return found.assign(**{name: _numbers(found[name], file) for name in [*numbers, *newer]})
+    if not file.is_file() or file.stat().st_size <= 2:  # pandas writes a table without columns as a line without text
+        return _no_rows(tuple(text), (*numbers, *newer)).copy()
+    try:
+        read = pd.read_csv(file, dtype=str, keep_default_na=False)
+        found = {name: read[name] for name in [*text, *numbers]}
+    except (ValueError, OSError, KeyError) as error:
+        raise OccbenchError(f"{file} cannot be read ({error}); write the run anew") from None
+    found |= {name: _numbers(read[name], file) for name in [*numbers, *newer] if name in read}
+    return pd.DataFrame({name: found.get(name, np.nan) for name in [*text, *numbers, *newer]}, read.index)
+
+
+@cache
+def _no_rows(text: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(text), dtype=str).assign(**{name: np.empty(0) for name in numbers})
 
 
 def _read_torso(file: Path) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pandas as pd
 
@@ -50,6 +51,7 @@ class Slice:
         return f"{self.radius:g} px" if math.isnan(self.share) else f"{100 * self.share:g} % of the input's width"
 
 
+@lru_cache(maxsize=64)  # every section asks for it
 def main_slice(run: Run, level: str) -> Slice | None:
     """The cells of ``level`` that stand for it: centred if run, at the protocol's radius if run, else the smallest."""
     rows = run.cells[run.cells["level"] == level]
