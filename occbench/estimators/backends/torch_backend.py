@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -138,7 +138,7 @@ class TorchBackend:
             return as_raw(self._network(inputs))
 
     def _copy(self, estimator: Any) -> nn.Module:
-        return Forward(copy.deepcopy(estimator).to(memory_format=self._layout)).eval()
+        return Forward(copy.deepcopy(estimator).to(memory_format=self._layout)).eval().requires_grad_(False)
 
     def _folded(self, estimator: Any, crops: torch.Tensor, reference: Raw) -> nn.Module:
         """The network with folded batch norms if that gives the reference, and with weights in the precision."""
@@ -180,10 +180,20 @@ class TorchBackend:
     def _traced(self, inputs: torch.Tensor) -> Callable[[torch.Tensor], Raw]:
         with torch.inference_mode(), native_channel_shuffle(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they are about is found by the comparison
-            graph: Callable[[torch.Tensor], Raw] = torch.jit.freeze(
-                torch.jit.trace(self._network, inputs, check_trace=False)
-            )
+            traced = torch.jit.trace(_Whole(self._network).eval(), inputs, check_trace=False)
+            graph: Callable[[torch.Tensor], Raw] = torch.jit.freeze(traced)
         return graph
+
+
+class _Whole(nn.Module):
+    """A network as a module without parts: the same graph, with the weights as constants, in a third of the time."""
+
+    def __init__(self, network: Callable[[torch.Tensor], Raw]) -> None:
+        super().__init__()
+        self.__dict__["network"] = network  # as an attribute it would be a part
+
+    def forward(self, inputs: torch.Tensor) -> Raw:
+        return cast("Raw", self.__dict__["network"](inputs))
 
 
 def _as_it_is() -> AbstractContextManager[None]:
