@@ -127,7 +127,7 @@ REFERENCE = {
 def test_cells_are_those_of_an_independent_implementation(real: Real) -> None:
     """AP over all keypoints to 0.001, and every per-keypoint n, on all 303 persons; each keypoint's AP in one cell.
 
-    On ONNX Runtime, in half the time of torch, which the others are on.
+    On ONNX Runtime, which takes less time than torch, which the others are on.
 
     The reference's APs of single keypoints are of an older rule, that charged predictions of persons without the
     keypoint: those are taken out one by one here, and pycocotools judges the rest.
