@@ -80,8 +80,8 @@ def _robustness(one: Compared) -> str:
     rest = len(drops) - len(clear)
     if rest:
         said.append(f"under the other {counted(rest, 'kind')} of attack no difference can be told from chance")
-    open_ = [change for change in clear if _other_way(one, change)]
-    sentences = [_undecided(one, open_)] if open_ else []
+    undecided = [change for change in clear if _other_way(one, change)]
+    sentences = [_undecided(one, undecided)] if undecided else []
     if better or worse:
         sentences.insert(0, "; ".join(said) + ".")
     elif said:

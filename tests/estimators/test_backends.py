@@ -76,6 +76,17 @@ def test_torch_traces_on_a_cpu(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("head", HEADS)
+def test_tracing_without_parts_gives_the_bits_of_tracing_with_them(
+    head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = crops(5)
+    ours, _ = make("torch", build(head), tmp_path)(images, False)
+    monkeypatch.setattr("occbench.estimators.backends.torch_backend._Whole", lambda network: network)
+    theirs, _ = make("torch", build(head), tmp_path)(images, False)
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
 @pytest.mark.parametrize("count", [1, 2, 20])
 def test_any_sample_will_do(count: int, shared_cache: Path) -> None:
     estimator = build()

@@ -140,6 +140,17 @@ def test_mmengine_finds_packages_without_pkg_resources(tmp_path: Path, monkeypat
     assert Config.fromfile(path).dataset_info.dataset_name == "coco"
 
 
+def test_what_is_read_once_is_nobodys_to_change() -> None:
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+    said = {"from_file": "configs/_base_/datasets/coco.py"}
+    first, second = parse_pose_metainfo(said), parse_pose_metainfo(said)
+    first["sigmas"][:] = 0
+    first["keypoint_name2id"].clear()
+    assert second["sigmas"].all()
+    assert parse_pose_metainfo(said)["keypoint_name2id"] == second["keypoint_name2id"] != {}
+
+
 WITHOUT_IT = """
 import contextlib, io, json, sys
 sys.modules['mmpose'] = None
