@@ -35,6 +35,11 @@ class Occluders:
             hidden[region.window] |= region.mask
         return hidden
 
+    def pixels(self, size: Size) -> int:
+        """How many pixels are hidden."""
+        regions = self.regions
+        return int((regions[0].mask if len(regions) == 1 else self.mask(size)).sum())
+
     @property
     def beyond(self) -> int:
         """Pixels that objects hide beyond the discs or rectangles that they stand for."""
@@ -56,8 +61,12 @@ def has_target(attack: Attack, skeleton: Skeleton, labelled: np.ndarray) -> bool
         skeleton: The data set's keypoints and parts.
         labelled: Shape (K,), bool (v > 0).
     """
-    needed = 1 if attack.level == "keypoint" else 2
-    return bool(labelled[skeleton.indices(attack.level, attack.target)].sum() >= needed)
+    return bool(labelled[skeleton.indices(attack.level, attack.target)].sum() >= labels_needed(attack))
+
+
+def labels_needed(attack: Attack) -> int:
+    """How many labelled keypoints of its target an attack needs."""
+    return 1 if attack.level == "keypoint" else 2
 
 
 def place(
@@ -96,10 +105,12 @@ def place(
         ValueError: The fill is drawn, and there is nothing to draw it from.
     """
     members = skeleton.indices(attack.level, attack.target)
-    if not has_target(attack, skeleton, labelled):
+    points = keypoints[[member for member in members if labelled[member]]]
+    if len(points) < labels_needed(attack):
         return Occluders()
-    attack, margin = replace(attack, radius=attack.radius * scale), MARGIN * scale
-    points = keypoints[members][labelled[members]]
+    margin = MARGIN * scale
+    if scale != 1:
+        attack = replace(attack, radius=attack.radius * scale)
     if attack.level == "keypoint":
         found = _place_discs(attack, points[0], keypoints[labelled], size, protocol, rng, margin, others)
         middle = points[0]

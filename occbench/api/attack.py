@@ -115,7 +115,7 @@ def attack(
         backend: ``torch``, ``openvino`` or ``onnxruntime``; None for torch, and for ONNX Runtime of an ONNX file.
         precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
         tune: On a GPU: ``quick`` times a batch in several ways, once; ``off`` goes by a rule.
-        workers: Threads that cut and attack crops; None for 1, on a GPU 8.
+        workers: Threads that cut and attack crops; None for 1, on a GPU 4.
         launcher: ``auto``, ``none``, ``pytorch`` or ``slurm``.
         flip: Flip test; None as the config says.
         scales: Of an image pyramid whose heatmaps are averaged.
@@ -271,7 +271,7 @@ def attack(
                 protocol,
                 seed,
                 batch_size or ((8 if on_gpu else 1) if photos else (128 if on_gpu else 16)),
-                (8 if on_gpu else 1) if workers is None else workers,
+                (4 if on_gpu else 1) if workers is None else workers,
                 scope=scope,
                 cutouts=cutouts,
             ),

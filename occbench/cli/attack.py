@@ -133,7 +133,7 @@ def attack(
         str, typer.Option("--tune", help="On a GPU: quick times a batch in several ways, once; off goes by a rule.")
     ] = "quick",
     workers: Annotated[
-        int | None, typer.Option("--workers", min=0, help="Threads that cut and attack crops. [1; on a GPU 8]")
+        int | None, typer.Option("--workers", min=0, help="Threads that cut and attack crops. [1; on a GPU 4]")
     ] = None,
     launcher: Annotated[
         str, typer.Option("--launcher", help="auto (torchrun where it started us), none, pytorch or slurm.")

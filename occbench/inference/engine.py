@@ -24,12 +24,15 @@ from ..data.persons import Person
 from ..estimators.crops import Crop, CropPipeline
 from ..estimators.protocol import CropEstimator, Poses
 from .material import material_of
-from .plan import Chunk, Settings, plan
+from .plan import Chunk, Settings, chunks, plan
 from .pool import Pool
 from .predictions import GEOMETRY, CellPredictions
 from .scenes import People, Seen, cut_scenes, hide_in_photo
 
 Advance = Callable[[int], None]
+
+STRETCH = 32
+"""Persons whose photos a thread decodes and cuts at a time."""
 
 NOTHING_DRAWN = np.random.default_rng(0)
 """Stands for a person's generator where an attack draws nothing."""
@@ -110,24 +113,35 @@ def run_cells(
         if missing or not has_clean:
             work.append((chunk, missing))
 
-    def cut(item: tuple[Chunk, list[Attack]]) -> _View:
-        return _view(model.crops, persons[item[0].rows], skeleton, settings, people or {}, stuff)
+    def cut(part: Sequence[Person]) -> _View:
+        return _view(model.crops, part, skeleton, settings, people or {}, stuff)
+
+    def asked(pool: Pool) -> Iterator[tuple[Chunk, _View, Attack | None]]:
+        parts = [[persons[chunk.rows][part.rows] for part in chunks(persons[chunk.rows], STRETCH)] for chunk, _ in work]
+        views = pool.ahead(cut, chain.from_iterable(parts), depth=max(map(len, parts), default=0))  # those of a chunk
+        for (chunk, missing), own in zip(work, parts, strict=True):
+            view = _joined([next(views) for _ in own])
+            if not sink.has(None, chunk):
+                yield chunk, view, None
+            for attack in missing:
+                yield chunk, view, attack
+
+    def made(item: tuple[Chunk, _View, Attack | None]) -> _Piece:
+        chunk, view, attack = item
+        if attack is None:
+            return _clean_piece(chunk, view, skeleton, model)
+        return _hide(chunk, view, attack, skeleton, model)
 
     def pieces(pool: Pool) -> Iterator[_Piece]:
-        for (chunk, missing), view in zip(work, pool.ahead(cut, work, depth=1), strict=True):
-            clean: CellPredictions | None = None
-            if not sink.has(None, chunk):
-                piece = _clean_piece(chunk, view, skeleton, model)
-                clean = piece.cell
+        known: tuple[Chunk, CellPredictions] | None = None
+        for piece in pool.ahead(made, asked(pool), depth=settings.workers + 1):
+            if piece.cell.attack is None:
+                known = piece.chunk, piece.cell
                 yield piece
-
-            def hide(attack: Attack, chunk: Chunk = chunk, view: _View = view) -> _Piece:
-                return _hide(chunk, view, attack, skeleton, model)
-
-            for piece in pool.ahead(hide, missing, depth=settings.workers + 1):
-                if clean is None:
-                    clean = sink.clean(chunk)
-                yield replace(piece, clean=clean)
+                continue
+            if known is None or known[0] is not piece.chunk:
+                known = piece.chunk, sink.clean(piece.chunk)
+            yield replace(piece, clean=known[1])
 
     with Pool(settings.workers) as pool:
         for piece in _predicted(model, pieces(pool), settings.batch_size):
@@ -226,6 +240,12 @@ class _View:
 
     crops: list[Crop]
     under: Callable[[Attack], Iterable[Seen]]
+
+
+def _joined(views: Sequence[_View]) -> _View:
+    """Of stretches of a chunk."""
+    crops = [crop for view in views for crop in view.crops]
+    return _View(crops, lambda attack: chain.from_iterable(view.under(attack) for view in views))
 
 
 def _view(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import cv2
 import torch
 
 T = TypeVar("T")
@@ -18,13 +19,17 @@ class Pool:
 
     def __init__(self, workers: int) -> None:
         self._executor = ThreadPoolExecutor(workers, initializer=_one_core) if workers else None
+        self._teams = cv2.getNumThreads()
 
     def __enter__(self) -> Pool:
+        if self._executor is not None:
+            cv2.setNumThreads(1)  # a crop is too small for a team, and the teams of several threads wait for each other
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
+            cv2.setNumThreads(self._teams)
 
     def ahead(self, function: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
         """``function`` of each item, with at most ``depth`` of them computed before they are asked for."""

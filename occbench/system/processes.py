@@ -35,6 +35,13 @@ def can_fork() -> bool:
     return sys.platform == "linux"
 
 
+def spread(work: Callable[[Item], Result], items: Sequence[Item], processes: int) -> Iterator[Result]:
+    """The results of a function, in the order of the items: by :func:`forked` where that is possible."""
+    if processes < 2 or len(items) < 2 or not can_fork():
+        return map(work, items)
+    return forked(work, items, processes)
+
+
 def forked(work: Callable[[Item], Result], items: Sequence[Item], processes: int) -> Iterator[Result]:
     """The results of a function, in the order of the items, computed by copies of this process.
 
@@ -49,7 +56,7 @@ def forked(work: Callable[[Item], Result], items: Sequence[Item], processes: int
         Exception: What the function raised, for the first of the items for which it did.
     """
     global _work
-    _work, done = work, 0
+    before, _work, done = _work, work, 0
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(min(processes, len(items)), context, initializer=_leave_interrupts_to_us)
     try:
@@ -64,7 +71,7 @@ def forked(work: Callable[[Item], Result], items: Sequence[Item], processes: int
         yield from map(work, items[done:])
     finally:
         pool.shutdown(cancel_futures=True)
-        _work = None
+        _work = before
 
 
 def _leave_interrupts_to_us() -> None:

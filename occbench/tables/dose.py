@@ -11,10 +11,12 @@ import numpy as np
 from ..attacks import Attack
 from ..evaluation.bootstrap import MIN_PERSONS
 from ..evaluation.intervals import intervals
+from ..inference.predictions import CellPredictions
+from ..system.processes import spread
 from .finished import FinishedRun
 from .rows import Row, cell_columns
 from .scoring import own_similarity
-from .shares import Shares
+from .shares import Shares, regions_of
 from .table import CELL, RUN, Column, Table, bounds, number, text
 
 EDGES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, np.inf)
@@ -60,10 +62,16 @@ class ShareTable(Table):
         finder = Shares(run.dataset, run.geometry, run.crop_size, run.scoring.protocol, run.scoring.seed, run.scope)
         clean = _oks(run, run.clean.keypoints)
         image = np.searchsorted(run.dataset.truth.image_ids, [person.photo.id for person in run.dataset.persons])
-        doses = {attack: _dose(run, finder, attack, clean, image) for attack in run.attacks}
-        spread = _Spread(run)
-        rows = [cell_columns(attack) | spread.about(dose) for attack, dose in doses.items() if len(dose.loss)]
-        return rows + _together(doses, spread)
+        placed = list(dict.fromkeys(regions_of(attack) for attack in run.attacks if attack.fill != "object"))
+        hidden = dict(zip(placed, spread(finder.under, placed, run.processes(len(placed))), strict=True))
+        nothing = np.full(len(image), np.nan)
+        doses = {}
+        for attack in run.attacks:
+            share = finder.of(cell := run.read(attack), hidden.get(regions_of(attack), nothing))
+            doses[attack] = _dose(run, cell, share, clean, image)
+        over_photos = _Spread(run)
+        rows = [cell_columns(attack) | over_photos.about(dose) for attack, dose in doses.items() if len(dose.loss)]
+        return rows + _together(doses, over_photos)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +108,16 @@ def _oks(run: FinishedRun, keypoints: np.ndarray) -> np.ndarray:
     return np.divide(np.nansum(similarity, axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
 
 
-def _dose(run: FinishedRun, finder: Shares, attack: Attack, clean: np.ndarray, image: np.ndarray) -> Dose:
-    cell = run.read(attack)
-    share, loss = finder.of(cell), 100 * (clean - _oks(run, cell.keypoints))
+def _dose(run: FinishedRun, cell: CellPredictions, share: np.ndarray, clean: np.ndarray, image: np.ndarray) -> Dose:
+    loss = 100 * (clean - _oks(run, cell.keypoints))
     beyond = np.full(len(cell), np.nan)
-    if attack.fill == "object":
+    if cell.attack is not None and cell.attack.fill == "object":
         np.divide(cell.pixels[:, 1], cell.pixels[:, 0], out=beyond, where=cell.pixels[:, 0] > 0, casting="unsafe")
     every = Dose(image, share, cell.covered.sum(1).astype(np.float64), beyond, loss)
     return every.some(np.isfinite(share) & np.isfinite(loss))
 
 
-def _together(doses: Mapping[Attack, Dose], spread: _Spread) -> list[Row]:
+def _together(doses: Mapping[Attack, Dose], over_photos: _Spread) -> list[Row]:
     """All attacks of a fill, and of all fills, that are centred: about all persons, then by bin."""
     centred = {attack: dose for attack, dose in doses.items() if attack.placement.kind == "centred" and len(dose.loss)}
     if len(centred) < 2:
@@ -120,12 +127,12 @@ def _together(doses: Mapping[Attack, Dose], spread: _Spread) -> list[Row]:
     for fill in (ALL, *dict.fromkeys(attack.fill for attack in centred)):
         dose = Dose.joined([one for attack, one in centred.items() if fill in (ALL, attack.fill)])
         where: Row = {"level": ALL, "fill": fill, "target": ALL, "placement": "centred"}
-        more = spread.excess(dose, everything) if fill != ALL else {}
-        rows.append(where | spread.about(dose) | more)
+        more = over_photos.excess(dose, everything) if fill != ALL else {}
+        rows.append(where | over_photos.about(dose) | more)
         bins = _bin(dose.share)
         for b in np.unique(bins).tolist():
             ends = {"share_from": EDGES[b], "share_to": EDGES[b + 1] if np.isfinite(EDGES[b + 1]) else None}
-            rows.append(where | ends | spread.about(dose.some(bins == b)))
+            rows.append(where | ends | over_photos.about(dose.some(bins == b)))
     return rows
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from ..attacks import Attack
 from ..inference.predictions import CellPredictions
+from ..system.processes import spread
 from .finished import FinishedRun
 from .migration import ALL, Followed
 from .rates import by_annotation
@@ -52,11 +53,15 @@ class ErrorTable(PerCell):
             key = attack.level, attack.fill, attack.radius, str(attack.placement)
             suites.setdefault(key, []).append(attack)
         rows = super().rows(run)
+        several = [attack for attacks in suites.values() if len(attacks) > 1 for attack in attacks]
+        _ = run.migration  # is made once, before it is shared
+        each = spread(lambda attack: _followed(run, run.read(attack)), several, run.processes(len(several)))
+        followed = dict(zip(several, each, strict=True))
         for attacks in suites.values():
             if len(attacks) > 1:
                 together: dict[str, Followed] = {}
                 for attack in attacks:
-                    for name, found in _followed(run, run.read(attack)).items():
+                    for name, found in followed[attack].items():
                         together[name] = together[name] + found if name in together else found
                 rows += [row | {"target": ALL} for row in run.migration.rows(attacks[0], together)]
         return rows

@@ -16,12 +16,16 @@ from ..inference.predictions import CellPredictions, cell_slug
 from ..runs.parquet import read_cell
 from ..runs.store import PREDICTIONS, read_geometry
 from ..system.errors import OccbenchError
+from ..system.processes import cores
 from .found import FoundScorer
 from .judge import Judge, judge
 from .keypoint_draws import Aps, Rates, figures_of
 from .migration import Migration
 from .rates import by_annotation
 from .scoring import Scoring
+
+WORTH_PROCESSES = 20_000
+"""Boxes times cells from which on several processes are started."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,10 @@ class FinishedRun:
             OccbenchError: They are missing, damaged, or of other data.
         """
         return self.clean if attack is None else self._read(attack)
+
+    def processes(self, cells: int) -> int:
+        """How many are worth starting to do some milliseconds of work for each person of so many cells."""
+        return cores() if cells * len(self.dataset.persons) >= WORTH_PROCESSES else 1
 
     @cached_property
     def clean(self) -> CellPredictions:

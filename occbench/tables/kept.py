@@ -13,15 +13,13 @@ from ..data.persons import Dataset
 from ..evaluation.cells import EVALUATION
 from ..inference.predictions import cell_slug
 from ..runs import about, durable
-from ..system.processes import can_fork, cores, forked
+from ..system.processes import spread
 from .finished import FinishedRun
 from .rows import plain
 from .table import PerCell, Table
 
 FOLDER = "scores"
 """Where in a run they lie, one file a cell."""
-_WORTH_PROCESSES = 20_000
-"""Boxes times cells from which on several processes are started: some ten seconds of one core."""
 
 
 def score_cells(
@@ -54,7 +52,7 @@ def score_cells(
     missing = [attack for attack in run.cells if there.get(attack) is None]
     advance(len(run.cells) - len(missing))
     if processes is None:
-        processes = cores() if len(missing) * len(run.dataset.persons) >= _WORTH_PROCESSES else 1
+        processes = run.processes(len(missing))
     for attack, scored in zip(missing, _computed(run, missing, by_cell, processes), strict=True):
         if attack in identities:
             scored = {"identity": identities[attack], **scored}
@@ -69,12 +67,11 @@ def _computed(
     run: FinishedRun, attacks: Sequence[Attack | None], tables: Sequence[PerCell], processes: int
 ) -> Iterator[dict[str, Any]]:
     """The rows of cells, in their order."""
-    if processes < 2 or len(attacks) < 2 or not can_fork():
-        yield from (_compute(run, attack, tables) for attack in attacks)
+    if not attacks:
         return
     first, *others = attacks  # what is made once, such as the draws of the clean cell, is made before it is shared
     yield _compute(run, first, tables)
-    yield from forked(lambda attack: _compute(run, attack, tables), others, processes)
+    yield from spread(lambda attack: _compute(run, attack, tables), others, processes)
 
 
 def _compute(run: FinishedRun, attack: Attack | None, tables: Sequence[PerCell]) -> dict[str, Any]:

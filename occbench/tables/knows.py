@@ -14,6 +14,7 @@ from ..evaluation.bootstrap import MIN_PERSONS
 from ..evaluation.intervals import intervals
 from ..evaluation.natural import OCCLUDED, VISIBLE
 from ..inference.predictions import CellPredictions
+from ..system.processes import spread
 from .finished import FinishedRun
 from .rows import Row
 from .table import CELL, RUN, Column, Table, bounds, number, text
@@ -70,9 +71,14 @@ class KnowsTable(Table):
         suites: dict[tuple[str, str, float, str], list[Attack]] = {}
         for attack in run.attacks:
             suites.setdefault((attack.level, attack.fill, attack.radius, str(attack.placement)), []).append(attack)
-        for (level, fill, radius, placement), attacks in suites.items():
+        found = spread(
+            lambda attacks: _beside(*(one.hidden(attacks) for one in told)),
+            list(suites.values()),
+            run.processes(len(run.attacks)),
+        )
+        for (level, fill, radius, placement), of_suite in zip(suites, found, strict=True):
             where = {"level": level, "fill": fill, "radius": radius, "placement": placement}
-            rows += [where | row for row in _beside(*(one.hidden(attacks) for one in told))]
+            rows += [where | row for row in of_suite]
         return rows
 
 

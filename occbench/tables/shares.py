@@ -24,28 +24,35 @@ def body_pixels(points: np.ndarray, size: tuple[int, int]) -> int:
     """
     scale = 16.0  # cv2's coordinates are 32-bit floats: whole sixteenths are exact
     hull = cv2.convexHull((np.rint(points * scale) / scale).astype(np.float32)).reshape(-1, 2).astype(np.float64)
-    low = np.maximum(np.floor(hull.min(0) - GROWN), 0).astype(int)
-    high = np.minimum(np.ceil(hull.max(0) + GROWN), (size[1] - 1, size[0] - 1)).astype(int)
-    if (low > high).any():
-        return 0
-    x, y = np.meshgrid(np.arange(low[0], high[0] + 1), np.arange(low[1], high[1] + 1))
-    pixels = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-    return int((_distance(pixels, hull) <= GROWN).sum())
+    top, bottom = hull[:, 1].min() - GROWN, hull[:, 1].max() + GROWN
+    rows = np.arange(max(0, np.ceil(top)), min(size[0] - 1, np.floor(bottom)) + 1)
+    low, high = _ends_of_rows(hull, rows)
+    first, last = np.maximum(np.ceil(low - 1e-9), 0), np.minimum(np.floor(high + 1e-9), size[1] - 1)
+    return int(np.fmax(last - first + 1, 0).sum())
 
 
-def _distance(pixels: np.ndarray, hull: np.ndarray) -> np.ndarray:
-    """Of each pixel, (P, 2), from a convex polygon, (N, 2): 0 inside. Shape (P,)."""
-    nearest = np.full(len(pixels), np.inf)
-    turns = []
-    for a, b in zip(hull, np.roll(hull, -1, axis=0), strict=True):
-        side, along = b - a, pixels - a
-        length = float(side @ side)
-        t = np.clip(along @ side / length, 0, 1) if length else np.zeros(len(pixels))
-        nearest = np.minimum(nearest, ((along - t[:, None] * side) ** 2).sum(1))
-        turns.append(side[0] * along[:, 1] - side[1] * along[:, 0])
-    turned = np.array(turns)
-    inside = ((turned >= 0).all(0) | (turned <= 0).all(0)) & (len(hull) > 2)
-    return np.where(inside, 0.0, np.sqrt(nearest))
+def _ends_of_rows(hull: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where rows of a picture enter and leave a convex polygon that is grown, (N, 2): x, shape (rows,); NaN: nowhere.
+
+    The border of the grown polygon lies on discs around its corners and on its edges moved outwards, and neither
+    reaches beyond it.
+    """
+    y = rows[:, None]
+    side = np.roll(hull, -1, axis=0) - hull
+    with np.errstate(invalid="ignore", divide="ignore"):
+        reach = np.sqrt(GROWN**2 - (y - hull[:, 1]) ** 2)
+        across = [hull[:, 0] - reach, hull[:, 0] + reach]
+        outwards = GROWN * np.stack([side[:, 1], -side[:, 0]], axis=1) / np.hypot(*side.T)[:, None]
+        for start in (hull + outwards, hull - outwards):
+            along = (y - start[:, 1]) / side[:, 1]
+            across.append(np.where((along >= 0) & (along <= 1), start[:, 0] + along * side[:, 0], np.nan))
+    crossings = np.concatenate(across, axis=1)
+    return np.fmin.reduce(crossings, axis=1), np.fmax.reduce(crossings, axis=1)
+
+
+def regions_of(attack: Attack) -> Attack:
+    """An attack that stands for all with the same regions."""
+    return replace(attack, fill="blackout")
 
 
 class Shares:
@@ -80,29 +87,36 @@ class Shares:
         for i, person in enumerate(dataset.persons):
             self._photos.setdefault(person.photo.id, []).append(i)
 
-    def of(self, cell: CellPredictions) -> np.ndarray:
-        """The share of each person that is hidden, (N,) float64: hidden pixels of the crop over those of the body.
+    def under(self, attack: Attack) -> np.ndarray:
+        """The share of each person that the regions of an attack hide, (N,) float64; NaN for whom nothing is told of.
 
-        It can be above 1, since a region can reach beyond the body. NaN for who was not attacked.
+        It can be above 1, since a region can reach beyond the body. What the regions are filled with does not matter;
+        objects are no such regions.
         """
-        if cell.attack is None:
-            return np.full(len(cell), np.nan)
-        who = np.flatnonzero(cell.attacked & (self._body > 0))
-        shares = np.full(len(cell), np.nan)
-        if cell.attack.fill == "object":
-            shares[who] = cell.pixels[who, 0] / self._body[who]
-            return np.where(shares > 0, shares, np.nan)
-        plain = replace(cell.attack, fill="blackout")
+        plain = regions_of(attack)
+        shares = np.full(len(self._persons), np.nan)
         if self._scope == "image":
             for rows in self._photos.values():
                 photo = self._persons[rows[0]].photo
-                if cell.attacked[rows].any() and photo.width and photo.height:
+                if photo.width and photo.height:
                     shares[rows] = self._in_photo(plain, rows)
-            shares[~cell.attacked] = np.nan
             return shares
-        for i in who.tolist():
-            shares[i] = self._in_crop(plain, i).mask(self._size).sum() / self._body[i]
+        for i in np.flatnonzero(self._body > 0).tolist():
+            shares[i] = self._in_crop(plain, i).pixels(self._size) / self._body[i]
         return shares
+
+    def of(self, cell: CellPredictions, under: np.ndarray) -> np.ndarray:
+        """The share of each person of a cell that is hidden, (N,) float64; NaN for who was not attacked.
+
+        Args:
+            cell: The predictions.
+            under: Of :meth:`under` its attack; not looked at under fill ``object``.
+        """
+        attacked = cell.attacked & (self._body > 0)
+        if cell.attack is not None and cell.attack.fill == "object":
+            shares = np.divide(cell.pixels[:, 0], self._body, out=np.full(len(cell), np.nan), where=attacked)
+            return np.where(shares > 0, shares, np.nan)
+        return np.where(attacked, under, np.nan)
 
     def _in_crop(self, attack: Attack, i: int) -> Occluders:
         person, skeleton = self._persons[i], self._skeleton

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..system.errors import OccbenchError
 from .config import sees_photos
+from .samples import lighten
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def build_loader(cfg: Config, settings: Settings) -> Any:
             f"{len(loader.dataset)} persons do not fill a batch of {settings.batch_size}; "
             "lower --batch-size or give more persons"
         )
+    lighten(loader.dataset)
     return loader
 
 

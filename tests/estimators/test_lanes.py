@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from occbench.estimators.backends.folding import cast_weights, fold_norms
+from occbench.estimators.backends.folding import as_products, cast_weights, fold_norms, is_channels_last
 from occbench.estimators.backends.lanes import Halving, Lane, sizes_of
 from occbench.estimators.backends.tuning import Choice, fastest, kept, timed, usual
 from occbench.estimators.decoding import find_decoder
+from occbench.system.compat import setup_mmpose
 
 from .small_models import assert_close, build, crops, make, oracle
 
@@ -108,26 +109,98 @@ def test_norms_that_follow_no_convolution_alone_stay() -> None:
             super().__init__()
             self.twice, self.shared = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
             self.up = nn.ConvTranspose2d(3, 4, 2)
+            self.again = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
             self.norms = nn.ModuleList(nn.BatchNorm2d(n) for n in (3, 3, 3, 3, 4))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             shared = self.shared(x)
             x = self.norms[0](self.twice(x)) + self.twice(x)  # a convolution called twice
             x = x + self.norms[1](shared) + self.norms[2](shared)  # two norms of one convolution
+            x = self.again(x) + self.again(x + 1)  # both called twice, as in Lite-HRNet: these can
             x = self.norms[3](x + 1)  # none
             found: torch.Tensor = self.norms[4](self.up(x))  # this one can
             return found
 
     torch.manual_seed(0)
     odd = Odd().eval()
-    for norm in odd.norms:
+    for norm in (*odd.norms, odd.again[1]):
         assert isinstance(norm, nn.BatchNorm2d)
         norm.running_mean, norm.running_var = torch.rand_like(norm.weight), 0.5 + torch.rand_like(norm.weight)
     x = torch.rand(2, 3, 5, 4)
     with torch.no_grad():
         before = odd(x)
-        assert fold_norms(odd, lambda: odd(x)) == 1
+        assert fold_norms(odd, lambda: odd(x)) == 2
         torch.testing.assert_close(odd(x), before)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_products_compute_the_same(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        *(nn.Conv2d(6, 8, 1), nn.Conv2d(8, 8, 1, bias=False), nn.Conv2d(8, 8, 1, groups=2)),
+        *(nn.Conv2d(8, 8, 1, stride=2), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 5, 1)),
+    ).to(memory_format=layout)
+    inputs = torch.rand(3, 12, 9, 7).contiguous(memory_format=layout)[:, :6]  # as chunks of channels are
+    with torch.no_grad():
+        expected = network(inputs)
+        assert as_products(network) == 3
+        torch.testing.assert_close(network(inputs), expected)
+        assert is_channels_last(network(inputs)) == (layout is torch.channels_last)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_what_suits_a_gpu_computes_the_same(layout: torch.memory_format) -> None:
+    setup_mmpose()
+    from occbench.estimators.backends.torch_backend import shuffled, suited_to_gpu
+
+    maps = torch.rand(2, 12, 5, 4).contiguous(memory_format=layout)
+    assert torch.equal(shuffled(maps, 3), torch.channel_shuffle(maps, 3))
+    assert shuffled(maps, 3).is_contiguous(memory_format=layout)
+    scale = nn.functional.interpolate
+    for corners in (False, True):
+        expected = scale(maps, (9, 11), mode="bilinear", align_corners=corners)
+        with suited_to_gpu():
+            torch.testing.assert_close(scale(maps, (9, 11), None, "bilinear", corners), expected)
+            assert scale(maps, (9, 11), mode="bilinear").is_contiguous(memory_format=layout)
+            assert torch.equal(scale(maps, scale_factor=2), maps.repeat_interleave(2, 2).repeat_interleave(2, 3))
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_network_made_for_a_gpu_gives_the_reference(channels_last: bool) -> None:
+    setup_mmpose()
+    from mmpose.models.backbones import LiteHRNet
+
+    from occbench.estimators.backends.torch_backend import suited_to_gpu
+
+    extra = {
+        "stem": {"stem_channels": 8, "out_channels": 8, "expand_ratio": 1},
+        "num_stages": 1,
+        "stages_spec": {
+            "num_modules": (1,),
+            "num_branches": (2,),
+            "num_blocks": (1,),
+            "module_type": ("NAIVE",),
+            "with_fuse": (True,),
+            "reduce_ratios": (1,),
+            "num_channels": ((8, 16),),
+        },
+        "with_head": True,
+    }
+    torch.manual_seed(0)
+    network = LiteHRNet(extra=extra, in_channels=3)
+    network.eval()  # gives nothing back
+    inputs = torch.rand(2, 3, 64, 32)
+    with torch.no_grad():
+        expected = network(inputs)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        network.to(memory_format=layout)
+        norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+        assert fold_norms(network, lambda: network(inputs)) == norms > 10  # also those that are called twice
+        assert as_products(network) > 5
+        with suited_to_gpu():
+            found = network(inputs.contiguous(memory_format=layout))
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_cast_weights_are_what_autocast_makes_of_them() -> None:
@@ -144,9 +217,9 @@ def test_cast_weights_are_what_autocast_makes_of_them() -> None:
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
 
 
-def test_the_usual_choice_knows_depthwise_convolutions() -> None:
-    assert usual(build()).channels_last
-    assert not usual(nn.Sequential(nn.Conv2d(8, 8, 3, groups=8))).channels_last
+def test_the_usual_choice_knows_depthwise_convolutions_and_the_precision() -> None:
+    assert [usual(build(), precision).channels_last for precision in ("fp32", "tf32", "bf16")] == [False, True, True]
+    assert usual(nn.Sequential(nn.Conv2d(8, 8, 3, groups=8)), "fp32").channels_last
 
 
 @pytest.mark.parametrize(
@@ -156,6 +229,7 @@ def test_the_usual_choice_knows_depthwise_convolutions() -> None:
         pytest.param({(False, True): 0.97}, Choice(), id="not clearly"),
         pytest.param({(False, True): 0.5, (False, False): 0.6}, Choice(channels_last=False), id="layout"),
         pytest.param({(True, False): 0.5}, Choice(doubled=False), id="not doubled"),
+        pytest.param({(False, False): 0.9}, Choice(), id="one change at a time"),
         pytest.param({(False, True): 0.5, (False, False): 0.4}, Choice(False, False), id="both"),
     ],
 )
@@ -164,6 +238,7 @@ def test_the_fastest_choice(seconds: dict[tuple[bool, bool], float], wanted: Cho
         return seconds.get((choice.channels_last, choice.doubled), 1.0)
 
     assert fastest(Choice(), True, took) == wanted
+    assert not fastest(Choice(), True, lambda choice: 1.0 + choice.products).products
     assert fastest(Choice(), False, took).doubled  # nothing to double, nothing tried
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from occbench.system import processes
 from occbench.system.errors import OccbenchError
-from occbench.system.processes import can_fork, cores, forked, spare_cores
+from occbench.system.processes import can_fork, cores, forked, spare_cores, spread
 
 copies = pytest.mark.skipif(not can_fork(), reason="this system's processes cannot be copied")
 
@@ -59,3 +59,12 @@ def test_cores_that_are_left(there: int, sharing: int, spare: int, monkeypatch: 
     monkeypatch.setattr(processes, "cores", lambda: there)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(sharing))
     assert spare_cores() == spare
+
+
+@copies
+def test_copies_can_make_copies() -> None:
+    def sums(n: int) -> int:
+        return sum(spread(lambda i: i * n, range(5), 2))
+
+    assert list(spread(sums, range(6), 2)) == [10 * n for n in range(6)]
+    assert list(spread(sums, range(6), 1)) == [10 * n for n in range(6)]

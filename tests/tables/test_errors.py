@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -176,6 +177,30 @@ def test_pixels_of_a_body_are_those_near_its_hull() -> None:
     line = np.array([[50.0, 50.0], [60.0, 50.0]])
     assert body_pixels(line, (256, 192)) == 113 + 10 * 13
     assert body_pixels(np.array([[-50.0, -50.0]]), (256, 192)) == 0
+
+
+def test_pixels_of_a_body_are_those_of_a_plain_search() -> None:
+    rng = np.random.default_rng(1)
+    for i in range(120):
+        points = rng.normal(size=(rng.integers(1, 18), 2)) * rng.choice([1, 20, 60]) + rng.uniform(-20, 220, 2)
+        points = np.rint(points * (1 if i % 3 else 16)) / (1 if i % 3 else 16)  # borders through centres of pixels
+        points[:, i % 2] = points[0, i % 2] if i % 7 == 0 else points[:, i % 2]  # on one line
+        assert body_pixels(points, (256, 192)) == near_hull(points, (256, 192))
+
+
+def near_hull(points: np.ndarray, size: tuple[int, int]) -> int:
+    """Every pixel measured against every edge."""
+    hull = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2).astype(np.float64)
+    pixels = np.stack(np.meshgrid(np.arange(size[1]), np.arange(size[0])), axis=-1).reshape(-1, 2).astype(np.float64)
+    far, turns = [], []
+    for a, b in zip(hull, np.roll(hull, -1, axis=0), strict=True):
+        side, along = b - a, pixels - a
+        t = np.clip(along @ side / max(side @ side, 1e-12), 0, 1)
+        far.append(np.hypot(*(along - t[:, None] * side).T))
+        turns.append(side[0] * along[:, 1] - side[1] * along[:, 0])
+    turned = np.array(turns)
+    inside = ((turned >= 0).all(0) | (turned <= 0).all(0)) & (len(hull) > 2)
+    return int((inside | (np.min(far, axis=0) <= GROWN + 1e-9)).sum())
 
 
 def test_shares_and_losses_of_all_attacks_together(run: MadeRun) -> None:

@@ -152,7 +152,7 @@ def choose(
     _check_combination("torch", precision, device)
     if tune not in TUNE:
         raise unknown_name("tune", tune, TUNE)
-    by_rule = usual(estimator)
+    by_rule = usual(estimator, precision)
     if tune == "off":
         return by_rule
     be_exact()

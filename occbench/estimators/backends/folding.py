@@ -1,7 +1,8 @@
-"""A network made ready for a GPU: batch norms folded into the convolutions before them, weights in the precision."""
+"""A network made ready for a GPU: batch norms folded into the convolutions, and what else makes those faster there."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import torch
@@ -14,8 +15,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def fold_norms(network: nn.Module, run: Callable[[], object]) -> int:
     """Fold every batch norm into the convolution whose output it takes; in place.
 
-    Which one that is, is observed in a forward pass. What else uses the convolution's output would now see it
-    normalised: compare the network's output before and after.
+    Which one that is, is observed in a forward pass; of several calls, in each. What else uses the convolution's output
+    would now see it normalised: compare the network's output before and after.
 
     Args:
         network: In evaluation mode.
@@ -24,16 +25,16 @@ def fold_norms(network: nn.Module, run: Callable[[], object]) -> int:
     Returns:
         How many were folded.
     """
-    conv_of: dict[nn.Module, nn.Module] = {}
-    calls: dict[nn.Module, int] = {}
+    before: dict[nn.Module, list[nn.Module | None]] = {}  # of a norm, at each of its calls
+    calls: Counter[nn.Module] = Counter()
     outputs: dict[int, tuple[nn.Module, torch.Tensor]] = {}  # tensors are kept, so that no other gets their number
 
     def seen(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        calls[module] = calls.get(module, 0) + 1
+        calls[module] += 1
         if isinstance(module, _ConvNd):
             outputs[id(output)] = (module, output)
-        elif id(inputs[0]) in outputs:
-            conv_of[module] = outputs[id(inputs[0])][0]
+        else:
+            before.setdefault(module, []).append(outputs.get(id(inputs[0]), (None, None))[0])
 
     hooks = [
         module.register_forward_hook(seen) for module in network.modules() if isinstance(module, _ConvNd | _BatchNorm)
@@ -44,10 +45,13 @@ def fold_norms(network: nn.Module, run: Callable[[], object]) -> int:
         for hook in hooks:
             hook.remove()
     places = {module: (parent, name) for parent in network.modules() for name, module in parent.named_children()}
-    users = list(conv_of.values())
+    users = Counter(conv for convs in before.values() for conv in set(convs))
     folded = 0
-    for norm, conv in conv_of.items():
-        if calls[norm] > 1 or calls[conv] > 1 or users.count(conv) > 1 or norm.running_mean is None:
+    for norm, convs in before.items():
+        conv = convs[0]
+        if conv is None or set(convs) != {conv} or users[conv] > 1 or calls[conv] != calls[norm]:
+            continue
+        if norm.running_mean is None:
             continue
         grouped = isinstance(conv, _ConvTransposeNd) and conv.groups > 1  # torch scales the wrong axis there
         if grouped:
@@ -60,6 +64,48 @@ def fold_norms(network: nn.Module, run: Callable[[], object]) -> int:
             setattr(parent, name, new)
         folded += 1
     return folded
+
+
+class Product(nn.Linear):
+    """A convolution of single pixels as a matrix product, in the layout of its input: (B, C, h, w) -> (B, D, h, w)."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__(conv.in_channels, conv.out_channels, conv.bias is not None, device="meta")
+        self.weight = nn.Parameter(conv.weight.detach().flatten(1), requires_grad=False)
+        if conv.bias is not None:
+            self.bias = nn.Parameter(conv.bias.detach(), requires_grad=False)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if is_channels_last(input):
+            return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        product = torch.matmul(self.weight, input.flatten(2))
+        if self.bias is not None:
+            product += self.bias.to(product.dtype)[:, None]
+        return product.unflatten(2, input.shape[2:])
+
+
+def as_products(network: nn.Module) -> int:
+    """Replace convolutions of single pixels by :class:`Product`; in place.
+
+    Returns:
+        How many were replaced.
+    """
+    count = 0
+    for parent in [*network.modules()]:
+        for name, conv in parent.named_children():
+            if type(conv) is nn.Conv2d and conv.groups == 1 and _of_single_pixels(conv):
+                setattr(parent, name, Product(conv))
+                count += 1
+    return count
+
+
+def _of_single_pixels(conv: nn.Conv2d) -> bool:
+    return (conv.kernel_size, conv.stride, conv.padding) == ((1, 1), (1, 1), (0, 0))
+
+
+def is_channels_last(tensor: torch.Tensor) -> bool:
+    """Whether the channels of (B, C, h, w) lie beside each other in memory, as in a slice of channels last, too."""
+    return tensor.stride(1) == 1
 
 
 def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:

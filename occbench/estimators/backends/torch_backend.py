@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ...system.errors import OccbenchError
 from .checking import TOLERANCE, difference
-from .folding import cast_weights, fold_norms
+from .folding import as_products, cast_weights, fold_norms, is_channels_last
 from .lanes import Halving
 from .network import Forward, as_raw, normalised, preprocess
 from .tuning import Choice, usual
@@ -59,7 +60,7 @@ class TorchBackend:
         say: Callable[[str], None],
         choice: Choice | None = None,
     ) -> None:
-        self.choice = choice or usual(estimator)
+        self.choice = choice or usual(estimator, precision)
         self.halving = Halving(say)
         self._precision = precision
         self._device = torch.device(device)
@@ -134,7 +135,8 @@ class TorchBackend:
             return ready(self._preprocessor, crops).contiguous(memory_format=self._layout)
 
     def _forward(self, inputs: torch.Tensor) -> Raw:
-        with torch.inference_mode(), self._autocast(), _as_it_is(), tf32(self._precision == "tf32"):
+        on_gpu = nullcontext() if self._device.type == "cpu" else suited_to_gpu()
+        with torch.inference_mode(), self._autocast(), _as_it_is(), tf32(self._precision == "tf32"), on_gpu:
             return as_raw(self._network(inputs))
 
     def _copy(self, estimator: Any) -> nn.Module:
@@ -146,9 +148,10 @@ class TorchBackend:
         try:
             with torch.no_grad():  # weights made in inference mode could not be cast later
                 folded = fold_norms(network, lambda: network(inputs))
+                products = as_products(network) if self.choice.products else 0
                 if difference(as_raw(network(inputs)), reference) > TOLERANCE:
                     raise RuntimeError("with batch norms folded it computes something else")
-            self._graph = f"{folded} batch norms folded"
+            self._graph = f"{folded} batch norms folded" + (f", {products} products" if products else "")
         except Exception as error:  # a model's Python can do anything
             self._say(f"this model keeps its batch norms, which is slower ({_reason(error)})")
             network = self._copy(estimator)
@@ -231,24 +234,58 @@ def be_exact() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
-@contextmanager
-def native_channel_shuffle() -> Iterator[None]:
+def native_channel_shuffle() -> AbstractContextManager[None]:
     """Have MMPose's backbones use torch's ``channel_shuffle`` while they are traced.
 
     Theirs gives the same values but leaves channels last, so that every layer after it copies its input: that is half
     of the time of Lite-HRNet and PP-TinyPose.
     """
+    return _channel_shuffle(torch.channel_shuffle)
+
+
+@contextmanager
+def suited_to_gpu() -> Iterator[None]:
+    """Have a network do in another way what torch is slow at on a GPU; the values are the same."""
+    with _channel_shuffle(shuffled), _BilinearByPixel():
+        yield
+
+
+class _BilinearByPixel(TorchFunctionMode):
+    """Scales maps with channels last: with channels first, torch's kernel is slow where there are many small ones."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is nn.functional.interpolate and args[0].is_contiguous():
+            mode = args[3] if len(args) > 3 else kwargs.get("mode")
+            if mode == "bilinear":
+                by_pixel = args[0].contiguous(memory_format=torch.channels_last)
+                return func(by_pixel, *args[1:], **kwargs).contiguous()
+        return func(*args, **kwargs)
+
+
+def shuffled(maps: torch.Tensor, groups: int) -> torch.Tensor:
+    """``torch.channel_shuffle`` that leaves the layout as it is."""
+    if not is_channels_last(maps):
+        return torch.channel_shuffle(maps, groups)
+    return maps.permute(0, 2, 3, 1).unflatten(-1, (groups, -1)).transpose(-1, -2).flatten(-2).permute(0, 3, 1, 2)
+
+
+@contextmanager
+def _channel_shuffle(function: Callable[[torch.Tensor, int], torch.Tensor]) -> Iterator[None]:
+    """What MMPose's backbones shuffle channels with."""
     from mmpose.models.backbones import litehrnet, shufflenet_v1, shufflenet_v2
 
     modules = (litehrnet, shufflenet_v1, shufflenet_v2)
     own = [module.channel_shuffle for module in modules]
     try:
         for module in modules:
-            module.channel_shuffle = torch.channel_shuffle
+            module.channel_shuffle = function
         yield
     finally:
-        for module, function in zip(modules, own, strict=True):
-            module.channel_shuffle = function
+        for module, before in zip(modules, own, strict=True):
+            module.channel_shuffle = before
 
 
 def keep_freed_memory() -> None:

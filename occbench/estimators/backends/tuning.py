@@ -1,8 +1,8 @@
 """How a network runs on a GPU: chosen by a rule, or by timing a real batch, once per card, model and batch size.
 
-On one card channels last doubles the speed of a ResNet and halves that of a network of depthwise convolutions. The
-choice moves predictions by rounding, so it belongs to what identifies a cell, and it is kept: the same command makes it
-again with the same bytes.
+On one card channels last doubles the speed of an HRNet in half precision, and halves it in full precision. The choice
+moves predictions by rounding, so it belongs to what identifies a cell, and it is kept: the same command makes it again
+with the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import nn
 from ...system.paths import cache_dir
 
 TUNE = ("off", "quick")
-FORMAT = 1
+FORMAT = 2
 CLEARLY = 1.05
 """So many times as fast another choice must be than the usual one: below, the clock decides."""
 
@@ -38,22 +38,24 @@ class Choice:
     Attributes:
         channels_last: The memory format.
         doubled: Whether crops and mirrored crops are one batch.
+        products: Whether convolutions of single pixels are matrix products.
         graph: Whether kernels are started as a CUDA graph, which changes no bit.
     """
 
     channels_last: bool = True
     doubled: bool = True
+    products: bool = True
     graph: bool = True
 
     def identity(self) -> dict[str, Any]:
         """What of it moves predictions, by rounding."""
-        return {"channels_last": self.channels_last, "doubled": self.doubled}
+        return {"channels_last": self.channels_last, "doubled": self.doubled, "products": self.products}
 
 
-def usual(network: nn.Module) -> Choice:
-    """The choice by rule: channels last, but not with depthwise convolutions, which cuDNN is slow at then."""
+def usual(network: nn.Module, precision: str) -> Choice:
+    """The choice by rule: products, and channels last where there are cores for them or convolutions are depthwise."""
     depthwise = any(isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1 for m in network.modules())
-    return Choice(channels_last=not depthwise)
+    return Choice(channels_last=depthwise or precision != "fp32")
 
 
 def fastest(first: Choice, flip: bool, seconds: Callable[[Choice], float]) -> Choice:
@@ -65,7 +67,7 @@ def fastest(first: Choice, flip: bool, seconds: Callable[[Choice], float]) -> Ch
         seconds: What a batch takes.
     """
     best, took = first, seconds(first)
-    changes: list[dict[str, bool]] = [{"channels_last": not first.channels_last}]
+    changes = [{"products": not first.products}, {"channels_last": not first.channels_last}]
     if flip:
         changes.append({"doubled": not first.doubled})
     for change in changes:
