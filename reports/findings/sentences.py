@@ -48,7 +48,8 @@ def level_sentences(level: str, rows: Sequence[TargetRow], n: float, resampled: 
         return [f"{subject} {verb} be told from zero; the intervals reach up to {number(most, 1)} points."]
     said = []
     if losses:
-        said.append(_losses(level, losses, gains, targets))
+        several_fills = len({fill for _, fill, _ in drops}) > 1
+        said.append(_losses(level, losses, gains, targets, several_fills))
     if gains:
         target, fill, drop = gains[0]
         among = len({target for target, _, _ in gains})
@@ -58,7 +59,11 @@ def level_sentences(level: str, rows: Sequence[TargetRow], n: float, resampled: 
 
 
 def _losses(
-    level: str, losses: list[tuple[str, str, Drop]], gains: list[tuple[str, str, Drop]], targets: Sequence[str]
+    level: str,
+    losses: list[tuple[str, str, Drop]],
+    gains: list[tuple[str, str, Drop]],
+    targets: Sequence[str],
+    several_fills: bool,
 ) -> str:
     target, fill, drop = losses[0]
     first = f"{hiding(fill, target)} costs {_lost(drop)}"
@@ -70,7 +75,8 @@ def _losses(
         clear = {t for t, _, _ in gains} - losing
         return first + (f"; no other {level} loses clearly." if clear else f"; no other {level} differs from zero.")
     rest = "all" if not others else f"{len(losing)} of {len(targets)}"
-    return f"{first}, the most of {len(targets)} {plural(level)}; {rest} lose clearly under at least one fill."
+    under = " under at least one fill" if several_fills else ""
+    return f"{first}, the most of {len(targets)} {plural(level)}; {rest} lose clearly{under}."
 
 
 def _unhedged(drops: Sequence[tuple[str, str, Drop]], n: float, resampled: bool) -> str:

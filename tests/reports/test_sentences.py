@@ -56,11 +56,9 @@ def test_one_costs_and_another_helps() -> None:
 
 def test_several_cost() -> None:
     said = level_sentences("part", rows(head=sure(20), hip=unsure(0), left_arm=sure(10)), 300, True)
-    assert said == [
-        "Blacking out the head costs 20.0 points [19.5, 20.5], the most of 3 parts; 2 of 3 lose clearly under at least "
-        "one fill."
-    ]
-    said = level_sentences("part", rows(head=sure(20), left_arm=sure(10)), 300, True)
+    assert said == ["Blacking out the head costs 20.0 points [19.5, 20.5], the most of 3 parts; 2 of 3 lose clearly."]
+    several = [TargetRow(name, 20, {"blackout": sure(20), "blur": unsure(1)}) for name in ("head", "left_arm")]
+    said = level_sentences("part", several, 300, True)
     assert said[0].endswith("the most of 2 parts; all lose clearly under at least one fill.")
 
 
