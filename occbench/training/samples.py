@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,20 @@ class Shared(list[Any]):
         return self
 
 
+class Description(dict[str, Any]):
+    """A data set's description that gives each sample the same lists; a copy, as a checkpoint keeps it, is plain."""
+
+    def __init__(self, plain: dict[str, Any]) -> None:
+        super().__init__(plain)
+        self._shared = {name: Shared(value) for name, value in plain.items() if isinstance(value, list)}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._shared[name] if name in self._shared else super().__getitem__(name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return {name: copy.deepcopy(value, memo) for name, value in self.items()}
+
+
 def lighten(dataset: Any) -> None:
     """Make the samples of a data set cost less.
 
@@ -33,9 +48,8 @@ def lighten(dataset: Any) -> None:
 
     RandomBBoxTransform._truncnorm = staticmethod(truncated_normal)
     for part in (dataset, getattr(dataset, "dataset", None), *getattr(dataset, "datasets", ())):
-        described = getattr(part, "_metainfo", None)
-        if isinstance(described, dict):
-            described.update({name: Shared(value) for name, value in described.items() if isinstance(value, list)})
+        if isinstance(getattr(part, "_metainfo", None), dict):
+            part._metainfo = Description(part._metainfo)
 
 
 def truncated_normal(low: float = -1.0, high: float = 1.0, size: tuple[int, ...] = (4,)) -> np.ndarray:

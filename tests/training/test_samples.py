@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import truncnorm
 
 from occbench.system.compat import setup_mmpose
-from occbench.training.samples import Shared, lighten, truncated_normal
+from occbench.training.samples import Description, Shared, lighten, truncated_normal
 
 
 def test_what_is_drawn_is_what_scipy_draws() -> None:
@@ -23,13 +23,17 @@ def test_what_is_drawn_is_what_scipy_draws() -> None:
         assert np.random.random() == after  # noqa: NPY002 (so are the draws that follow)
 
 
-def test_a_shared_list_is_not_copied() -> None:
-    pairs = Shared([[1, 2], [3, 4]])
-    assert copy.deepcopy({"pairs": pairs})["pairs"] is pairs
-    assert copy.copy(pairs) is pairs
-    sent = pickle.loads(pickle.dumps(pairs))
-    assert isinstance(sent, Shared)
-    assert sent == pairs == [[1, 2], [3, 4]]
+def test_samples_share_lists_and_checkpoints_do_not() -> None:
+    plain = {"name": "own", "pairs": [[1, 2], [3, 4]]}
+    described = Description(plain)
+    assert copy.deepcopy(described["pairs"]) is copy.copy(described["pairs"]) is described["pairs"]
+    assert described["name"] == "own"
+    kept = copy.deepcopy(described)
+    assert kept == plain
+    assert type(kept) is dict
+    assert type(kept["pairs"]) is list
+    assert kept["pairs"][0] is not plain["pairs"][0]
+    assert pickle.loads(pickle.dumps(described["pairs"])) == plain["pairs"]  # as workers send them
 
 
 def test_a_data_set_has_the_same_samples() -> None:
@@ -42,6 +46,7 @@ def test_a_data_set_has_the_same_samples() -> None:
         dataset._fully_initialized, dataset.serialize_data = True, False
         if light:
             lighten(dataset)
+            assert type(dataset.metainfo["flip_pairs"]) is list
         return [dataset.get_data_info(i) for i in range(3)]
 
     for light, heavy in zip(samples(True), samples(False), strict=True):
