@@ -32,7 +32,7 @@ def body_pixels(points: np.ndarray, size: tuple[int, int]) -> int:
 
 
 def _ends_of_rows(hull: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where rows of a picture enter and leave a convex polygon that is grown, (N, 2): x, shape (rows,); NaN: nowhere.
+    """Where rows of a crop enter and leave a grown convex polygon, (N, 2), crop px: x, shape (rows,); NaN: nowhere.
 
     The border of the grown polygon lies on discs around its corners and on its edges moved outwards, and neither
     reaches beyond it.

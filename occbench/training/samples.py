@@ -38,7 +38,7 @@ def lighten(dataset: Any) -> None:
     """Make the samples of a data set cost less.
 
     MMPose copies the description of its keypoints twice for every sample, and draws scales and angles from a general
-    distribution of SciPy's, which together are a third of the time of a sample.
+    distribution of SciPy's, which together are a fifth of the time of a sample.
 
     Args:
         dataset: Of MMPose, or around one; its transforms draw as before in this process and in those forked from it.

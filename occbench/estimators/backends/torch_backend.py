@@ -150,10 +150,10 @@ class TorchBackend:
                 folded = fold_norms(network, lambda: network(inputs))
                 products = as_products(network) if self.choice.products else 0
                 if difference(as_raw(network(inputs)), reference) > TOLERANCE:
-                    raise RuntimeError("with batch norms folded it computes something else")
+                    raise RuntimeError("made ready for the GPU it computes something else")
             self._graph = f"{folded} batch norms folded" + (f", {products} products" if products else "")
         except Exception as error:  # a model's Python can do anything
-            self._say(f"this model keeps its batch norms, which is slower ({_reason(error)})")
+            self._say(f"this model runs on the GPU as it is, which is slower ({_reason(error)})")
             network = self._copy(estimator)
         if self._precision in _DTYPES:
             cast_weights(network, _DTYPES[self._precision])

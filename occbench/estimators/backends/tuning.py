@@ -53,7 +53,7 @@ class Choice:
 
 
 def usual(network: nn.Module, precision: str) -> Choice:
-    """The choice by rule: products, and channels last where there are cores for them or convolutions are depthwise."""
+    """The choice by rule: products; channels last where tensor cores multiply, or where convolutions are depthwise."""
     depthwise = any(isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1 for m in network.modules())
     return Choice(channels_last=depthwise or precision != "fp32")
 
