@@ -44,7 +44,7 @@ def one_run(options: argparse.Namespace, name: str, detector: str, commands: Com
     arguments += ["--checkpoint", options.checkpoint] if options.checkpoint else []
     arguments += ["--boxes", f"detector:{config}", *(["--detector-checkpoint", weights] if weights else [])]
     arguments += ["--detector-score", options.score]
-    arguments += ["--scope", "image", "--redetect", "--target", ",".join([*COCO.parts, "nose"])]
+    arguments += ["--scope", "image", "--redetect", "--target", options.targets]
     arguments += ["--kind", ",".join(f"{level}-{fill}" for fill in options.fills.split(",") for level in LEVELS)]
     arguments += ["--backend", options.backend, "--bootstrap", options.draws]
     commands.attack([*arguments, *(["--limit", options.limit] if options.limit else [])], options.out / name)
@@ -114,7 +114,8 @@ def main() -> None:
     parser.add_argument(
         "--detector", action="append", required=True, help="NAME=CONFIG.py,WEIGHTS.pth, or NAME=rtmdet; may be repeated"
     )
-    parser.add_argument("--score", type=float, default=0.1, help="boxes below it are left out: each costs a pose")
+    parser.add_argument("--score", type=float, default=0.3, help="boxes below it are left out: each costs a pose")
+    parser.add_argument("--targets", default=",".join([*COCO.parts, "nose"]), help="what is hidden")
     parser.add_argument("--fills", default="blackout")
     parser.add_argument("--backend", default="torch")
     parser.add_argument("--limit", type=int, help="the first photos only")

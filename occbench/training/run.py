@@ -79,6 +79,7 @@ def train(
     import torch
 
     from .. import augmentations  # noqa: F401 (registers the transforms)
+    from ..estimators.backends.torch_backend import keep_freed_memory, layout_kept
     from ..system.distributed import joined
     from . import metric  # noqa: F401 (registers it)
     from .hooks import ExportEpochs
@@ -107,7 +108,8 @@ def train(
             (out / RECORD).write_text(json.dumps(record | {"findings": findings_of(data, val)}, indent=2) + "\n")
         if init is not None:
             load_initial(runner, init)
-        with _bar(runner, progress if ranks.first else None):
+        keep_freed_memory()
+        with _bar(runner, progress if ranks.first else None), layout_kept():
             runner.train()
         ranks.wait()
         if ranks.first:

@@ -165,6 +165,25 @@ def test_what_suits_a_gpu_computes_the_same(layout: torch.memory_format) -> None
             assert torch.equal(scale(maps, scale_factor=2), maps.repeat_interleave(2, 2).repeat_interleave(2, 3))
 
 
+def test_a_training_keeps_channels_last_where_channels_are_shuffled() -> None:
+    setup_mmpose()
+    from mmpose.models.backbones import litehrnet
+
+    from occbench.estimators.backends.torch_backend import layout_kept
+
+    maps = torch.rand(2, 12, 5, 4).to(memory_format=torch.channels_last).requires_grad_()
+    weights = torch.rand(2, 12, 5, 4)
+    (litehrnet.channel_shuffle(maps, 3) * weights).sum().backward()
+    assert maps.grad is not None
+    expected, maps.grad = maps.grad, None
+    with layout_kept():
+        shuffled = litehrnet.channel_shuffle(maps, 3)
+        assert is_channels_last(shuffled)
+        (shuffled * weights).sum().backward()
+    assert torch.equal(maps.grad, expected)
+    assert not is_channels_last(litehrnet.channel_shuffle(maps, 3))
+
+
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_a_network_made_for_a_gpu_gives_the_reference(channels_last: bool) -> None:
     setup_mmpose()

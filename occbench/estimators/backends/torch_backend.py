@@ -250,6 +250,11 @@ def suited_to_gpu() -> Iterator[None]:
         yield
 
 
+def layout_kept() -> AbstractContextManager[None]:
+    """Have MMPose's backbones shuffle channels without turning maps round: a network that trains with channels last."""
+    return _channel_shuffle(shuffled)
+
+
 class _BilinearByPixel(TorchFunctionMode):
     """Scales maps with channels last: with channels first, torch's kernel is slow where there are many small ones."""
 
