@@ -194,7 +194,9 @@ class Redetection:
         """The clean and the attacked photos in the boxes found in the attacked ones."""
         settings = replace(self.settings, rank=ranks.rank, ranks=ranks.count)
         skeleton: Skeleton = self.dataset.skeleton
-        with progress.stage("redetect", len(attacks)) as advance:
+        shares = [plan(self._boxed(attack).persons, settings)[ranks.rank :: ranks.count] for attack in attacks]
+        crops = sum(len(chunk) for share in shares for chunk in share)
+        with progress.stage("redetect", 2 * crops, f"{2 * len(attacks)} cells") as advance:
             for attack in attacks:
                 store, data = self._store(attack)
                 if data.persons:
@@ -205,14 +207,17 @@ class Redetection:
                         skeleton,
                         settings,
                         store,
-                        people=self.people,
-                        material=self.material,
+                        advance,
+                        self.people,
+                        self.material,
                     )
-                advance(1)
+
+    def _boxed(self, attack: Attack) -> Dataset:
+        """The data in the boxes found under an attack."""
+        return with_boxes(self.dataset, folder_of(self.out, attack) / DETECTIONS)
 
     def _store(self, attack: Attack) -> tuple[Store, Dataset]:
-        folder = folder_of(self.out, attack)
-        data = with_boxes(self.dataset, folder / DETECTIONS)
+        folder, data = folder_of(self.out, attack), self._boxed(attack)
         own = {
             **self.context,
             "people_sha256": self.context["persons_sha256"],
