@@ -31,20 +31,21 @@ def kind_of(keypoint: str) -> str:
     return keypoint.removeprefix("left_").removeprefix("right_")
 
 
-def relative(natural: pd.DataFrame, fill: str) -> pd.DataFrame:
-    """By kind of keypoint, in percent of the printed AP: what nature costs (like with like), what the attack costs.
+def by_keypoint(natural: pd.DataFrame, fill: str) -> pd.DataFrame:
+    """By keypoint, in percent of the printed AP: what nature costs (like with like) with its interval, what the attack.
 
-    Without the kinds of which fewer than 10 persons are annotated as occluded, as in the rank correlation.
+    NaN where fewer than 10 persons are annotated as occluded, as in the rank correlation.
     """
-    rows = natural[(natural["fill"] == fill) & (natural["keypoint"] != "all")]
-    found = pd.DataFrame(
-        {
-            "kind": rows["keypoint"].map(kind_of),
-            "natural": (rows["standardised"] / rows["visible"]).where(rows["standardised_lo"].notna()),
-            "synthetic": rows["synthetic"] / rows["clean"],
-        }
-    )
-    return found.groupby("kind", sort=False).agg(lambda both: both.mean(skipna=False)).dropna()
+    rows = natural[(natural["fill"] == fill) & (natural["keypoint"] != "all")].set_index("keypoint")
+    known = rows["standardised_lo"].notna()
+    found = {f"natural{end}": (rows[f"standardised{end}"] / rows["visible"]).where(known) for end in ("", "_lo", "_hi")}
+    return pd.DataFrame(found | {"synthetic": rows["synthetic"] / rows["clean"]})
+
+
+def relative(natural: pd.DataFrame, fill: str) -> pd.DataFrame:
+    """Both losses of :func:`by_keypoint` by kind of keypoint, left and right averaged, where nature's are known."""
+    both = by_keypoint(natural, fill)[["natural", "synthetic"]]
+    return both.groupby(kind_of, sort=False).agg(lambda side: side.mean(skipna=False)).dropna()
 
 
 def with_clean(run: Path) -> pd.DataFrame:
@@ -81,15 +82,14 @@ def lines_of(natural: pd.DataFrame) -> Iterator[str]:
 def draw(natural: pd.DataFrame, stem: Path) -> None:
     """Every keypoint's natural loss with its interval, and what each fill costs beside it, in percent of the AP."""
     fills = [fill for fill in FILLS if fill in set(natural["fill"])]
-    tables = {fill: natural[(natural["fill"] == fill) & natural["standardised_lo"].notna()] for fill in fills}
+    tables = {fill: by_keypoint(natural, fill).dropna() for fill in fills}
     first = tables[fills[0]].iloc[::-1]
     figure = new_figure(6.4, 1 + 0.22 * len(first))
     axis = figure.subplots()
-    value, low, high = (first[f"standardised{end}"] / first["visible"] for end in ("", "_lo", "_hi"))
-    ends = [value - low, high - value]
-    axis.errorbar(value, first["keypoint"], xerr=ends, fmt="D", color=MUTED, label="nature [95 %]")
+    ends = [first["natural"] - first["natural_lo"], first["natural_hi"] - first["natural"]]
+    axis.errorbar(first["natural"], first.index, xerr=ends, fmt="D", color=MUTED, label="nature [95 %]")
     for fill, rows in tables.items():
-        axis.plot(rows["synthetic"] / rows["clean"], rows["keypoint"], "o", color=fill_colour(fill), label=fill)
+        axis.plot(rows["synthetic"], rows.index, "o", color=fill_colour(fill), label=fill)
     axis.axvline(0, color=MUTED, lw=0.8)
     axis.set(xlabel="share of the keypoint's AP that is lost, %")
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -251,7 +251,7 @@ def suited_to_gpu() -> Iterator[None]:
 
 
 def layout_kept() -> AbstractContextManager[None]:
-    """Have MMPose's backbones shuffle channels without turning maps round: a network that trains with channels last."""
+    """Have MMPose's backbones shuffle channels in the layout of the maps, for training with channels last."""
     return _channel_shuffle(shuffled)
 
 
