@@ -17,7 +17,9 @@ import importlib
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import pickle
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +49,7 @@ def setup_mmpose() -> None:
         with _uncollected():
             with _without_compiler():
                 _load_torchvision()
+            _load_yapf()
             if not has_compiled_ops():
                 _register_ops()
             _look_for_packages_with_importlib()
@@ -135,6 +138,31 @@ def _without_compiler() -> Iterator[None]:
 def _forget_stand_ins() -> None:
     for name in [name for name, module in sys.modules.items() if isinstance(module, _Later)]:
         del sys.modules[name]
+
+
+def _load_yapf(patience_s: float = 5.0) -> None:
+    """Import yapf, which MMEngine needs, also while another process does so for the first time on this machine.
+
+    It keeps its grammar in a file, and gives that file its name before all of it is written.
+
+    Args:
+        patience_s: How long the other process may take.
+
+    Raises:
+        OccbenchError: What is kept is still not whole then.
+    """
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            importlib.import_module("yapf")
+            return
+        except (EOFError, pickle.UnpicklingError) as error:
+            if time.monotonic() > until:
+                from platformdirs import user_cache_dir  # yapf's own dependency
+
+                kept = user_cache_dir("YAPF", "Google")
+                raise OccbenchError(f"yapf cannot read the grammar that it keeps: remove {kept}") from error
+        time.sleep(0.1)
 
 
 def _load_torchvision() -> Any | None:

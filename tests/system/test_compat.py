@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -114,6 +115,32 @@ print(known == real("cpu"), torch.compiler.is_compiling(), torch._dynamo.is_comp
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told == "False True\nTrue False False\n"
+
+
+WHILE_ANOTHER_WRITES = """
+import sys, threading
+from pathlib import Path
+from occbench.system.compat import _load_yapf
+kept, written = Path(sys.argv[1]), Path(sys.argv[1]).read_bytes()
+kept.write_bytes(written[:0 if sys.argv[2] == "nothing" else len(written) // 2])
+if sys.argv[3] == "goes on":
+    threading.Timer(0.3, kept.write_bytes, [written]).start()
+_load_yapf(patience_s=20 if sys.argv[3] == "goes on" else 0.2)
+"""
+
+
+@pytest.mark.parametrize("so_far", ["nothing", "half"])
+@pytest.mark.parametrize("then", ["goes on", "was killed"])
+def test_another_process_that_writes_yapfs_grammar_is_waited_for(tmp_path: Path, so_far: str, then: str) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", "import yapf"], env=environment, check=True)
+    kept = min(tmp_path.rglob("*.pickle"))
+    command = [sys.executable, "-c", WHILE_ANOTHER_WRITES, str(kept), so_far, then]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if then == "goes on":
+        assert done.returncode == 0, done.stderr
+    else:
+        assert f"OccbenchError: yapf cannot read the grammar that it keeps: remove {tmp_path}" in done.stderr
 
 
 def test_an_operator_that_is_missing_says_what_to_install() -> None:
