@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from .regions import Region, Size
 
@@ -64,7 +64,7 @@ class Cutout:
             alpha = np.where(alpha == alpha.max(), np.uint8(255), np.uint8(0))
         framed = np.pad((alpha >= OPAQUE).astype(np.uint8), 1)
         # SciPy's distances are exact. OpenCV's differ in the last bit from one run to the next, and with it the place.
-        return Sketch((ndimage.distance_transform_edt(framed)[1:-1, 1:-1] - 0.5).astype(np.float32))
+        return Sketch((scipy.ndimage.distance_transform_edt(framed)[1:-1, 1:-1] - 0.5).astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)

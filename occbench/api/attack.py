@@ -233,11 +233,9 @@ def attack(
     from ..jobs.detections import Finder, with_detector
     from ..jobs.job import Job
     from ..jobs.measure import measure
-    from ..reports import build_report
     from ..runs.about import ModelFiles
     from ..tables.scoring import Scoring
     from ..weights.checkpoints import resolve
-    from .run import open_run
 
     with joined(launcher) as ranks:
         shown = Progress(show if ranks.first else False, as_json)
@@ -289,11 +287,16 @@ def attack(
         job = replace(job, attacks=suite(job.crops.input_size[0]))
 
         def report(made: Path) -> Path:
+            from ..reports import build_report
+
             return build_report([made], progress=shown.say)
 
         manifest = measure(job, report, shown, ranks, overwrite=overwrite, take_over=take_over)
     if manifest is None:
         return None
+
+    from .run import open_run
+
     return open_run(folder)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 BINS = 512
 """Quantiles of the scores between which draws do not tell: the area changes by a thousandth at most."""
@@ -21,7 +21,7 @@ def auroc(low: np.ndarray, high: np.ndarray) -> float:
     """
     if not len(low) or not len(high):
         return float("nan")
-    ranks = stats.rankdata(np.concatenate([low, high]))[len(low) :]
+    ranks = scipy.stats.rankdata(np.concatenate([low, high]))[len(low) :]
     return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(low) * len(high)))
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 Method = Literal["student", "percentile", "bca"]
 
@@ -79,7 +79,7 @@ def intervals(
     if changed is not None:
         freedom = np.minimum(freedom, np.maximum(changed - 1.0, 1.0))
         value = np.where(changed >= MIN_PHOTOS, value, np.nan)
-    t = stats.t.ppf([(1 - level) / 2, (1 + level) / 2], freedom[:, None])
+    t = scipy.stats.t.ppf([(1 - level) / 2, (1 + level) / 2], freedom[:, None])
     for m, estimate in enumerate(value):
         drawn = draws[np.isfinite(draws[:, m]), m]
         # A quantity that many draws cannot even define has no interval worth the name.
@@ -90,7 +90,7 @@ def intervals(
             lo[m], hi[m] = estimate + se[m] * (t[m] + _moved_out(drawn, t[m]))
         else:
             z = widening[m] * t[m]
-            levels = stats.norm.cdf(z)
+            levels = scipy.stats.norm.cdf(z)
             if method == "bca" and leave_out is not None:
                 levels = _bca_levels(estimate, drawn, leave_out[:, m], z)
             lo[m], hi[m] = np.quantile(drawn, levels)
@@ -111,7 +111,7 @@ def p_of_zero(
         changed: Shape (M,), int: images that changed; None where that is not asked.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.maximum(2 * stats.t.sf(np.abs(value) / se, freedom), LEAST_P)
+        p = np.maximum(2 * scipy.stats.t.sf(np.abs(value) / se, freedom), LEAST_P)
     if changed is not None:
         p = np.maximum(p, np.minimum(2.0 ** (1 - np.minimum(changed, 1000.0)), 1.0))
     # No spread and no difference: the two cells are the same, and nothing speaks against 0.
@@ -188,12 +188,12 @@ def _bca_levels(estimate: float, drawn: np.ndarray, leave_out: np.ndarray, z: np
     """Quantile levels that BCa takes in place of those of z, the normal quantiles of the tails. Shape: (2,)."""
     below = (np.count_nonzero(drawn < estimate) + 0.5 * np.count_nonzero(drawn == estimate)) / len(drawn)
     edge = 0.5 / len(drawn)
-    bias = stats.norm.ppf(np.clip(below, edge, 1 - edge))
+    bias = scipy.stats.norm.ppf(np.clip(below, edge, 1 - edge))
     influence = np.nanmean(leave_out) - leave_out[np.isfinite(leave_out)]
     power = float((influence**2).sum())
     skew = float((influence**3).sum()) / (6 * power**1.5) if power > 1e-20 else 0.0
     z = bias + z
     room = 1 - skew * z
     # Past the pole of the transformation the corrected level runs off to the end of the draws.
-    levels = np.where(room > 0, stats.norm.cdf(bias + z / np.where(room > 0, room, 1)), (z > 0).astype(float))
+    levels = np.where(room > 0, scipy.stats.norm.cdf(bias + z / np.where(room > 0, room, 1)), (z > 0).astype(float))
     return np.asarray(levels)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from .bootstrap import MIN_PERSONS, Resampled
 from .cells import Key
@@ -259,12 +259,12 @@ def _correlation(
     n = int(np.count_nonzero(known))
     if n < 4 or np.any(np.ptp(pair[:, known], axis=1) == 0):
         return float("nan"), float("nan"), float("nan"), float("nan"), n
-    first, second = stats.rankdata(pair[:, known], axis=1)
+    first, second = scipy.stats.rankdata(pair[:, known], axis=1)
 
     def rho(order: np.ndarray) -> float:
         return float(np.corrcoef(order, second)[0, 1])
 
-    found = stats.permutation_test(
+    found = scipy.stats.permutation_test(
         (first,), rho, permutation_type="pairings", n_resamples=PERMUTATIONS, random_state=np.random.default_rng(0)
     )
     return rho(first), *_rho_interval(draws[:, :, known], level), float(found.pvalue), n
@@ -272,7 +272,7 @@ def _correlation(
 
 def _rho_interval(draws: np.ndarray, level: float) -> tuple[float, float]:
     """Percentiles of Spearman's rho in the draws (2, B, n) in which all losses are known; NaN without any draw."""
-    ranks = stats.rankdata(draws[:, np.isfinite(draws).all(axis=(0, 2))], axis=2)
+    ranks = scipy.stats.rankdata(draws[:, np.isfinite(draws).all(axis=(0, 2))], axis=2)
     ranks -= ranks.mean(axis=2, keepdims=True)
     spread = np.sqrt((ranks**2).sum(axis=2).prod(axis=0))
     rho = _share((ranks[0] * ranks[1]).sum(axis=1), spread)

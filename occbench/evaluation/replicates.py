@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
 
 from .intervals import LEAST_P
 
@@ -110,7 +110,7 @@ def _replicated(
     freedoms = np.array([freedom, *(own for _, own in by_seeds)])
 
     def half(tail: float) -> float:
-        return float(np.sqrt((stats.t.isf(tail, freedoms) ** 2 * shares).sum()))
+        return float(np.sqrt((scipy.stats.t.isf(tail, freedoms) ** 2 * shares).sum()))
 
     reach = half((1 - level) / 2)
     seeds = float(np.sqrt(shares[1:].sum())) if by_seeds else nan
@@ -124,4 +124,4 @@ def _p(value: float, se: float, half: Callable[[float], float]) -> float:
         return 1.0 if value == 0 else LEAST_P
     if half(LEAST_P / 2) <= abs(value):
         return LEAST_P
-    return 2 * float(optimize.brentq(lambda tail: half(tail) - abs(value), LEAST_P / 2, 0.5, xtol=1e-13))
+    return 2 * float(scipy.optimize.brentq(lambda tail: half(tail) - abs(value), LEAST_P / 2, 0.5, xtol=1e-13))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from . import compiled
 from .matching import THRESHOLDS, Matches, bit
@@ -153,7 +153,7 @@ class _Stretch:
 
     curves: np.ndarray
     active: np.ndarray
-    blocks: list[sparse.csr_matrix]
+    blocks: list[scipy.sparse.csr_matrix]
 
     @staticmethod
     def of(matches: Matches, masks: np.ndarray, low: int, high: int) -> _Stretch:
@@ -231,7 +231,7 @@ def _flags(bits: np.ndarray) -> np.ndarray:
     return (bits[:, None] & each[:, None] != 0).reshape(len(bits) * len(each), bits.shape[1])
 
 
-def _split(indices: np.ndarray, start: np.ndarray, before: np.ndarray, width: int) -> Iterator[sparse.csr_matrix]:
+def _split(indices: np.ndarray, start: np.ndarray, before: np.ndarray, width: int) -> Iterator[scipy.sparse.csr_matrix]:
     """Cut the rows into matrices of whole steps, of about `_ROWS_AT_ONCE` rows."""
     ones = np.ones(0, dtype=np.float32)
     step, steps = 0, len(before) - 1
@@ -242,5 +242,5 @@ def _split(indices: np.ndarray, start: np.ndarray, before: np.ndarray, width: in
         if high - low > len(ones):
             ones = np.ones(high - low, dtype=np.float32)
         parts = (ones[: high - low], indices[low:high], (rows - low).astype(np.int32))
-        yield sparse.csr_matrix(parts, shape=(len(rows) - 1, width))
+        yield scipy.sparse.csr_matrix(parts, shape=(len(rows) - 1, width))
         step = last

@@ -14,37 +14,34 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ..attacks import Attack
-from ..data.findings import Finding, warnings_of
+from ..data.findings import warnings_of
 from ..data.persons import Dataset
 from ..estimators.protocol import window_of
 from ..inference.engine import run_cells
 from ..inference.photo_engine import run_photos
 from ..runs import durable
 from ..runs.folder import open_run
-from ..runs.identity import Identity, key_of
+from ..runs.identity import Identity
 from ..runs.manifest import is_run, read_manifest, write_manifest
 from ..runs.parquet import read_identity
 from ..runs.store import CALLS, DETECTIONS, REFERENCE, Found, Store, find_cells, in_order, tidy
 from ..system.distributed import Ranks
 from ..system.errors import OccbenchError
 from ..system.progress import Progress
-from ..tables.all import TABLES
-from ..tables.coverage import near_0, nothing_hidden
 from ..tables.finished import FinishedRun
-from ..tables.kept import score_cells
 from ..tables.rates import require_measurable
-from ..tables.table import as_csv
 from .examples import write_examples
 from .folders import run_folders
 from .job import Job
 from .ready import ready, use
 from .redetect import Redetection
 from .summary import manifest_of, name_of
+
+if TYPE_CHECKING:
+    from .score import Scored
 
 
 def measure(
@@ -78,7 +75,10 @@ def measure(
         predicted = predict(run, ranks, progress)
         if not ranks.first:
             return None
-        scored = score(run, progress)
+
+        from .score import score  # with pandas, which takes as long to import as many crops to predict
+
+        scored = score(run.finished(), run.store, progress)
         return report(run, predicted, scored, build, progress, started)
 
 
@@ -281,53 +281,6 @@ def _keep_detections(out: Path, dataset: Dataset) -> None:
     (out / DETECTIONS).unlink(missing_ok=True)
     if dataset.detector is not None and dataset.detections is not None:
         durable.write(out / DETECTIONS, dataset.detections.read_bytes())
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """The figures of a run.
-
-    Attributes:
-        run: What they were made from.
-        tables: By name, those that the run has, as they were written.
-        cells: What the manifest says of each cell.
-    """
-
-    run: FinishedRun
-    tables: dict[str, pd.DataFrame]
-    cells: list[dict[str, Any]]
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What is doubtful about them."""
-        clean = self.tables["cells"].iloc[0]
-        return (*near_0(float(clean["value"]), int(clean["n"])), *nothing_hidden(self.cells))
-
-
-def score(run: Opened, progress: Progress) -> Scored:
-    """Step 3: make every table of the run from its predictions, and write it.
-
-    Args:
-        run: The run, all of whose cells are there.
-        progress: Told what is done.
-
-    Raises:
-        OccbenchError: Predictions are damaged, or the folder cannot be written.
-    """
-    finished, store = run.finished(), run.store
-    with progress.stage("scoring", len(finished.cells)) as advance:
-        lines = score_cells(finished, TABLES, lambda attack: key_of(store.identity(attack)), advance)
-    tables = {}
-    for table in TABLES:
-        progress.say(table.file)
-        if table.applies(finished):
-            tables[table.name] = table.of(finished)
-        with durable.explained(finished.folder):
-            if table.name in tables:
-                durable.write(finished.folder / table.file, as_csv(tables[table.name]))
-            else:
-                (finished.folder / table.file).unlink(missing_ok=True)
-    return Scored(finished, tables, lines)
 
 
 def report(

@@ -18,7 +18,8 @@ from ..tables.rates import metric_name
 from .job import Job
 
 if TYPE_CHECKING:
-    from .measure import Opened, Predicted, Scored
+    from .measure import Opened, Predicted
+    from .score import Scored
 
 
 def name_of(job: Job) -> str | None:

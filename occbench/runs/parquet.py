@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,6 +19,9 @@ from ..inference.predictions import PHOTO_GEOMETRY, CellPredictions
 from ..system.errors import OccbenchError
 from . import photo_table
 from .durable import write
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _IDENTITY = b"occbench"
 
@@ -148,6 +150,8 @@ def persons_table(dataset: Dataset, geometry: np.ndarray) -> pd.DataFrame:
         dataset: Whose boxes.
         geometry: Shape (N, 5) or (N, 7), float32, columns ``GEOMETRY`` or ``PHOTO_GEOMETRY``.
     """
+    import pandas as pd
+
     persons = dataset.persons
     table = pd.DataFrame(
         {

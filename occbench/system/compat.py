@@ -47,20 +47,20 @@ def setup_mmpose() -> None:
     warnings.filterwarnings("ignore", message="torch.meshgrid: in an upcoming release.*")  # MMDet's
     try:
         with _uncollected():
-            with _without_compiler():
-                _load_torchvision()
             _load_yapf()
-            if not has_compiled_ops():
-                _register_ops()
-            _look_for_packages_with_importlib()
-            _register_coco_tools()
-            import mmdet  # noqa: F401
-            import mmpose.datasets
-            import mmpose.evaluation
-            import mmpose.models  # noqa: F401
-            from mmengine.registry import DefaultScope
+            with _without_what_is_seldom_used():
+                _load_torchvision()
+                if not has_compiled_ops():
+                    _register_ops()
+                _look_for_packages_with_importlib()
+                _register_coco_tools()
+                import mmdet  # noqa: F401
+                import mmpose.datasets
+                import mmpose.evaluation
+                import mmpose.models  # noqa: F401
+                from mmengine.registry import DefaultScope
 
-            _keep_to_own_metainfo()
+                _keep_to_own_metainfo()
     except (ImportError, AssertionError, AttributeError) as error:
         mend = import_mend(error) or "install occbench again, with the versions of its constraints.txt"
         raise OccbenchError(f"MMPose cannot be imported ({_reason(error)}): {mend}") from error
@@ -105,30 +105,63 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-class _Later(ModuleType):
-    """A module that is imported when one of its functions is called."""
+_LATER = (
+    *("torch._dynamo", "torch._dynamo.utils"),  # torchvision, for one question when roi_align has no operators
+    *("torch.distributed.optim", "torch.distributed.fsdp", "torch.distributed.fsdp.api"),  # MMEngine, with sympy
+    "torch.distributed.fsdp.fully_sharded_data_parallel",
+    *("scipy.stats", "scipy.io", "scipy.optimize", "matplotlib", "matplotlib.pyplot", "matplotlib.patches"),
+)
+"""What OpenMMLab and torchvision import at once and seldom use: half the time of all imports."""
+
+
+class _Module(ModuleType):
+    """Stands for a module that is imported when something of it is used."""
 
     __path__: list[str] = []  # noqa: RUF012  # none are found in it
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> _Name:
         if name.startswith("__"):
             raise AttributeError(name)
+        return _Name(name, (), {"of": self.__name__})
 
-        def function(*args: Any, **kwargs: Any) -> Any:
-            _forget_stand_ins()
-            return getattr(importlib.import_module(self.__name__), name)(*args, **kwargs)
 
-        return function
+class _Name(type):
+    """Stands for something of such a module: called, asked for its attributes or for its instances, it is imported.
+
+    It is a class, for MMEngine registers some and derives others; those cannot be made then.
+    """
+
+    of: str
+
+    def _real(cls) -> Any:
+        _forget_stand_ins()
+        try:
+            return getattr(importlib.import_module(cls.of), cls.__name__)
+        except AttributeError:
+            return importlib.import_module(f"{cls.of}.{cls.__name__}")
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if "of" not in vars(cls):
+            raise OccbenchError(f"{cls.__name__} is left out by occbench: import {cls.of} before it")
+        return cls._real()(*args, **kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__") or "of" not in vars(cls):
+            raise AttributeError(name)
+        return getattr(cls._real(), name)
+
+    def __getitem__(cls, key: Any) -> Any:
+        return cls._real()[key]
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return super().__instancecheck__(instance) or ("of" in vars(cls) and isinstance(instance, cls._real()))
 
 
 @contextmanager
-def _without_compiler() -> Iterator[None]:
-    """Do not have torchvision import torch's compiler, a fifth of the time of all imports.
-
-    It has one question for it, when ``roi_align`` runs without compiled operators; it is asked then.
-    """
-    for name in ("torch._dynamo", "torch._dynamo.utils"):
-        sys.modules.setdefault(name, _Later(name))
+def _without_what_is_seldom_used() -> Iterator[None]:
+    """Have nobody import those of ``_LATER`` that are not yet there: whoever uses one has it imported then."""
+    for name in _LATER:
+        sys.modules.setdefault(name, _Module(name))
     try:
         yield
     finally:
@@ -136,7 +169,7 @@ def _without_compiler() -> Iterator[None]:
 
 
 def _forget_stand_ins() -> None:
-    for name in [name for name, module in sys.modules.items() if isinstance(module, _Later)]:
+    for name in [name for name, module in sys.modules.items() if isinstance(module, _Module)]:
         del sys.modules[name]
 
 

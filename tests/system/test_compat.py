@@ -113,8 +113,55 @@ known = is_compile_supported("cpu")
 from torch._dynamo.utils import is_compile_supported as real
 print(known == real("cpu"), torch.compiler.is_compiling(), torch._dynamo.is_compiling())
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told == "False True\nTrue False False\n"
+    assert printed(code) == ["False True", "True False False"]
+
+
+def printed(code: str) -> list[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_what_is_seldom_used_is_imported_when_it_is_used() -> None:
+    code = """
+import sys
+from occbench.system.compat import _LATER, setup_mmpose
+setup_mmpose()
+print([name for name in (*_LATER, "sympy") if name in sys.modules])
+from mmdet.utils.mot_error_visualize import Rectangle, plt
+from mmengine.model.wrappers.fully_sharded_distributed import BackwardPrefetch, CPUOffload
+from mmpose.datasets.transforms.common_transforms import RandomBBoxTransform, truncnorm
+drawn = RandomBBoxTransform._truncnorm(size=(100, 4))
+import matplotlib.patches, matplotlib.pyplot, scipy.stats, torch.distributed.fsdp
+print(drawn.shape, abs(drawn).max() <= 1, truncnorm.rvs.__self__ is scipy.stats.truncnorm)
+print(plt.rcParams is matplotlib.rcParams, plt.figure is matplotlib.pyplot.figure)
+box = Rectangle((0, 0), 1, 1)
+print(type(box) is matplotlib.patches.Rectangle, isinstance(box, Rectangle), isinstance(1, Rectangle))
+print(BackwardPrefetch["BACKWARD_PRE"] is torch.distributed.fsdp.BackwardPrefetch.BACKWARD_PRE)
+print(CPUOffload(offload_params=True) == torch.distributed.fsdp.CPUOffload(True))
+"""
+    assert printed(code) == ["[]", "(100, 4) True True", "True True", "True True False", "True", "True"]
+
+
+def test_what_derives_from_it_is_there_where_it_is_imported_first() -> None:
+    code = """
+from occbench.system.compat import setup_mmpose
+setup_mmpose()
+from mmengine.model import MMFullyShardedDataParallel
+from mmengine.optim.optimizer import ZeroRedundancyOptimizer
+from occbench.system.errors import OccbenchError
+for kind in (ZeroRedundancyOptimizer, MMFullyShardedDataParallel):
+    try:
+        kind([])
+    except OccbenchError as error:
+        print(error)
+    except Exception as error:
+        print("its own error")
+"""
+    optim, fsdp = "torch.distributed.optim", "torch.distributed.fsdp.fully_sharded_data_parallel"
+    assert printed(code) == [
+        f"ZeroRedundancyOptimizer is left out by occbench: import {optim} before it",
+        f"MMFullyShardedDataParallel is left out by occbench: import {fsdp} before it",
+    ]
+    assert printed(f"import {optim}\n{code}").count("its own error") == 2
 
 
 WHILE_ANOTHER_WRITES = """
