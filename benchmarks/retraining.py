@@ -127,7 +127,8 @@ def one_model(options: argparse.Namespace, recipe: Recipe, seed: int, commands: 
     if "controls" in runs:
         what = controls(options, *placements_of(options))
         commands.attack([*tested(options, weights), *what], folder / "controls")
-        for epoch in range(1, options.epochs + 1) if options.curve else ():
+        between = options.epochs + 1 if options.val else options.epochs  # without --val the last is the model
+        for epoch in range(1, between) if options.curve else ():
             at_epoch(options, folder, folder / "train" / "epochs" / f"{epoch}.pth", epoch, commands)
     done = time.monotonic()
     print(f"{folder.name}: trained in {trained - began:.0f} s, attacked in {done - trained:.0f} s", flush=True)
@@ -203,7 +204,8 @@ def main() -> None:
     targets = tuple(filter(None, options.control_targets.split(",")))
     runs = {r.name: r.runs(options.suite.split(","), options.control_targets) for r in recipes}
     fills, placements = tuple(options.control_fills.split(",")), placements_of(options)
-    plan = Plan(options.out, runs, tuple(seeds), targets, fills, placements, options.epochs if options.curve else 0)
+    epochs = options.epochs if options.curve else 0
+    plan = Plan(options.out, runs, tuple(seeds), targets, fills, placements, epochs, options.val is not None)
     work = {f"{r.name}-{seed}": functools.partial(one_model, options, r, seed) for seed in seeds for r in recipes}
     if options.curve and options.init != "none":
         start = functools.partial(at_epoch, options, options.out / START, options.init, 0)

@@ -53,6 +53,8 @@ class Plan:
         fills: Of the controls.
         placements: Of the controls: centred, decoys:N, placebo.
         epochs: Of the trainings, where the weights of every epoch were attacked, too (``RECIPE-SEED/epoch-N``); else 0.
+        validated: Whether the epoch that counts was chosen by validation. Otherwise it is the last, which
+            ``RECIPE-SEED/controls`` is of.
     """
 
     out: Path
@@ -62,6 +64,7 @@ class Plan:
     fills: tuple[str, ...]
     placements: tuple[str, ...]
     epochs: int = 0
+    validated: bool = False
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -140,7 +143,7 @@ def figures_of(folder: Path, runs: Sequence[str]) -> tuple[dict[Quantity, Track]
     seals = [one.manifest["seal"]["sha256"] for one in measured]
     key = hashlib.sha256(f"{VERSION} {seals}".encode()).hexdigest()
     images = len(measured[0].dataset.truth.image_ids)
-    kept = folder / "figures.npz"
+    kept = folder / f"figures-{'-'.join(runs)}.npz"
     if kept.is_file():
         with np.load(kept, allow_pickle=False) as arrays:
             if str(arrays["key"]) == key:
@@ -236,7 +239,8 @@ def curve_rows(plan: Plan) -> pd.DataFrame:
         same = {(recipe, seed): start[0] for recipe in runs for seed in plan.seeds[:1]}
         tables.append(summary_rows(same, tuple(runs), start[1]).assign(epoch=0))
     for epoch in range(1, plan.epochs + 1):
-        models, images, _ = finished(plan, runs, f"epoch-{epoch}")
+        below = f"epoch-{epoch}" if epoch < plan.epochs or plan.validated else ""
+        models, images, _ = finished(plan, runs, below)
         tables.append(summary_rows(models, tuple(runs), images).assign(epoch=epoch))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 

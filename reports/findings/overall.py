@@ -36,7 +36,7 @@ class CleanFigure:
 
 @dataclass(frozen=True)
 class TargetRow:
-    """A target's drop per fill. ``n_attacked`` is the number of persons whose crop changed."""
+    """A target's drop per fill. ``n_attacked`` is the number of crops that changed."""
 
     target: str
     n_attacked: float

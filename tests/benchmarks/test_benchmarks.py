@@ -54,3 +54,16 @@ def test_suite_alone_on_made_up_photos(suite: Suite, tiny: TinyModel) -> None:
     printed = suite("--model", tiny.config, "--checkpoint", tiny.weights, "--backends", "torch,torch:bf16", "--alone")
     assert "mmpose" not in printed
     assert re.search(r"^\| torch:bf16 floor \|", printed, re.MULTILINE), printed
+
+
+def test_the_wait_for_the_first_crops(
+    tiny: TinyModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(CHECKOUT / "benchmarks"))
+    annotations, images = embedded_sample()
+    command = ["first_crop.py", "--python", sys.executable, "--model", tiny.config, "--checkpoint", tiny.weights]
+    command += ["--data", annotations, "--images", images, "--repetitions", 1]
+    monkeypatch.setattr(sys, "argv", list(map(str, command)))
+    importlib.import_module("first_crop").main()
+    sys.modules.pop("first_crop")
+    assert re.search(r"^\| \S+ \|( [0-9.]+ \([0-9.]+\) \|){2}$", capsys.readouterr().out, re.MULTILINE)

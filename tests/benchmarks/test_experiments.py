@@ -58,19 +58,24 @@ def test_what_is_not_there_yet_is_named(summary: Any, tmp_path: Path) -> None:
     assert (tmp_path / "summary.csv").read_text().startswith("quantity,level,fill,placement,recipe,seeds,value,lo,hi,")
 
 
-def test_the_curve_has_the_start_and_every_epoch(summary: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("validated", [False, True])
+def test_the_curve_has_the_start_and_every_epoch(
+    summary: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validated: bool
+) -> None:
     track = np.linspace(-1, 1, 51)
 
     def figures(folder: Path, runs: Sequence[str]) -> Any:
-        if "epoch" not in folder.name or "none-1" in str(folder):
+        if "none-1" in str(folder) or "partmix" in str(folder) or (folder.name == "epoch-2" and not validated):
             return None
-        epoch = int(folder.name.rpartition("-")[2])
+        epoch = int(folder.name.rpartition("-")[2]) if "epoch" in folder.name else 2 + 5 * validated
         own = {("marker_effect", level, "blackout", "decoys:6"): track + 10 - epoch for level in ("keypoint", "nose")}
         return {summary.CLEAN: track + 70, **own}, 30
 
     monkeypatch.setattr(summary, "figures_of", figures)
     runs = {"none": ("controls",), "partmix": ("suite",)}
-    plan = summary.Plan(tmp_path, runs, (0, 1), ("nose",), ("blackout",), ("centred", "decoys:6", "placebo"), epochs=2)
+    plan = summary.Plan(
+        tmp_path, runs, (0, 1), ("nose",), ("blackout",), ("centred", "decoys:6", "placebo"), 2, validated
+    )
     text = summary.write_summary(plan).read_text()
     points = pd.read_csv(tmp_path / "curve.csv").query("quantity == 'marker_effect' and level == 'nose'")
     assert points[["epoch", "recipe", "seeds"]].values.tolist() == [[epoch, "none", 1] for epoch in (0, 1, 2)]
