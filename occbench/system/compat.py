@@ -134,7 +134,8 @@ class _Name(type):
     of: str
 
     def _real(cls) -> Any:
-        _forget_stand_ins()
+        if isinstance(sys.modules.get(cls.of), _Module):
+            _forget_stand_ins()
         try:
             return getattr(importlib.import_module(cls.of), cls.__name__)
         except AttributeError:
