@@ -192,12 +192,25 @@ def summary_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[st
     return pd.DataFrame(rows).reindex(columns=[*columns, "change", "change_lo", "change_hi", "se_photos", "se_seeds"])
 
 
+def seed_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[str], images: int) -> pd.DataFrame:
+    """:func:`summary_rows` of each seed alone, with a column ``seed``: intervals are over photos."""
+    alone: dict[int, dict[tuple[str, int], Figures]] = {}
+    for (recipe, seed), figures in models.items():
+        alone.setdefault(seed, {})[recipe, seed] = figures
+    tables = [summary_rows(mine, recipes, images).assign(seed=seed) for seed, mine in alone.items()]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
 def write_summary(plan: Plan) -> Path:
-    """Write summary.csv and summary.md of the models that are finished, with a curve its table and figure."""
+    """Write summary.csv, seeds.csv and summary.md of what is finished; with a curve its table and figure, too."""
     models, images, missing = finished(plan, plan.runs)
     table = summary_rows(models, plan.recipes, images)
     durable.write(plan.out / "summary.csv", table.to_csv(index=False, float_format="%.6g").encode())
     lines = list(_lines(table, plan, images, missing))
+    seeds = seed_rows(models, plan.recipes, images)
+    if len(seeds):
+        durable.write(plan.out / "seeds.csv", seeds.to_csv(index=False, float_format="%.6g").encode())
+        lines += _by_seed(seeds, plan)
     points = curve_rows(plan)
     if len(points):
         durable.write(plan.out / "curve.csv", points.to_csv(index=False, float_format="%.6g").encode())
@@ -314,6 +327,8 @@ def _clean(table: pd.DataFrame, plan: Plan) -> Iterator[str]:
 
 def _drops(table: pd.DataFrame, plan: Plan) -> Iterator[str]:
     drops = table[table["quantity"] == "mean_drop"]
+    if drops.empty:
+        return
     kinds = list(dict.fromkeys(zip(drops["level"], drops["fill"], strict=True)))
     heads = ["recipe", *(f"{level}-{fill}" for level, fill in kinds)]
     for title, name in (
@@ -353,6 +368,25 @@ def _controls(table: pd.DataFrame, plan: Plan) -> Iterator[str]:
                 if not (name and recipe == BASELINE)
             ]
             yield from _table(["recipe", *(head for head, _, _ in columns)], rows)
+
+
+def _by_seed(seeds: pd.DataFrame, plan: Plan) -> Iterator[str]:
+    decoys = next((p for p in plan.placements if p.startswith("decoys")), "")
+    wanted: list[tuple[str, Quantity]] = [("clean AP", CLEAN)]
+    for fill in plan.fills:
+        wanted.append((f"own loss, {fill} centred", ("own_loss", "keypoint", fill, "centred")))
+        wanted.append((f"marker effect, {fill}", ("marker_effect", "keypoint", fill, decoys)))
+    yield "## Seed by seed: intervals are over photos alone\n"
+    for title, name in (("Values", ""), ("Change against none", "change")):
+        yield f"### {title}\n"
+        rows = [
+            [recipe, f"{seed}", *(_shown(_pick(mine, quantity, recipe), name) for _, quantity in wanted)]
+            for recipe in plan.recipes
+            if not (name and recipe == BASELINE)
+            for seed, mine in seeds.groupby("seed")
+            if recipe in set(mine["recipe"])
+        ]
+        yield from _table(["recipe", "seed", *(head for head, _ in wanted)], rows)
 
 
 def _curve(points: pd.DataFrame, plan: Plan) -> Iterator[str]:

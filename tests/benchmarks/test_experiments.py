@@ -47,6 +47,10 @@ def test_changes_are_paired(summary: Any) -> None:
         [3, -2.5, 0, 0.5], abs=1e-9
     )
     assert table.loc["none", ["change", "change_lo"]].isna().all()
+    seeds = summary.seed_rows(models, ["none", "partmix"], 30).query("recipe == 'partmix'").set_index("seed")
+    assert seeds["change"].tolist() == pytest.approx([-2, -3, np.nan], abs=1e-9, nan_ok=True)
+    assert seeds["value"].tolist() == pytest.approx([*(shared[:, 0] - [2, 3]), 99])
+    assert seeds["se_seeds"].isna().all()
     own = over_replicates(shared[:, 0], shared[:, 1:].T, 30)
     assert table.loc["none", ["value", "lo", "hi"]].tolist() == pytest.approx([own.value, own.lo, own.hi])
 
@@ -77,6 +81,8 @@ def test_the_curve_has_the_start_and_every_epoch(
         tmp_path, runs, (0, 1), ("nose",), ("blackout",), ("centred", "decoys:6", "placebo"), 2, validated
     )
     text = summary.write_summary(plan).read_text()
+    assert "## Seed by seed" in text
+    assert "## Mean drop" not in text
     points = pd.read_csv(tmp_path / "curve.csv").query("quantity == 'marker_effect' and level == 'nose'")
     assert points[["epoch", "recipe", "seeds"]].values.tolist() == [[epoch, "none", 1] for epoch in (0, 1, 2)]
     assert points["value"].tolist() == [9, 8, 7]
