@@ -214,7 +214,7 @@ def write_summary(plan: Plan) -> Path:
     points = curve_rows(plan)
     if len(points):
         durable.write(plan.out / "curve.csv", points.to_csv(index=False, float_format="%.6g").encode())
-        draw_curve(points, plan)
+        draw_curve(curve_rows(plan, by_seed=True), plan)
         lines += _curve(points, plan)
     path = plan.out / "summary.md"
     durable.write(path, "\n".join(lines).encode())
@@ -243,37 +243,52 @@ def finished(
     return models, images, missing
 
 
-def curve_rows(plan: Plan) -> pd.DataFrame:
-    """The controls after every epoch, as :func:`summary_rows` with a column ``epoch``; 0 is what all start from."""
+def curve_rows(plan: Plan, by_seed: bool = False) -> pd.DataFrame:
+    """The controls after every epoch, as :func:`summary_rows` or :func:`seed_rows` with a column ``epoch``.
+
+    Epoch 0 is what all start from."""
     runs = {recipe: ("controls",) for recipe, names in plan.runs.items() if "controls" in names}
-    tables = []
+    rows, tables = seed_rows if by_seed else summary_rows, []
     start = figures_of(plan.out / START / "epoch-0", ("controls",)) if plan.epochs else None
     if start is not None:
-        same = {(recipe, seed): start[0] for recipe in runs for seed in plan.seeds[:1]}
-        tables.append(summary_rows(same, tuple(runs), start[1]).assign(epoch=0))
+        same = {(recipe, seed): start[0] for recipe in runs for seed in plan.seeds[: None if by_seed else 1]}
+        tables.append(rows(same, tuple(runs), start[1]).assign(epoch=0))
     for epoch in range(1, plan.epochs + 1):
         below = f"epoch-{epoch}" if epoch < plan.epochs or plan.validated else ""
         models, images, _ = finished(plan, runs, below)
-        tables.append(summary_rows(models, tuple(runs), images).assign(epoch=epoch))
+        tables.append(rows(models, tuple(runs), images).assign(epoch=epoch))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 @styled()
 def draw_curve(points: pd.DataFrame, plan: Plan) -> None:
-    """curve.svg: the mean marker effect over the epochs, a panel a fill, a line a recipe with its intervals."""
-    effects = points[(points["quantity"] == "marker_effect") & (points["level"] == "keypoint")]
-    figure = new_figure(1 + 4 * len(plan.fills), 3.4)
-    axes = figure.subplots(1, len(plan.fills), squeeze=False, sharey=True)
-    for axis, fill in zip(axes[0], plan.fills, strict=True):
-        for place, recipe in enumerate(dict.fromkeys(effects["recipe"])):
-            mine = effects[(effects["recipe"] == recipe) & (effects["fill"] == fill)].sort_values("epoch")
-            ends = [mine["value"] - mine["lo"], mine["hi"] - mine["value"]]
-            colour = RUN_COLOURS[place % len(RUN_COLOURS)]
-            axis.errorbar(mine["epoch"] + 0.06 * place, mine["value"], ends, marker="o", color=colour, label=recipe)
-        axis.axhline(0, color=MUTED, lw=0.8)
-        axis.set(title=f"keypoint {fill}", xlabel="epoch")
-    axes[0][0].set_ylabel("marker effect, AP points")
-    axes[0][-1].legend()
+    """curve.svg: own loss and marker effect over the epochs, a column a fill, a line a seed, its intervals over photos.
+
+    Args:
+        points: :func:`curve_rows` by seed.
+        plan: The experiment.
+    """
+    wanted = (("own_loss", "own loss, AP points"), ("marker_effect", "marker effect, AP points"))
+    figure = new_figure(1 + 4 * len(plan.fills), 6)
+    axes = figure.subplots(len(wanted), len(plan.fills), squeeze=False, sharex=True, sharey="row")
+    recipes = list(dict.fromkeys(points["recipe"]))
+    of_mean = points[(points["level"] == "keypoint") & (points["placement"] != "placebo")]
+    for row, (quantity, label) in zip(axes, wanted, strict=True):
+        shown = of_mean[of_mean["quantity"] == quantity]
+        shown = shown[shown["placement"] == "centred"] if quantity == "own_loss" else shown
+        for axis, fill in zip(row, plan.fills, strict=True):
+            for (recipe, seed), mine in shown[shown["fill"] == fill].groupby(["recipe", "seed"], sort=False):
+                place, mine = recipes.index(recipe), mine.sort_values("epoch")
+                at = mine["epoch"] + 0.1 * (place - (len(recipes) - 1) / 2) + 0.02 * plan.seeds.index(seed)
+                ends = [mine["value"] - mine["lo"], mine["hi"] - mine["value"]]
+                style = {"color": RUN_COLOURS[place % len(RUN_COLOURS)], "marker": "o", "lw": 1, "elinewidth": 0.8}
+                axis.errorbar(at, mine["value"], ends, label=recipe if seed == plan.seeds[0] else None, **style)
+            axis.axhline(0, color=MUTED, lw=0.8)
+        row[0].set_ylabel(label)
+    for column, fill in enumerate(plan.fills):
+        axes[0][column].set_title(f"keypoint {fill}")
+        axes[-1][column].set(xlabel="epoch", xticks=range(plan.epochs + 1))
+    figure.legend(*axes[-1][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     write_figure(figure, plan.out / "curve")
 
 
