@@ -1,9 +1,9 @@
 """The main job: a model, a data set and a suite of attacks become a run folder, in four steps.
 
-:func:`opened` holds the folder and says what is there, :func:`predict` computes the cells that are not, :func:`score`
-makes the tables from them, and :func:`report` writes what people read. The processes of a run share the chunks of
-persons; the first of them opens the folder, and when all are done puts the pieces together, scores and reports. What is
-there already of the same identity is used, whoever computed it.
+:func:`opened` holds the folder and says what is there, :func:`predict` computes the cells that are not,
+:func:`.score.score` makes the tables from them, and :func:`report` writes what people read. The processes of a run
+share the chunks of persons; the first of them opens the folder, and when all are done puts the pieces together, scores
+and reports. What is there already of the same identity is used, whoever computed it.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from occbench.estimators.pose_model import PoseModel
 from occbench.inference.plan import Settings
 from occbench.jobs import measure as steps
 from occbench.jobs.job import Job
+from occbench.jobs.score import Scored, score
 from occbench.runs.about import ModelFiles
 from occbench.runs.manifest import broken_seal, read_manifest
 from occbench.system.distributed import Ranks
@@ -66,7 +67,7 @@ def test_predict_and_score_need_no_report(job: Job) -> None:
         assert (predicted.reference, predicted.redetected) == (None, None)
         assert {path.stem for path in (job.out / "predictions").iterdir()} == {"clean", NOSE.slug}
         assert not (job.out / "cells.csv").exists()
-        scored = steps.score(run, quiet)
+        scored = score(run.finished(), run.store, quiet)
     assert set(scored.tables) == {"cells", "confidence", "errors", "knows", "natural", "shares"}
     for name, table in scored.tables.items():
         written = pd.read_csv(job.out / f"{name}.csv")
@@ -79,7 +80,7 @@ def test_predict_and_score_need_no_report(job: Job) -> None:
 
 def test_doubtful_figures_are_findings(job: Job) -> None:
     cells = [{"slug": "clean", "attack": None}, {"slug": NOSE.slug, "n_attacked": 0}]
-    scored = steps.Scored(None, {"cells": pd.DataFrame({"value": [0.01], "n": [7.0]})}, cells)  # type: ignore[arg-type]
+    scored = Scored(None, {"cells": pd.DataFrame({"value": [0.01], "n": [7.0]})}, cells)  # type: ignore[arg-type]
     low, empty = scored.findings
     assert "the clean value over 7 persons is 0.0100" in low.line
     assert "1 attack has nothing to hide in anybody" in empty.line
