@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from retraining_summary import Track, over_seeds
+from retraining_figures import Track, over_seeds
 from trainings import Commands, add_data, check_data, data_options, hold_to, is_finished, make_models
 
 from occbench.runs import durable

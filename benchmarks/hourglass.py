@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-from retraining_summary import CLEAN, Figures, figures_of, over_seeds
+from retraining_figures import CLEAN, Figures, figures_of, over_seeds
 from trainings import Commands, add_data, check_data, data_options, hold_to, make_models
 
 from occbench.models.branches import SCHEMES

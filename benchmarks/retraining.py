@@ -20,7 +20,7 @@ sees how fast a marker is learnt or forgotten.
 
 Stopped, it goes on with the same command: what is finished is skipped, and what was begun goes on from its last epoch
 or chunk. More recipes or seeds may be named later. Models are made seed by seed, and the summary (summary.csv,
-summary.md) is written anew after each of them, from all that are finished: see retraining_summary.py for its figures.
+summary.md) is written anew after each of them, from all that are finished: see retraining_figures.py for them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retraining_summary import START, Plan, write_summary
+from retraining_figures import START, Plan
+from retraining_summary import write_summary
 from trainings import Commands, add_data, check_data, data_options, hold_to, make_models
 
 from occbench.system.errors import OccbenchError

@@ -21,7 +21,7 @@ from ..conftest import CHECKOUT
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(str(CHECKOUT / "benchmarks"))
     yield importlib.import_module("coarse_to_fine")
-    for name in ("coarse_to_fine", "retraining_summary", "trainings"):
+    for name in ("coarse_to_fine", "retraining_figures", "trainings"):
         sys.modules.pop(name, None)
 
 

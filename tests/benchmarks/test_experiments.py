@@ -27,7 +27,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Imports a module of benchmarks/ by name."""
     monkeypatch.syspath_prepend(str(CHECKOUT / "benchmarks"))
     yield importlib.import_module
-    for name in ("hourglass", "retraining_summary", "trainings"):
+    for name in ("hourglass", "retraining_figures", "retraining_page", "retraining_summary", "trainings"):
         sys.modules.pop(name, None)
 
 
@@ -73,7 +73,7 @@ def test_the_curve_has_the_start_and_every_epoch(
             return None
         epoch = int(folder.name.rpartition("-")[2]) if "epoch" in folder.name else 2 + 5 * validated
         own = {("marker_effect", level, "blackout", "decoys:6"): track + 10 - epoch for level in ("keypoint", "nose")}
-        return {summary.CLEAN: track + 70, **own}, 30
+        return {("clean_ap", "", "", ""): track + 70, **own}, 30
 
     monkeypatch.setattr(summary, "figures_of", figures)
     runs = {"none": ("controls",), "partmix": ("suite",)}
