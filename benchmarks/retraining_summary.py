@@ -43,7 +43,7 @@ def seed_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[str],
     for (recipe, seed), figures in models.items():
         alone.setdefault(seed, {})[recipe, seed] = figures
     tables = [summary_rows(mine, recipes, images).assign(seed=seed) for seed, mine in alone.items()]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return _joined(tables)
 
 
 def write_summary(plan: Plan) -> Path:
@@ -54,10 +54,10 @@ def write_summary(plan: Plan) -> Path:
     seeds = seed_rows(models, plan.recipes, images)
     if len(seeds):
         durable.write(plan.out / "seeds.csv", seeds.to_csv(index=False, float_format="%.6g").encode())
-    points = curve_rows(plan)
+    points, by_seed = curve_rows(plan)
     if len(points):
         durable.write(plan.out / "curve.csv", points.to_csv(index=False, float_format="%.6g").encode())
-        draw_curve(curve_rows(plan, by_seed=True), plan)
+        draw_curve(by_seed, plan)
     path = plan.out / "summary.md"
     durable.write(path, "\n".join(page(plan, table, seeds, points, images, missing)).encode())
     return path
@@ -85,20 +85,28 @@ def finished(
     return models, images, missing
 
 
-def curve_rows(plan: Plan, by_seed: bool = False) -> pd.DataFrame:
-    """The controls after every epoch, as :func:`summary_rows` or :func:`seed_rows` with a column ``epoch``.
+def curve_rows(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The controls after every epoch with a column ``epoch``: :func:`summary_rows` and :func:`seed_rows`.
 
     Epoch 0 is what all start from."""
     runs = {recipe: ("controls",) for recipe, names in plan.runs.items() if "controls" in names}
-    rows, tables = seed_rows if by_seed else summary_rows, []
+    over, alone = [], []
     start = figures_of(plan.out / START / "epoch-0", ("controls",)) if plan.epochs else None
     if start is not None:
-        same = {(recipe, seed): start[0] for recipe in runs for seed in plan.seeds[: None if by_seed else 1]}
-        tables.append(rows(same, tuple(runs), start[1]).assign(epoch=0))
+        figures, images = start
+        once = {(recipe, plan.seeds[0]): figures for recipe in runs}
+        always = {(recipe, seed): figures for recipe in runs for seed in plan.seeds}
+        over.append(summary_rows(once, tuple(runs), images).assign(epoch=0))
+        alone.append(seed_rows(always, tuple(runs), images).assign(epoch=0))
     for epoch in range(1, plan.epochs + 1):
         below = f"epoch-{epoch}" if epoch < plan.epochs or plan.validated else ""
         models, images, _ = finished(plan, runs, below)
-        tables.append(rows(models, tuple(runs), images).assign(epoch=epoch))
+        over.append(summary_rows(models, tuple(runs), images).assign(epoch=epoch))
+        alone.append(seed_rows(models, tuple(runs), images).assign(epoch=epoch))
+    return _joined(over), _joined(alone)
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 

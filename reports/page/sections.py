@@ -194,7 +194,7 @@ def _affected(run: Run, parts: list[Slice], plots: PlotFolder) -> Iterator[Block
                 "Remaining keypoints only: each is judged over the persons in whom it lies outside the painted "
                 "region, so ● marks a keypoint of the part in persons in whom that keypoint was not covered."
             )
-        caption += " n is the number of persons attacked; all panels share one scale."
+        caption += " n is n attacked (see How to read this); all panels share one scale."
         caption += _bounded(len(panels), f"{part.level}s", MOST_PANELS)
         alt = f"Bars: the five most affected keypoints for each hidden {part.level}, by fill."
         yield plots.add(partial(plot_affected, panels, part.fills), f"affected_{part.level}", alt, caption)
