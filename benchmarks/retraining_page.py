@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 from retraining_figures import BASELINE, CLEAN, Plan, Quantity
 
+from occbench.evaluation.intervals import distinguishable
+
 METHOD = """\
 Every recipe is compared with `none`: the same training, as long, without occlusion, attacked on the same photos.
 Values are means over the seeds; a change is the mean over the seeds of (recipe - none), seed by seed. Intervals (95
 %) are over photos AND seeds: the photos' share is the spread of that mean over bootstrap draws of the photos, the
-same draws for every model and cell; the seeds' share is the variance between the seeds, divided by their number; the
-two variances are added, with Student's t of Satterthwaite's degrees of freedom. With few seeds that is wide, and
-rightly. Means over targets are taken within each draw. No correction for the number of comparisons is made.
+same draws for every model and cell; the seeds' share is the variance between the seeds, divided by their number; each
+has its own Student's t, and the squares of the two half-widths are added. With few seeds that is wide, and rightly.
+Means over targets are taken within each draw. *: a change that is told from zero by its interval and by p < .05 after
+Holm's correction over the changes of the quantity; other changes are not corrected for their number.
 """
 
 
@@ -63,6 +66,12 @@ def _shown(row: pd.Series | None, name: str = "", digits: int = 1) -> str:
     return value if pd.isna(row[lo]) else f"{value} [{row[lo]:{sign}.{digits}f}, {row[hi]:{sign}.{digits}f}]"
 
 
+def _told(row: pd.Series | None, digits: int = 1) -> str:
+    """A change, with a star where it is told from zero."""
+    told = row is not None and bool(distinguishable(row["change_lo"], row["change_hi"], row["p_adjusted"]))
+    return _shown(row, "change", digits) + (" *" if told else "")
+
+
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield "| " + " | ".join(heads) + " |"
     yield "|" + "---|" * len(heads)
@@ -77,7 +86,7 @@ def _clean(table: pd.DataFrame, plan: Plan) -> Iterator[str]:
     for recipe in plan.recipes:
         row = _pick(table, CLEAN, recipe)
         if row is not None:
-            rows.append((recipe, str(row["seeds"]), _shown(row), _shown(row, "change", 2)))
+            rows.append((recipe, str(row["seeds"]), _shown(row), _told(row, 2)))
     yield from _table(("recipe", "seeds", "AP x 100", "change against none"), rows)
 
 
@@ -87,15 +96,15 @@ def _drops(table: pd.DataFrame, plan: Plan) -> Iterator[str]:
         return
     kinds = list(dict.fromkeys(zip(drops["level"], drops["fill"], strict=True)))
     heads = ["recipe", *(f"{level}-{fill}" for level, fill in kinds)]
-    for title, name in (
-        ("Mean drop over the targets", ""),
-        ("Its change against none (negative: loses less)", "change"),
+    for title, cell in (
+        ("Mean drop over the targets", _shown),
+        ("Its change against none (negative: loses less)", _told),
     ):
         yield f"## {title}\n"
         rows = [
-            [recipe, *(_shown(_pick(table, ("mean_drop", level, fill, ""), recipe), name) for level, fill in kinds)]
+            [recipe, *(cell(_pick(table, ("mean_drop", level, fill, ""), recipe)) for level, fill in kinds)]
             for recipe in plan.recipes
-            if recipe in set(drops["recipe"]) and not (name and recipe == BASELINE)
+            if recipe in set(drops["recipe"]) and not (cell is _told and recipe == BASELINE)
         ]
         yield from _table(heads, rows)
 
@@ -132,13 +141,18 @@ def _by_seed(seeds: pd.DataFrame, plan: Plan) -> Iterator[str]:
     for fill in plan.fills:
         wanted.append((f"own loss, {fill} centred", ("own_loss", "keypoint", fill, "centred")))
         wanted.append((f"marker effect, {fill}", ("marker_effect", "keypoint", fill, decoys)))
+    drops = seeds.loc[seeds["quantity"] == "mean_drop", ["level", "fill"]].drop_duplicates()
+    for level, fill in drops.itertuples(index=False):
+        wanted.append((f"mean drop, {level}-{fill}", ("mean_drop", level, fill, "")))
+    there = set(seeds["quantity"])
+    wanted = [(head, quantity) for head, quantity in wanted if quantity[0] in there]
     yield "## Seed by seed: intervals are over photos alone\n"
-    for title, name in (("Values", ""), ("Change against none", "change")):
+    for title, cell in (("Values", _shown), ("Change against none", _told)):
         yield f"### {title}\n"
         rows = [
-            [recipe, f"{seed}", *(_shown(_pick(mine, quantity, recipe), name) for _, quantity in wanted)]
+            [recipe, f"{seed}", *(cell(_pick(mine, quantity, recipe)) for _, quantity in wanted)]
             for recipe in plan.recipes
-            if not (name and recipe == BASELINE)
+            if not (cell is _told and recipe == BASELINE)
             for seed, mine in seeds.groupby("seed")
             if recipe in set(mine["recipe"])
         ]

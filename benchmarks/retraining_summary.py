@@ -1,4 +1,4 @@
-"""The summary of the retraining experiment: from the models that are finished to tables, curve.svg and summary.md."""
+"""The summary of the retraining experiment: from the models that are finished to tables, figures and summary.md."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from pathlib import Path
 import pandas as pd
 from retraining_figures import BASELINE, START, Figures, Plan, figures_of, over_seeds
 from retraining_page import page
+from retraining_plots import draw_changes, draw_curve
 
-from occbench.reports.figures.style import MUTED, RUN_COLOURS, new_figure, styled, write_figure
+from occbench.evaluation.intervals import holm_by_family
 from occbench.runs import durable
 
 
 def summary_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[str], images: int) -> pd.DataFrame:
-    """One row per quantity and recipe: its value, and its change against the baseline, paired by seed and photo."""
+    """One row per quantity and recipe: its value, and its change against the baseline, paired by seed and photo.
+
+    ``p_adjusted`` is Holm's over the changes of one quantity: of all recipes, levels, fills and placements.
+    """
     rows = []
     seeds = {recipe: [seed for name, seed in models if name == recipe] for recipe in recipes}
     quantities = dict.fromkeys(quantity for figures in models.values() for quantity in figures)
@@ -31,10 +35,12 @@ def summary_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[st
                 changes = [models[recipe, seed][quantity] - models[BASELINE, seed][quantity] for seed in paired]
                 change = over_seeds(changes, images)
                 row |= {"change": change.value, "change_lo": change.lo, "change_hi": change.hi}
-                row |= {"se_photos": change.se_photos, "se_seeds": change.se_replicates}
+                row |= {"se_photos": change.se_photos, "se_seeds": change.se_replicates, "p": change.p}
             rows.append(row)
     columns = ["quantity", "level", "fill", "placement", "recipe", "seeds", "value", "lo", "hi"]
-    return pd.DataFrame(rows).reindex(columns=[*columns, "change", "change_lo", "change_hi", "se_photos", "se_seeds"])
+    columns += ["change", "change_lo", "change_hi", "se_photos", "se_seeds", "p"]
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    return table.assign(p_adjusted=holm_by_family(table["p"].to_numpy(float), table["quantity"].to_numpy(str)))
 
 
 def seed_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[str], images: int) -> pd.DataFrame:
@@ -47,13 +53,15 @@ def seed_rows(models: Mapping[tuple[str, int], Figures], recipes: Sequence[str],
 
 
 def write_summary(plan: Plan) -> Path:
-    """Write summary.csv, seeds.csv and summary.md of what is finished; with a curve its table and figure, too."""
+    """Write the tables, figures and summary.md of what is finished."""
     models, images, missing = finished(plan, plan.runs)
     table = summary_rows(models, plan.recipes, images)
     durable.write(plan.out / "summary.csv", table.to_csv(index=False, float_format="%.6g").encode())
     seeds = seed_rows(models, plan.recipes, images)
     if len(seeds):
         durable.write(plan.out / "seeds.csv", seeds.to_csv(index=False, float_format="%.6g").encode())
+        if seeds["change"].notna().any():
+            draw_changes(seeds, plan)
     points, by_seed = curve_rows(plan)
     if len(points):
         durable.write(plan.out / "curve.csv", points.to_csv(index=False, float_format="%.6g").encode())
@@ -108,35 +116,3 @@ def curve_rows(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-@styled()
-def draw_curve(points: pd.DataFrame, plan: Plan) -> None:
-    """curve.svg: own loss and marker effect over the epochs, a column a fill, a line a seed, its intervals over photos.
-
-    Args:
-        points: :func:`curve_rows` by seed.
-        plan: The experiment.
-    """
-    wanted = (("own_loss", "own loss, AP points"), ("marker_effect", "marker effect, AP points"))
-    figure = new_figure(1 + 4 * len(plan.fills), 6)
-    axes = figure.subplots(len(wanted), len(plan.fills), squeeze=False, sharex=True, sharey="row")
-    recipes = list(dict.fromkeys(points["recipe"]))
-    of_mean = points[(points["level"] == "keypoint") & (points["placement"] != "placebo")]
-    for row, (quantity, label) in zip(axes, wanted, strict=True):
-        shown = of_mean[of_mean["quantity"] == quantity]
-        shown = shown[shown["placement"] == "centred"] if quantity == "own_loss" else shown
-        for axis, fill in zip(row, plan.fills, strict=True):
-            for (recipe, seed), mine in shown[shown["fill"] == fill].groupby(["recipe", "seed"], sort=False):
-                place, mine = recipes.index(recipe), mine.sort_values("epoch")
-                at = mine["epoch"] + 0.1 * (place - (len(recipes) - 1) / 2) + 0.02 * plan.seeds.index(seed)
-                ends = [mine["value"] - mine["lo"], mine["hi"] - mine["value"]]
-                style = {"color": RUN_COLOURS[place % len(RUN_COLOURS)], "marker": "o", "lw": 1, "elinewidth": 0.8}
-                axis.errorbar(at, mine["value"], ends, label=recipe if seed == plan.seeds[0] else None, **style)
-            axis.axhline(0, color=MUTED, lw=0.8)
-        row[0].set_ylabel(label)
-    for column, fill in enumerate(plan.fills):
-        axes[0][column].set_title(f"keypoint {fill}")
-        axes[-1][column].set(xlabel="epoch", xticks=range(plan.epochs + 1))
-    figure.legend(*axes[-1][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    write_figure(figure, plan.out / "curve")

@@ -27,7 +27,14 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Imports a module of benchmarks/ by name."""
     monkeypatch.syspath_prepend(str(CHECKOUT / "benchmarks"))
     yield importlib.import_module
-    for name in ("hourglass", "retraining_figures", "retraining_page", "retraining_summary", "trainings"):
+    for name in (
+        "hourglass",
+        "retraining_figures",
+        "retraining_page",
+        "retraining_plots",
+        "retraining_summary",
+        "trainings",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -60,6 +67,36 @@ def test_what_is_not_there_yet_is_named(summary: Any, tmp_path: Path) -> None:
     plan = summary.Plan(tmp_path, runs, (0,), ("nose",), ("blur",), ("centred", "decoys:6", "placebo"))
     assert "Not finished yet: none-0, partmix-0." in summary.write_summary(plan).read_text()
     assert (tmp_path / "summary.csv").read_text().startswith("quantity,level,fill,placement,recipe,seeds,value,lo,hi,")
+
+
+def test_changes_that_are_told_have_a_star_and_all_are_drawn(
+    summary: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    clean = {("clean_ap", "", "", ""): 70 + rng.normal(size=51)}
+    drop = 10 + rng.normal(size=51)
+    gains = {"none": 0, "blur-keypoint": 0.1, "partmix": 5}
+    noise = {recipe: 0.2 * rng.normal(size=51) for recipe in gains}
+
+    def figures(folder: Path, runs: Sequence[str]) -> Any:
+        recipe, _, seed = folder.name.rpartition("-")
+        return {**clean, QUANTITY: drop - gains[recipe] + (0.01 * int(seed) + noise[recipe]) * (recipe != "none")}, 30
+
+    monkeypatch.setattr(summary, "figures_of", figures)
+    plan = summary.Plan(tmp_path, dict.fromkeys(gains, ("suite",)), (0, 1), (), (), ())
+    text = summary.write_summary(plan).read_text()
+    over, _, seeds = text.partition("## Seed by seed")
+    told = [line for line in over.splitlines() if line.endswith(" * |")]
+    assert [line.split(" | ")[0] for line in told] == ["| partmix"]
+    assert seeds.count(" * |") == 2
+    assert "mean drop, part-blur" in seeds
+    table = pd.read_csv(tmp_path / "summary.csv").query("quantity == 'mean_drop'").set_index("recipe")
+    assert table["p_adjusted"].to_dict() == pytest.approx(
+        {"none": np.nan, "blur-keypoint": table.loc["blur-keypoint", "p"], "partmix": 2 * table.loc["partmix", "p"]},
+        rel=1e-4,
+        nan_ok=True,
+    )
+    assert (tmp_path / "changes.svg").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("validated", [False, True])
