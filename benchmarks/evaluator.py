@@ -29,6 +29,7 @@ from occbench.attacks import COCO, Attack, make_suite
 from occbench.evaluation import bootstrap, cells, reference
 from occbench.evaluation.types import Detections, GroundTruth
 from occbench.system.processes import cores, forked
+from occbench.tables.kept import by_region
 from occbench.tables.scoring import ScoredCell, Scorer, Scoring
 
 SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89], dtype=np.float64) / 1000
@@ -106,7 +107,9 @@ def score_suite(path: Path, persons: int) -> str:
     start = time.perf_counter(), os.times()
     scorer = Scorer(truth, SIGMAS, COCO.keypoints, Scoring(draws=DRAWS), clean)
     scorer.clean_rows()
-    list(forked(scorer.rows, attacked, cores()))
+    cells_of = {cell.attack: cell for cell in attacked}
+    groups = by_region([cell.attack for cell in attacked if cell.attack is not None])
+    list(forked(lambda group: [scorer.rows(cells_of[attack]) for attack in group], groups, cores()))
     wall, after, before = time.perf_counter() - start[0], os.times(), start[1]
     cpu = sum(a - b for a, b in zip(after[:4], before[:4], strict=True))
     return (

@@ -196,9 +196,11 @@ def _envelopes(right: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.nd
         True positives of each threshold, shape (T,), and the envelope, shape (T, N), 0 behind a threshold's last.
     """
     counts = np.count_nonzero(right, axis=1)
-    threshold, place = np.nonzero(right)
+    place = np.flatnonzero(right)
+    threshold = np.repeat(np.arange(len(right)), counts)
     rank = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
-    seen = np.cumsum(judged, axis=1)[threshold, place]
+    place -= threshold * right.shape[1]
+    seen = place + 1 if judged.all() else np.cumsum(judged, axis=1)[threshold, place]
     precision = np.zeros((len(right), counts.max(initial=0)))
     precision[threshold, rank] = (rank + 1) / (seen + np.spacing(1))
     return counts, np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]

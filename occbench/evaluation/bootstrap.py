@@ -10,6 +10,7 @@ An image is the unit that is drawn, with all its persons: persons of one photo s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from .average_precision import curves, figures, match_masks
 from .cells import UNLABELLED, Key, Protocol, cell_masks
 from .intervals import Intervals, Method, intervals
 from .matching import Matches
-from .resampling import draw_weights, leave_out_weights, resampled_area
+from .resampling import Drawn, draw_weights, leave_out_weights, resampled_area
 from .signatures import changed_images, match_signatures
 from .types import Detections, Figures, GroundTruth
 
@@ -44,6 +45,11 @@ class Weights:
         """Draw for a number of images, sorted as in ``GroundTruth.image_ids``."""
         left = leave_out_weights(images) if jackknife else np.empty((0, images), dtype=np.int16)
         return Weights(draw_weights(images, draws, rng), left)
+
+    @functools.cached_property
+    def drawn(self) -> Drawn:
+        """Both, one after the other, for the exact AP."""
+        return Drawn(np.concatenate([self.draws, self.leave_out]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +156,7 @@ def resample(prepared: Prepared, weights: Weights) -> Resampled:
     images = prepared.matches.persons_by_image.shape[1]
     if weights.draws.shape[1] != images:
         raise ValueError(f"the weights are for {weights.draws.shape[1]} images, the cell has {images}")
-    both = resampled_area(prepared.matches, np.concatenate([weights.draws, weights.leave_out]))
+    both = resampled_area(prepared.matches, weights.drawn)
     draws = len(weights.draws)
     return Resampled(
         keys=tuple(prepared.figures),

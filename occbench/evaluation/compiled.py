@@ -19,19 +19,13 @@ WORTH = 5e8
 Walk: TypeAlias = Callable[..., None]
 
 
-def is_worth(places: int, weights: np.ndarray) -> bool:
-    """Whether there is enough to do, its weights fit a byte, and numba is there.
-
-    Args:
-        places: Curves times detections.
-        weights: Shape (B, I), int.
-    """
-    enough = places * len(weights) >= WORTH
-    return enough and int(weights.max()) <= np.iinfo(np.uint8).max and walk() is not None
+def is_worth(work: int) -> bool:
+    """Whether there is enough to do, and numba is there; ``work``: curves times detections times draws."""
+    return work >= WORTH and walk() is not None
 
 
 def summed_precision(
-    right: np.ndarray, wrong: np.ndarray, image: np.ndarray, weights: np.ndarray, stretch: int
+    right: np.ndarray, wrong: np.ndarray, image: np.ndarray, blocks: np.ndarray, weights: np.ndarray, stretch: int
 ) -> np.ndarray:
     """Sum of the interpolated precision over the true positives, by mask, threshold and draw; where :func:`is_worth`.
 
@@ -39,34 +33,35 @@ def summed_precision(
         right: Shape (M, T, D), bool: detections in order of score, by mask and threshold.
         wrong: Likewise.
         image: Shape (D,), int.
-        weights: Shape (B, I), int from 0 to 255.
+        blocks: Shape (blocks, I, BLOCK), float32: how often each image counts in each draw of a block.
+        weights: The same as uint8.
         stretch: Detections after which a sum is rounded even within a run, as `resampling` does.
 
     Returns:
-        Shape (M, T, B), float32.
+        Shape (blocks, M, T, BLOCK), float32.
     """
-    masks, thresholds, _ = right.shape
-    draws, images = weights.shape
-    blocks = -(-draws // BLOCK)
-    padded = np.zeros((blocks * BLOCK, images), dtype=np.uint8)
-    padded[:draws] = weights
-    by_block = np.ascontiguousarray(padded.reshape(blocks, BLOCK, images).transpose(0, 2, 1))
-    by_image = np.ascontiguousarray(padded.T, dtype=np.float32)
-
-    def totals(flags: np.ndarray) -> np.ndarray:
-        counts = np.array([np.bincount(image[row], minlength=images) for row in flags.reshape(-1, flags.shape[-1])])
-        sums = counts.astype(np.float32) @ by_image
-        return np.ascontiguousarray(sums.reshape(masks, thresholds, blocks, BLOCK).transpose(2, 0, 1, 3))
-
+    counted = right | wrong
     kinds = right + 2 * wrong.astype(np.uint8)
     mask, place = np.nonzero(kinds.any(axis=1))
-    starts = np.searchsorted(mask, np.arange(masks + 1))
-    judged, hits = totals(right | wrong), totals(right)
+    starts = np.searchsorted(mask, np.arange(len(right) + 1))
+    judged, hits = (_totals(flags, image, blocks) for flags in (counted, right))
     total = np.zeros_like(hits)
     compiled = walk()
     assert compiled is not None
-    compiled(starts, place // stretch, kinds[mask, :, place], image[place], by_block, hits, judged, total)
-    return total.transpose(1, 2, 0, 3).reshape(masks, thresholds, -1)[..., :draws]
+    compiled(starts, place // stretch, kinds[mask, :, place], image[place], weights, hits, judged, total)
+    return total
+
+
+def _totals(flags: np.ndarray, image: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """The weights of all flagged detections; ``flags``: shape (M, T, D), bool. Shape: (blocks, M, T, BLOCK), float32.
+
+    A mask mostly judges the same detections at all thresholds: what follows its like is not summed again.
+    """
+    rows = flags.reshape(-1, flags.shape[-1])
+    new = np.append(True, (rows[1:] != rows[:-1]).any(axis=1))
+    counts = np.array([np.bincount(image[row], minlength=blocks.shape[1]) for row in rows[new]], dtype=np.float32)
+    sums = (counts @ blocks)[:, np.cumsum(new) - 1]
+    return sums.reshape(len(blocks), *flags.shape[:2], -1)
 
 
 @functools.cache

@@ -8,6 +8,7 @@ data set itself.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,8 +18,6 @@ import scipy
 from . import compiled
 from .matching import THRESHOLDS, Matches, bit
 
-_DRAWS_AT_ONCE = 160
-"""With about 200 curves, running sums of this many draws fit the second-level cache."""
 _ROWS_AT_ONCE = 2048
 _DETECTIONS_AT_ONCE = 700
 """The weights of so few images stay in the second-level cache, however many images there are."""
@@ -37,6 +36,37 @@ def leave_out_weights(images: int, groups: int = 100) -> np.ndarray:
     """Weights 1, but 0 for every group of images in turn: a jackknife. Shape: (min(groups, images), images)."""
     groups = min(groups, images)
     return (np.arange(images)[None] % groups != np.arange(groups)[:, None]).astype(np.int16)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """How often images count, in the forms that :func:`resampled_area` reads, each made once for all cells.
+
+    Attributes:
+        weights: Shape (B, I), int from 0 up: how often each image counts in each draw.
+    """
+
+    weights: np.ndarray
+
+    @functools.cached_property
+    def blocks(self) -> np.ndarray:
+        """The draws block by block, zeros behind the last. Shape: (blocks, I, `compiled.BLOCK`), float32."""
+        draws, images = self.weights.shape
+        count = -(-draws // compiled.BLOCK)
+        padded = np.zeros((count * compiled.BLOCK, images), dtype=np.float32)
+        padded[:draws] = self.weights
+        return np.ascontiguousarray(padded.reshape(count, compiled.BLOCK, images).transpose(0, 2, 1))
+
+    @functools.cached_property
+    def bytes(self) -> np.ndarray | None:
+        """The same as uint8; None where some weight is larger."""
+        fit = self.weights.max(initial=0) <= np.iinfo(np.uint8).max
+        return self.blocks.astype(np.uint8) if fit else None
+
+    def by_draw(self, values: np.ndarray) -> np.ndarray:
+        """Values by block, shape (blocks, ..., BLOCK), brought to the shape (B, ...)."""
+        rows = np.moveaxis(values, -1, 1)
+        return rows.reshape(-1, *rows.shape[2:])[: len(self.weights)]
 
 
 def weighted_area(matches: Matches, weights: np.ndarray) -> np.ndarray:
@@ -64,7 +94,7 @@ def weighted_area(matches: Matches, weights: np.ndarray) -> np.ndarray:
     return result
 
 
-def resampled_area(matches: Matches, weights: np.ndarray) -> np.ndarray:
+def resampled_area(matches: Matches, drawn: Drawn) -> np.ndarray:
     """Exact AP with image weights, fast: all masks, thresholds and draws together, in single precision.
 
     Precision only rises while detections are right, so its envelope is decided at the last of each run of right ones.
@@ -76,34 +106,32 @@ def resampled_area(matches: Matches, weights: np.ndarray) -> np.ndarray:
 
     Args:
         matches: What `average_precision.match_masks` computed.
-        weights: Shape (B, I), int from 0 up: how often each image counts.
+        drawn: How often each of I images counts, in B draws.
 
     Returns:
         Shape (B, M), float64; NaN where no person counts.
     """
-    t = len(THRESHOLDS)
-    persons = weights.astype(np.float32) @ matches.persons_by_image.T.astype(np.float32)
+    persons = drawn.by_draw(matches.persons_by_image.astype(np.float32) @ drawn.blocks)
     total = np.empty(persons.shape)
     for first in range(0, len(matches.right), _MASKS_AT_ONCE):
         group = np.arange(len(matches.right))[first : first + _MASKS_AT_ONCE]
-        total[:, group] = _summed_precision(matches, group, weights).sum(axis=1, dtype=np.float64).T
+        total[:, group] = drawn.by_draw(_summed_precision(matches, group, drawn).sum(axis=2, dtype=np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(persons > 0, total / (t * persons), np.nan)
+        return np.where(persons > 0, total / (len(THRESHOLDS) * persons), np.nan)
 
 
-def _summed_precision(matches: Matches, masks: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum of the interpolated precision over the true positives. Shape: (masks, 10, B), float32."""
+def _summed_precision(matches: Matches, masks: np.ndarray, drawn: Drawn) -> np.ndarray:
+    """Sum of the interpolated precision over the true positives. Shape: (blocks, masks, 10, BLOCK), float32."""
     count = len(masks) * len(THRESHOLDS)
-    if compiled.is_worth(count * len(matches.image), weights):
+    if compiled.is_worth(count * len(matches.image) * len(drawn.weights)) and drawn.bytes is not None:
         each = (_flags(bits[masks]) for bits in (matches.right, matches.wrong))
         right, wrong = (flags.reshape(len(masks), len(THRESHOLDS), -1) for flags in each)
-        return compiled.summed_precision(right, wrong, matches.image, weights, _DETECTIONS_AT_ONCE)
+        return compiled.summed_precision(right, wrong, matches.image, drawn.blocks, drawn.bytes, _DETECTIONS_AT_ONCE)
     curves = _Curves(matches, masks)
-    summed = np.empty((count, len(weights)), dtype=np.float32)
-    for low in range(0, len(weights), _DRAWS_AT_ONCE):
-        drawn = slice(low, low + _DRAWS_AT_ONCE)
-        summed[:, drawn] = curves.summed_precision(np.ascontiguousarray(weights[drawn].T, dtype=np.float32))
-    return summed.reshape(len(masks), len(THRESHOLDS), len(weights))
+    summed = np.empty((len(drawn.blocks), count, compiled.BLOCK), dtype=np.float32)
+    for block, weight in zip(summed, drawn.blocks, strict=True):
+        block[:] = curves.summed_precision(weight)
+    return summed.reshape(-1, len(masks), len(THRESHOLDS), compiled.BLOCK)
 
 
 class _Curves:

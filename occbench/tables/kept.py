@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..attacks import Attack
+from ..attacks import FILLS, Attack
 from ..data.persons import Dataset
 from ..evaluation.cells import EVALUATION
 from ..inference.predictions import cell_slug
@@ -53,7 +54,7 @@ def score_cells(
     advance(len(run.cells) - len(missing))
     if processes is None:
         processes = run.processes(len(missing))
-    for attack, scored in zip(missing, _computed(run, missing, by_cell, processes), strict=True):
+    for attack, scored in _computed(run, missing, by_cell, processes):
         if attack in identities:
             scored = {"identity": identities[attack], **scored}
             with durable.explained(run.folder):
@@ -65,13 +66,27 @@ def score_cells(
 
 def _computed(
     run: FinishedRun, attacks: Sequence[Attack | None], tables: Sequence[PerCell], processes: int
-) -> Iterator[dict[str, Any]]:
-    """The rows of cells, in their order."""
+) -> Iterator[tuple[Attack | None, dict[str, Any]]]:
+    """Cells and their rows."""
     if not attacks:
         return
     first, *others = attacks  # what is made once, such as the draws of the clean cell, is made before it is shared
-    yield _compute(run, first, tables)
-    yield from spread(lambda attack: _compute(run, attack, tables), others, processes)
+    yield first, _compute(run, first, tables)
+    groups = by_region([attack for attack in others if attack is not None])
+    rows = spread(lambda group: [_compute(run, attack, tables) for attack in group], groups, processes)
+    for group, scored in zip(groups, rows, strict=True):
+        yield from zip(group, scored, strict=True)
+
+
+def by_region(attacks: Sequence[Attack]) -> list[list[Attack]]:
+    """The attacks on one part that differ by their fill together, the largest groups first.
+
+    They leave the same keypoints, whose figures in the clean cell a process makes once for all of them.
+    """
+    groups: dict[Attack, list[Attack]] = {}
+    for attack in attacks:
+        groups.setdefault(replace(attack, fill=FILLS[0]) if attack.level == "part" else attack, []).append(attack)
+    return sorted(groups.values(), key=len, reverse=True)
 
 
 def _compute(run: FinishedRun, attack: Attack | None, tables: Sequence[PerCell]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from occbench.evaluation import average_precision, compiled, reference, resampling
 from occbench.evaluation.cells import cell_masks
+from occbench.evaluation.resampling import Drawn
 from occbench.evaluation.types import Detections, GroundTruth
 
 from .worlds import SIGMAS, population, predictions
@@ -69,7 +70,7 @@ def test_weighted_area_is_pycocotools_of_the_replicated_images(
     matches = average_precision.match_masks(truth, detections, SIGMAS, masks, unlabelled)
     weights = resampling.draw_weights(len(truth.image_ids), 4, rng)
     weighted = resampling.weighted_area(matches, weights)
-    fast = resampling.resampled_area(matches, weights)
+    fast = resampling.resampled_area(matches, Drawn(weights))
     for b, weight in enumerate(weights):
         copies, found, who = replicate(truth, detections, weight)
         for m, mask in enumerate(masks):
@@ -106,7 +107,7 @@ def test_fast_draws_are_the_exact_ones_to_single_precision() -> None:
     detections = predictions(rng, truth)
     matches = average_precision.match_masks(truth, detections, SIGMAS, list(cell_masks(700, 17).values())[:6])
     weights = resampling.draw_weights(200, 170, rng)  # more than are walked at once
-    fast, exact = resampling.resampled_area(matches, weights), resampling.weighted_area(matches, weights)
+    fast, exact = resampling.resampled_area(matches, Drawn(weights)), resampling.weighted_area(matches, weights)
     assert np.abs(fast - exact).max() < 2e-6
     assert 0.1 < exact.mean() < 0.9
 
@@ -126,16 +127,16 @@ def test_compiled_draws_are_the_same_bits(stretch: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(
         compiled, "summed_precision", lambda *given, run=compiled.summed_precision: calls.append(run) or run(*given)
     )
-    plain = resampling.resampled_area(matches, weights)
+    plain = resampling.resampled_area(matches, Drawn(weights))
     assert not calls  # so few are not worth it
     monkeypatch.setattr(compiled, "WORTH", 0)
-    fast = resampling.resampled_area(matches, weights)
+    fast = resampling.resampled_area(matches, Drawn(weights))
     assert len(calls) == 1
     np.testing.assert_array_equal(fast, plain)
     weights[0, 0] = 256  # does not fit a byte
-    resampling.resampled_area(matches, weights)
+    resampling.resampled_area(matches, Drawn(weights))
     monkeypatch.setattr(compiled, "walk", lambda: None)  # not installed
-    np.testing.assert_array_equal(resampling.resampled_area(matches, weights[1:]), plain[1:])
+    np.testing.assert_array_equal(resampling.resampled_area(matches, Drawn(weights[1:])), plain[1:])
     assert len(calls) == 1
 
 
@@ -146,7 +147,7 @@ def test_nobody_drawn_is_no_number() -> None:
     nobody = np.zeros((1, len(truth.image_ids)), dtype=np.int16)
     nobody[0, -1] = 3  # an image without persons
     assert np.isnan(resampling.weighted_area(matches, nobody)).all()
-    assert np.isnan(resampling.resampled_area(matches, nobody)).all()
+    assert np.isnan(resampling.resampled_area(matches, Drawn(nobody))).all()
 
 
 def test_no_detections_are_ap_zero_in_every_draw() -> None:
@@ -155,8 +156,8 @@ def test_no_detections_are_ap_zero_in_every_draw() -> None:
     nothing = Detections(np.zeros(0, dtype=np.int64), np.zeros((0, 17, 2)), np.zeros(0))
     matches = average_precision.match_masks(truth, nothing, SIGMAS, [None])
     weights = resampling.draw_weights(len(truth.image_ids), 20, rng) + 1
-    assert (resampling.resampled_area(matches, weights) == 0).all()
-    assert resampling.resampled_area(matches, weights[:0]).shape == (0, 1)
+    assert (resampling.resampled_area(matches, Drawn(weights)) == 0).all()
+    assert resampling.resampled_area(matches, Drawn(weights[:0])).shape == (0, 1)
 
 
 def test_draws_are_with_replacement_and_repeatable() -> None:
