@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from retraining_figures import Plan
 
@@ -25,18 +26,12 @@ def draw_changes(seeds: pd.DataFrame, plan: Plan) -> None:
     figure = new_figure(9.4, 1.6 + 0.24 * len(recipes) * max(len(kinds), 1))
     axes = figure.subplots(1, len(panels), squeeze=False, width_ratios=[1, 2][: len(panels)])[0]
     for axis, (quantity, rows, title, sense) in zip(axes, panels, strict=True):
-        mine = changes[changes["quantity"] == quantity].set_index(["level", "fill", "recipe", "seed"]).sort_index()
+        mine = changes[changes["quantity"] == quantity]
         for place, recipe in enumerate(recipes):
-            at, found = [], []
-            for row, kind in enumerate(rows):
-                for seed in plan.seeds:
-                    if (*kind, recipe, seed) in mine.index:
-                        apart = (
-                            place - (len(recipes) - 1) / 2 + 0.25 * (plan.seeds.index(seed) - len(plan.seeds) / 2 + 0.5)
-                        )
-                        at.append(row + 0.25 * apart)
-                        found.append(mine.loc[(*kind, recipe, seed)])
-            shown = pd.DataFrame(found)
+            shown = mine[mine["recipe"] == recipe]
+            row = np.array([rows.index(kind) for kind in zip(shown["level"], shown["fill"], strict=True)])
+            seed = np.array([plan.seeds.index(seed) for seed in shown["seed"]])
+            at = row + 0.25 * (place - (len(recipes) - 1) / 2) + 0.06 * (seed - (len(plan.seeds) - 1) / 2)
             ends = [shown["change"] - shown["change_lo"], shown["change_hi"] - shown["change"]]
             style = {"color": RUN_COLOURS[(1 + place) % len(RUN_COLOURS)], "fmt": "o", "ms": 4, "lw": 1}
             axis.errorbar(shown["change"], at, xerr=ends, label=recipe, **style)
