@@ -13,9 +13,10 @@ Every arm is fine-tuned from the same weights (--init; by default those in the p
     full            all three
 
 Boxes are grown by 20 % everywhere. Each model is then tried over ground-truth boxes, over those moved and scaled by
-shares (``--jitter``), and over a detector's (``--detections``, a results file of the test photos). Stopped, it goes on
-with the same command. summary.md is written anew after every model: AP over the seeds, and what is lost against
-``full``, with intervals over photos and seeds.
+shares (``--jitter``), and over a detector's (``--detections``, a results file of the test photos). With ``--detector``
+parts are hidden from that detector too (``--scope image --redetect``), and what is lost is split into what the boxes
+and what the pose lose. Stopped, it goes on with the same command. summary.md is written anew after every model: AP over
+the seeds, and differences from ``full``, with intervals over photos and seeds.
 """
 
 from __future__ import annotations
@@ -23,17 +24,21 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from trainings import Commands, add_data, check_data, data_options, hold_to, is_finished, make_models
 
 from occbench.evaluation.replicates import over_replicates
 from occbench.jobs.paired import Measured
+from occbench.jobs.reopen import finished_run
 from occbench.runs import durable
 from occbench.system.compat import setup_mmpose
+from occbench.tables.redetected import Cell, redetected
+from occbench.tables.split import TERMS, Splitter, terms
 from occbench.weights.zoo import find_model
 
 HELD = ("model", "epochs", "batch_size", "lr", "bf16", "draws", "limit")
@@ -96,6 +101,29 @@ def config_of(name: str, arm: Arm, offsets: Path | None) -> Any:
     return config
 
 
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """A figure of a run, points.
+
+    Attributes:
+        arm: Whose, with its seed.
+        shown: As it is printed.
+        exact: Shape (1 + B,): by exact areas, of which differences are taken; in the data, then in every draw.
+        signatures: Shape (C, I): of the C cells it is made of, what decides an image's part.
+    """
+
+    arm: str
+    shown: float
+    exact: np.ndarray
+    signatures: np.ndarray
+
+
+Splits = dict[str, dict[str, Figures]]
+"""What a run's parts cost, by part and by term of :data:`~occbench.tables.split.TERMS`."""
+
+T = TypeVar("T")
+
+
 def boxes_of(options: argparse.Namespace) -> dict[str, str]:
     """What every model is tried over, by name: for ``--boxes``."""
     found = {"gt": "gt", **{f"jitter {share}": f"jitter:{share}" for share in options.jitter.split(",") if share}}
@@ -111,47 +139,92 @@ def one_model(options: argparse.Namespace, name: str, seed: int, commands: Comma
     arguments += ["--decay", "cosine", "--init", options.init, "--workers", 0, *(["--bf16"] if options.bf16 else [])]
     weights = commands.train(arguments, folder)
     tried = ["--model", config, "--checkpoint", weights, *data_options(options, "test"), "--bootstrap", options.draws]
-    tried += ["--kind", "keypoint-blackout", "--target", "nose", *(["--limit", options.limit] if options.limit else [])]
+    tried += ["--limit", options.limit] if options.limit else []
+    little = ["--kind", "keypoint-blackout", "--target", "nose"]
     for label, boxes in boxes_of(options).items():
-        commands.attack([*tried, "--boxes", boxes], folder / label.replace(" ", "-"))
+        commands.attack([*tried, *little, "--boxes", boxes], folder / label.replace(" ", "-"))
+    if options.detector:
+        path, _, found = options.detector.partition(",")
+        tried += ["--boxes", f"detector:{path}", *(["--detector-checkpoint", found] if found else [])]
+        tried += ["--kind", "part-blackout", "--target", options.parts, "--scope", "image", "--redetect"]
+        commands.attack(tried, folder / "redetect")
 
 
 def write_summary(options: argparse.Namespace) -> Path:
     """summary.md from what is finished."""
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    lines = [f"AP of {options.model}, points, mean over seeds; in brackets what is lost against `full` [95 %].", ""]
+    lines = [f"AP of {options.model}, points, mean over seeds; in brackets `full` minus it [95 %].", ""]
     lines += ["| arm | " + " | ".join(boxes_of(options)) + " |", "|---" * (1 + len(boxes_of(options))) + "|"]
-    missing = []
+    by_label = {label: read(options, seeds, label.replace(" ", "-"), _overall) for label in boxes_of(options)}
     for name in ARMS:
-        cells = []
-        for label in boxes_of(options):
-            of = {arm: [options.out / f"{arm}-{s}" / label.replace(" ", "-") for s in seeds] for arm in (name, "full")}
-            both = [i for i in range(len(seeds)) if all(is_finished(runs[i]) for runs in of.values())]
-            if not any(map(is_finished, of[name])):
-                cells.append("-")
-                missing.append(f"{name} over {label}")
-                continue
-            own = [_figures(run) for run in of[name] if is_finished(run)]
-            text = f"{np.mean([exact[0] for exact, _ in own]):.1f} (n = {len(own)})"
-            if name != "full" and both:
-                pairs = [(_figures(of["full"][i]), _figures(of[name][i])) for i in both]
-                lost = np.stack([full[0] - mine[0] for full, mine in pairs], 1)
-                changed = max(int((full[1] != mine[1]).sum()) for full, mine in pairs)
-                found = over_replicates(lost[0], lost[1:], changed)
-                text += f" ({found.value:+.1f} [{found.lo:+.1f}, {found.hi:+.1f}])"
-            cells.append(text)
+        cells = [compared(found[name], found["full"]) for found in by_label.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    missing = [f"{name} over {label}" for label, found in by_label.items() for name in ARMS if not any(found[name])]
     lines += ["", f"Not finished yet: {', '.join(missing)}." if missing else "All finished."]
+    if options.detector:
+        lines += ["", *losses(read(options, seeds, "redetect", _split), options.parts.split(","))]
     path: Path = options.out / "summary.md"
     durable.write(path, ("\n".join(lines) + "\n").encode())
     return path
 
 
-def _figures(run: Path) -> tuple[np.ndarray, np.ndarray]:
-    """AP in the data and in every draw, points, and what decides it, by photo."""
+def read(
+    options: argparse.Namespace, seeds: Sequence[int], run: str, figures: Callable[[Path], T]
+) -> dict[str, list[T | None]]:
+    """The figures of every arm's run of this name, by seed; None where it is not finished."""
+    folders = {name: [options.out / f"{name}-{seed}" / run for seed in seeds] for name in ARMS}
+    return {name: [figures(run) if is_finished(run) else None for run in runs] for name, runs in folders.items()}
+
+
+def losses(found: Mapping[str, Sequence[Splits | None]], parts: Sequence[str]) -> Iterator[str]:
+    """What parts cost that are hidden from the detector too: a table for each term."""
+    for term in ("drop_both", "drop_pose", "drop_boxes", "share_boxes"):
+        yield f"{TERMS[term]}; points, mean over seeds; in brackets `full` minus it [95 %].\n"
+        yield "| arm | " + " | ".join(parts) + " |"
+        yield "|---" * (1 + len(parts)) + "|"
+        for name in ARMS:
+            pairs = [([own and own[part][term] for own in found[arm]] for arm in (name, "full")) for part in parts]
+            yield f"| {name} | " + " | ".join(compared(*pair) for pair in pairs) + " |"
+        yield ""
+
+
+def compared(own: Sequence[Figures | None], full: Sequence[Figures | None]) -> str:
+    """``52.1 (n = 2) (+1.3 [-.2, 2.8])``: the mean over seeds, and what ``full`` has more, over photos and seeds."""
+    known = [figures.shown for figures in own if figures]
+    if not known:
+        return "-"
+    text = f"{np.mean(known):.1f} (n = {len(known)})"
+    pairs = [(a, b) for a, b in zip(own, full, strict=True) if a and b and a.arm != b.arm]
+    if not pairs:
+        return text
+    more = np.stack([b.exact - a.exact for a, b in pairs], 1)
+    changed = max(int(np.any(a.signatures != b.signatures, axis=0).sum()) for a, b in pairs)
+    found = over_replicates(more[0], more[1:], changed)
+    return f"{text} ({found.value:+.1f} [{found.lo:+.1f}, {found.hi:+.1f}])"
+
+
+def _overall(run: Path) -> Figures:
+    """AP over all keypoints in the clean photos, points."""
     measured = Measured.open(run)
     overall = measured.overall("clean", measured.weights())
-    return overall.exact, overall.signature
+    return Figures(run.parent.name, overall.printed[0], overall.exact, overall.signature[None])
+
+
+def _split(run: Path) -> Splits:
+    """What each hidden part costs in a run that looked for boxes anew, by part and term."""
+    opened = finished_run(run)
+    splitter = Splitter(opened.scoring, Cell(opened.dataset, opened.areas, opened.clean))
+    found = {}
+    for attack in opened.attacks:
+        photo = Cell(opened.dataset, opened.areas, opened.read(attack))
+        cells = splitter.cells(photo, *redetected(run, attack, opened.dataset))
+        overall = cells[0].keys.index(None)
+        values = terms(*(np.concatenate([cell.exact[None], cell.draws])[:, overall] for cell in cells))
+        signatures = np.stack([cell.signatures[overall] for cell in cells])
+        found[attack.target] = {
+            term: Figures(run.parent.name, value[0], value, signatures) for term, value in values.items()
+        }
+    return found
 
 
 def parsed() -> argparse.Namespace:
@@ -170,6 +243,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--bf16", action="store_true", help="convolutions of the training in bfloat16")
     parser.add_argument("--jitter", default="0.05,0.1,0.15,0.2,0.3", help="shares, with commas")
     parser.add_argument("--detections", type=Path, help="a detector's results on the test photos")
+    parser.add_argument("--detector", help="CONFIG.py,WEIGHTS.pth, or a name such as rtmdet: also hide parts from it")
+    parser.add_argument("--parts", default="head,left_arm,upper_body,corpus,left_side", help="those, with commas")
     parser.add_argument("--limit", type=int, help="the first test photos only")
     parser.add_argument("--draws", type=int, default=1000, help="of the bootstrap")
     parser.add_argument("--jobs", type=int, default=1, help="models made side by side")

@@ -133,9 +133,9 @@ class Splitter:
             boxes: The clean photo in the attacked boxes.
             both: The attacked photo in the attacked boxes.
         """
-        cells = [self._clean, *map(self._resampled, (photo, boxes, both))]
-        estimates = _terms(*(cell.exact for cell in cells))
-        draws = _terms(*(cell.draws for cell in cells))
+        cells = self.cells(photo, boxes, both)
+        estimates = terms(*(cell.exact for cell in cells))
+        draws = terms(*(cell.draws for cell in cells))
         enough = self._clean.n >= MIN_PERSONS
         found = {
             term: intervals(
@@ -168,6 +168,10 @@ class Splitter:
             rows.append(row | counts)
         return rows
 
+    def cells(self, photo: Cell, boxes: Cell, both: Cell) -> list[Resampled]:
+        """The four cells of an attack, the clean one first, under the same draws; see :meth:`rows`."""
+        return [self._clean, *map(self._resampled, (photo, boxes, both))]
+
     def _resampled(self, cell: Cell) -> Resampled:
         data, predictions = cell.dataset, cell.predictions
         if data.metric == "oks":
@@ -179,8 +183,8 @@ class Splitter:
         return resample_rates(tables[0], image, self._weights)
 
 
-def _terms(clean: np.ndarray, photo: np.ndarray, boxes: np.ndarray, both: np.ndarray) -> dict[str, np.ndarray]:
-    """The terms in points, of fractions of any one shape."""
+def terms(clean: np.ndarray, photo: np.ndarray, boxes: np.ndarray, both: np.ndarray) -> dict[str, np.ndarray]:
+    """The terms in points, by the names of :data:`TERMS`, of fractions of any one shape."""
     pose_loss, box_loss, whole = (100 * (clean - other) for other in (photo, boxes, both))
     # Shapley's value: what each adds when it comes first, and when it comes second.
     shares = (pose_loss + whole - box_loss) / 2, (box_loss + whole - pose_loss) / 2

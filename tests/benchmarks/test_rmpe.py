@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ..conftest import CHECKOUT
@@ -33,3 +34,32 @@ def test_an_arms_config(ablation: Any, name: str) -> None:
     assert ("RandomBBoxTransform" in steps) == (not arm.generator)
     grown = [s["padding"] for s in config.test_dataloader.dataset.pipeline if s["type"] == "GetBBoxCenterScale"]
     assert grown == [steps["GetBBoxCenterScale"]["padding"]] == [1.2]
+
+
+def figures(ablation: Any, arm: str, value: float, draws: np.ndarray, changed: int = 0) -> Any:
+    signatures = np.zeros((1, 50), dtype=np.uint64)
+    signatures[0, :changed] = 1
+    return ablation.Figures(arm, value, np.append(value, draws), signatures)
+
+
+def test_an_arm_is_compared_with_full_by_seed_and_draw(ablation: Any) -> None:
+    draws = np.random.default_rng(0).normal(50, 4, 400)
+    own = [figures(ablation, f"plain-{seed}", 50 + seed, draws) for seed in range(2)]
+    full = [figures(ablation, f"full-{seed}", 52 + seed, draws + 2, changed=40) for seed in range(2)]
+    assert ablation.compared(own, full) == "50.5 (n = 2) (+2.0 [+2.0, +2.0])"  # the photos' spread cancels: paired
+    assert ablation.compared(own, [None, full[1]]) == "50.5 (n = 2) (+2.0 [+2.0, +2.0])"
+    assert ablation.compared([None, own[1]], [full[0], None]) == "51.0 (n = 1)"
+    assert ablation.compared(full, full) == "52.5 (n = 2)"
+    assert ablation.compared([None, None], full) == "-"
+
+
+def test_every_term_has_a_table_with_every_arm(ablation: Any) -> None:
+    def split(arm: str, value: float) -> Any:
+        draws = np.random.default_rng(1).normal(value, 1, 100)
+        return {"head": {term: figures(ablation, arm, value, draws, changed=30) for term in ablation.TERMS}}
+
+    found = {name: [split(f"{name}-0", 10.0 + i)] for i, name in enumerate(ablation.ARMS)} | {"sstn": [None]}
+    text = "\n".join(ablation.losses(found, ["head"]))
+    assert text.count("| arm | head |") == 4
+    assert text.count("| sstn | - |") == 4
+    assert text.count("| plain | 10.0 (n = 1) (+4.0 ") == 4
