@@ -34,7 +34,7 @@ def fit_nms(
     from ..system.progress import Progress
 
     progress = Progress(False if quiet else None)
-    fit = fit_run(run, PoseNms.parse(rule), data, images, progress.say)
+    fit = fit_run(run, PoseNms.parse(rule), data, images, progress)
     found = fit.fitted
     print(f"OKS-NMS: AP {fit.oks_nms:.4f}, n = {fit.persons} persons, {fit.boxes} boxes")
     print(f"{rule}: AP {found.before:.4f}")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
+from ..system.progress import Progress
 from .pose_nms import PoseNms
 
 PAIRS = (("sigma1", "sigma2"), ("weight", "eta"))
@@ -31,16 +32,15 @@ class Fitted:
     rounds: int
 
 
-def fit_nms(
-    rule: PoseNms, figure: Callable[[PoseNms], float], say: Callable[[str], None] = lambda line: None
-) -> Fitted:
+def fit_nms(rule: PoseNms, figure: Callable[[PoseNms], float], progress: Progress | None = None) -> Fitted:
     """Fit sigma1 and sigma2, then lambda and eta, and so on, each pair over a grid of factors.
 
     Args:
         rule: Where to begin; what it has besides the four parameters stays.
         figure: What is to be as large as it can be; it must give the same for the same rule.
-        say: Told what a round came to.
+        progress: Shows how far a pair is, and what it came to.
     """
+    progress = progress or Progress(False)
     known: dict[PoseNms, float] = {}
 
     def value(of: PoseNms) -> float:
@@ -53,12 +53,15 @@ def fit_nms(
         rounds, start = rounds + 1, best
         for names in PAIRS:
             here = [getattr(best, name) for name in names]
-            for factors in product(FACTORS, repeat=len(names)):
-                changed = {n: float(f"{v * f:.4g}") for n, v, f in zip(names, here, factors, strict=True)}
-                tried = best.changed(changed)
-                if value(tried) > value(best) + 1e-9:
-                    best = tried
-            say(f"round {rounds}, {' and '.join(names)}: {value(best):.5f} with {best}")
+            pair = f"round {rounds}, {' and '.join(names)}"
+            with progress.stage("rules", len(FACTORS) ** len(names), pair) as advance:
+                for factors in product(FACTORS, repeat=len(names)):
+                    changed = {n: float(f"{v * f:.4g}") for n, v, f in zip(names, here, factors, strict=True)}
+                    tried = best.changed(changed)
+                    if value(tried) > value(best) + 1e-9:
+                        best = tried
+                    advance(1)
+            progress.tell(f"{pair}: {value(best):.5f} with {best}")
         if best == start:
             break
     return Fitted(best, value(best), value(rule), rounds)

@@ -26,6 +26,9 @@ from .pose_scores import pose_scores
 FITTED = ("sigma1", "sigma2", "weight", "eta")
 """The four parameters of the paper."""
 
+_PAIRS_AT_ONCE = 2**17
+"""How many pairs of poses are compared at once, for some 50 MB."""
+
 SCORES = ("box", "product", "sum")
 
 
@@ -206,50 +209,62 @@ def pose_nms(poses: np.ndarray, scores: np.ndarray, boxes: np.ndarray, box_score
 
 def suppressed(poses: np.ndarray, scores: np.ndarray, boxes: np.ndarray, rule: PoseNms) -> list[tuple[int, np.ndarray]]:
     """The poses that are kept, and of each the poses that go with it, itself included; arguments as of `pose_nms`."""
-    left = np.arange(len(poses))
-    means = scores.mean(1) if len(poses) else np.empty(0)
-    groups = []
-    while len(left):
-        pick = int(left[means[left].argmax()])
-        like = similarities(pick, left, poses, scores, boxes, rule) > rule.eta * poses.shape[1] / rule.joints
-        if rule.matches:
-            near = _apart(pick, left, poses) <= min(reach(boxes[pick], rule), rule.match_px)
-            like |= near.sum(1) >= rule.matches
-        like |= left == pick
-        groups.append((pick, left[like]))
-        left = left[~like]
+    count = len(poses)
+    at_once = max(1, _PAIRS_AT_ONCE // max(count, 1))
+    blocks = [
+        alike(np.arange(i, min(i + at_once, count)), poses, scores, boxes, rule) for i in range(0, count, at_once)
+    ]
+    left, groups = np.ones(count, dtype=bool), []
+    for pick in np.argsort(-scores.mean(1), kind="stable").tolist() if count else ():
+        if left[pick]:
+            block, row = divmod(pick, at_once)
+            goes = blocks[block][row] & left
+            goes[pick] = True
+            groups.append((pick, np.flatnonzero(goes)))
+            left &= ~goes
     return groups
 
 
+def alike(picks: np.ndarray, poses: np.ndarray, scores: np.ndarray, boxes: np.ndarray, rule: PoseNms) -> np.ndarray:
+    """Which poses would go with each of some, if it were kept; see :func:`similarities`. Shape (P, N), bool."""
+    like = similarities(picks, poses, scores, boxes, rule) > rule.eta * poses.shape[1] / rule.joints
+    if rule.matches:
+        near = np.hypot(*_offsets(picks, poses)) <= np.minimum(reach(boxes[picks], rule), rule.match_px)[:, None, None]
+        like |= near.sum(-1) >= rule.matches
+    return np.asarray(like)
+
+
 def similarities(
-    pick: int, others: np.ndarray, poses: np.ndarray, scores: np.ndarray, boxes: np.ndarray, rule: PoseNms
+    picks: np.ndarray, poses: np.ndarray, scores: np.ndarray, boxes: np.ndarray, rule: PoseNms
 ) -> np.ndarray:
-    """d of a pose and others.
+    """d of some poses and all.
 
     Args:
-        pick: P_i.
-        others: Shape (M,), int: P_j.
-        poses: As of `pose_nms`; so the rest.
+        picks: Shape (P,), int: P_i.
+        poses: P_j, as of `pose_nms`; so the rest.
 
     Returns:
-        Shape (M,), float64.
+        Shape (P, N), float64.
     """
-    apart, share = _apart(pick, others, poses), reach(boxes[pick], rule)
+    across, down = _offsets(picks, poses)
+    squared, share = across * across + down * down, reach(boxes[picks], rule)[:, None, None]
     if rule.near == "box":
-        sides = rule.share * (boxes[pick][2:] - boxes[pick][:2])
-        near = (np.abs(poses[others] - poses[pick]) <= sides / 2).all(-1)
+        sides = rule.share * (boxes[picks, 2:] - boxes[picks, :2])[:, :, None, None]
+        near = (np.abs(across) <= sides[:, 0] / 2) & (np.abs(down) <= sides[:, 1] / 2)
     else:
-        near = apart <= (share if rule.near == "reach" else 1)
+        near = np.sqrt(squared) <= (share if rule.near == "reach" else 1)
     confident = np.tanh(scores / rule.sigma1)
-    k_sim = np.where(near, confident[pick] * confident[others], 0).sum(1)
-    distance = {"squared": apart**2, "share": apart / share, "px": apart}[rule.distance]
-    h_sim = np.exp(-distance / rule.sigma2).sum(1)
+    k_sim = (near * (confident[picks, None] * confident)).sum(-1)
+    distance = squared if rule.distance == "squared" else np.sqrt(squared)
+    if rule.distance == "share":
+        distance = distance / share
+    h_sim = np.exp(distance / -rule.sigma2).sum(-1)
     return np.asarray(k_sim + rule.weight * h_sim)
 
 
-def reach(box: np.ndarray, rule: PoseNms) -> float:
-    """Image px: the rule's share of the longer side of a box, x1 y1 x2 y2; of a box without extent next to nothing."""
-    return max(rule.share * float((box[2:] - box[:2]).max()), 1e-9)
+def reach(boxes: np.ndarray, rule: PoseNms) -> np.ndarray:
+    """Image px: the rule's share of the longer side of boxes (..., 4), x1 y1 x2 y2; without extent next to nothing."""
+    return np.maximum(rule.share * (boxes[..., 2:] - boxes[..., :2]).max(-1), 1e-9)
 
 
 def merged(
@@ -264,7 +279,7 @@ def merged(
     """
     if rule.merge == "nothing" or len(members) == 1:
         return poses[pick], scores[pick]
-    near = _apart(pick, members, poses) <= min(reach(boxes[pick], rule), rule.merge_px)
+    near = np.linalg.norm(poses[members] - poses[pick], axis=-1) <= min(reach(boxes[pick], rule), rule.merge_px)
     weights = np.where(near, scores[members], 0)
     total = weights.sum(0)
     known = total > 0
@@ -284,6 +299,6 @@ def person_scores(box_scores: np.ndarray, scores: np.ndarray, rule: PoseNms) -> 
     return pose_scores(box_scores, scores)
 
 
-def _apart(pick: int, others: np.ndarray, poses: np.ndarray) -> np.ndarray:
-    """How far the joints of a pose and of others are apart, shape (M, K), image px."""
-    return np.asarray(np.linalg.norm(poses[others] - poses[pick], axis=-1))
+def _offsets(picks: np.ndarray, poses: np.ndarray) -> list[np.ndarray]:
+    """How far the joints of all are across and down from those of some poses, shape (P, N, K) each, image px."""
+    return [poses[..., axis] - poses[picks, None, :, axis] for axis in range(2)]

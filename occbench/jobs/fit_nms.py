@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..evaluation.pose_nms import PoseNms
 from ..inference.results import cell_detections
 from ..runs import durable
 from ..system.errors import OccbenchError
+from ..system.progress import Progress
 from .reopen import finished_run
 
 
@@ -39,7 +39,7 @@ def fit_run(
     rule: PoseNms,
     data: Path | None = None,
     images: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Progress | None = None,
 ) -> NmsFit:
     """Fit a rule so that the AP of a run's clean predictions is as high as it can be.
 
@@ -48,7 +48,7 @@ def fit_run(
         rule: Where to begin.
         data: The annotation file, where it has moved since.
         images: The image folder, likewise.
-        say: Told what is done.
+        progress: Shows what is done.
 
     Raises:
         OccbenchError: It is no finished run, or none over detected boxes that is scored by AP.
@@ -66,7 +66,7 @@ def fit_run(
         matches = match_masks(dataset.truth, found, dataset.sigmas, [None], "ignore")
         return figures(curves(matches, 0)).exact
 
-    fitted = fit_nms(rule, ap, say)
+    fitted = fit_nms(rule, ap, progress)
     persons = int((~dataset.truth.crowd & (dataset.truth.num_keypoints > 0)).sum())
     return NmsFit(fitted, ap(None), persons, len(dataset.persons))
 

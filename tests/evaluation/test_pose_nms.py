@@ -49,11 +49,11 @@ def test_golden_set(rule: str, name: str) -> None:
     )
     np.testing.assert_allclose(found.keypoints, given["merged_poses"], atol=1e-4)
     np.testing.assert_allclose(found.keypoint_scores, given["merged_scores"], atol=1e-6)
-    everybody, scores = np.arange(len(given["poses"])), np.where(given["scores"] == 0, 1e-5, given["scores"])
+    scores = np.where(given["scores"] == 0, 1e-5, given["scores"])
     first = suppressed(given["poses"], scores, given["boxes"], RULES[rule])[0][0]
     assert first == said["first_pick"]
-    like = similarities(
-        first, everybody, given["poses"].astype(float), scores.astype(float), given["boxes"], RULES[rule]
+    (like,) = similarities(
+        np.array([first]), given["poses"].astype(float), scores.astype(float), given["boxes"], RULES[rule]
     )
     np.testing.assert_allclose(like, given["first_pick_similarity"], atol=1e-4 if rule == ALPHAPOSE else 1e-6)
     if rule == RMPE_2017:
@@ -73,7 +73,7 @@ def test_the_formula_as_printed(case: int) -> None:
     own = {"sigma1": result["sigma1"], "sigma2": result["sigma2"], "weight": result["lam"]}
 
     def d(rule: str, **constants: float) -> float:
-        return float(similarities(0, np.array([1]), poses, scores, boxes, RULES[rule].changed(own | constants))[0])
+        return float(similarities(np.array([0]), poses, scores, boxes, RULES[rule].changed(own | constants))[0, 1])
 
     assert d("paper") == pytest.approx(result["d"], abs=1e-9)
     assert d("paper", weight=0) == pytest.approx(result["K_sim"], abs=1e-9)
@@ -116,8 +116,11 @@ def plain(poses: Any, scores: Any, boxes: Any, rule: PoseNms) -> list[tuple[int,
 @pytest.mark.parametrize(
     "rule", ["paper", "paper:sigma1=0.3,sigma2=300,eta=9", "rmpe2017", "rmpe2017:share=0.3", "alphapose"]
 )
-@pytest.mark.parametrize("joints", [5, 17])
-def test_the_poses_of_a_plain_loop_are_kept(rule: str, joints: int) -> None:
+@pytest.mark.parametrize(("joints", "pairs"), [(5, 1 << 17), (17, 1 << 17), (17, 40)])
+def test_the_poses_of_a_plain_loop_are_kept(
+    rule: str, joints: int, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("occbench.evaluation.pose_nms._PAIRS_AT_ONCE", pairs)
     chosen, rng = PoseNms.parse(rule), np.random.default_rng(joints)
     for _ in range(10):
         people = rng.uniform(0, 300, (4, 1, 2)) + rng.uniform(0, 120, (4, joints, 2))
