@@ -85,8 +85,8 @@ def config_of(name: str, arm: Arm, offsets: Path | None) -> Any:
         config.model.parallel = arm.parallel
     else:
         config.model.type = "TopdownPoseEstimator"
-        for part in ("localiser", "parallel"):
-            config.model.pop(part)
+        for part in ("localiser", "parallel", "parallel_weight"):
+            config.model.pop(part, None)
     steps = []
     for step in config.train_dataloader.dataset.pipeline:
         if step.type == "ProposalBox":

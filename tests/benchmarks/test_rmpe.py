@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmpose.registry import MODELS
 
 from ..conftest import CHECKOUT
 
@@ -22,9 +23,11 @@ def ablation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", ["plain", "generator", "sstn", "sstn+parallel", "full"])
-def test_an_arms_config(ablation: Any, name: str) -> None:
+@pytest.mark.parametrize("model", ["rmpe-hrnet-mini", "rmpe-simplebaseline-mini"])
+def test_an_arms_config(ablation: Any, name: str, model: str) -> None:
     arm = ablation.ARMS[name]
-    config = ablation.config_of("rmpe-hrnet-mini", arm, None)
+    config = ablation.config_of(model, arm, None)
+    assert MODELS.build(config.model).training
     steps = {step["type"]: step for step in config.train_dataloader.dataset.pipeline}
     assert config.model.type == ("SymmetricSTN" if arm.symmetric else "TopdownPoseEstimator")
     assert bool(config.model.get("parallel")) == arm.parallel

@@ -145,6 +145,36 @@ def plain_model(head: dict[str, Any]) -> Any:
     return model.eval()
 
 
+def test_a_backbone_in_cells_begins_with_the_plain_estimators_weights_and_as_the_identity() -> None:
+    head = heads()["one stage"]
+    plain = plain_model(head)
+    localiser = {"type": "BackboneLocalisation", "backbone": backbone(), "channels": 4, "cells": (2, 3)}
+    model = SymmetricSTN(backbone(), head=head, localiser=localiser, test_cfg=TEST)
+    model.init_weights()
+    model.load_state_dict(plain.state_dict())
+    for name, value in plain.backbone.state_dict().items():
+        torch.testing.assert_close(model.localiser.backbone.state_dict()[name], value, msg=name)
+    shared = {value.data_ptr() for value in model.backbone.state_dict().values()}
+    assert not shared & {value.data_ptr() for value in model.localiser.state_dict().values()}
+    images = torch.randn(2, 3, 48, 32)
+    assert model.eval().localiser(images).tolist() == [[[1, 0, 0], [0, 1, 0]]] * 2
+
+    nn.init.normal_(model.localiser.theta.weight)
+    features = model.localiser.backbone(images)[-1]
+    assert features.shape[2:] == (12, 8)  # of eight columns the second cell has those from 2 to 5
+    cells = [features[:, :, y : y + 6, a:b].mean((2, 3)) for y in (0, 6) for a, b in ((0, 3), (2, 6), (5, 8))]
+    weights = model.localiser.theta.weight.view(6, 4, 6)
+    expected = sum(cell @ weights[:, :, i].T for i, cell in enumerate(cells)) / 6 + model.localiser.theta.bias
+    torch.testing.assert_close(model.localiser(images).flatten(1), expected)
+
+    other = {**localiser, "backbone": {**backbone(), "base_channels": 8, "stem_channels": 8}, "channels": 8}
+    model = SymmetricSTN(backbone(), head=head, localiser=other, test_cfg=TEST)
+    own = {name: value.clone() for name, value in model.localiser.state_dict().items()}
+    model.load_state_dict(plain.state_dict())
+    for name, value in own.items():
+        torch.testing.assert_close(model.localiser.state_dict()[name], value, msg=name)
+
+
 def samples(count: int, *names: str) -> list[Any]:
     """What a pipeline packs, with random targets; and the place of every crop."""
     from mmengine.structures import InstanceData, PixelData

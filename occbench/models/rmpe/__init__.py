@@ -4,7 +4,7 @@ Built from the paper's and the poster's text and closed forms alone.
 """
 
 from .estimator import PARALLEL, SymmetricSTN
-from .localisation import LocalisationNet
+from .localisation import BackboneLocalisation, LocalisationNet
 from .transformer import inverse, transformed
 
-__all__ = ["PARALLEL", "LocalisationNet", "SymmetricSTN", "inverse", "transformed"]
+__all__ = ["PARALLEL", "BackboneLocalisation", "LocalisationNet", "SymmetricSTN", "inverse", "transformed"]

@@ -158,11 +158,17 @@ class SymmetricSTN(TopdownPoseEstimator):
         self._parallel_knows = True
 
     def _complete(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-        """Before weights are loaded: those of the plain estimator leave the map as it is and are the parallel one's."""
+        """Before weights are loaded: those of the plain estimator leave the map as it is and are the parallel one's.
+
+        A localisation net with a backbone of the same kind begins with that of the plain estimator.
+        """
         names = [name.removeprefix(prefix) for name in state_dict if name.startswith(prefix)]
         plain = bool(names) and not any(name.startswith(_LOCALISER) for name in names)
         if plain:
             own: Mapping[str, Tensor] = self.localiser.state_dict()
+            known = {name: state_dict.get(prefix + name) for name in own if name.startswith("backbone.")}
+            if all(value is not None and value.shape == own[name].shape for name, value in known.items()):
+                own = {**own, **{name: value.clone() for name, value in known.items() if value is not None}}
             state_dict.update({f"{prefix}{_LOCALISER}{name}": value for name, value in own.items()})
         taught = any(name.startswith(PARALLEL) for name in names)
         if self.parallel is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
@@ -66,12 +67,12 @@ class LocalisationNet(BaseModule):
         self.blocks = nn.Sequential(*stages)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.theta = nn.Linear(before, 6)
-        self._start_as_identity()
+        _start_as_identity(self.theta)
 
     def forward(self, images: Tensor) -> Tensor:
         """Affine maps, shape (B, 2, 3), float32 at least, of images (B, 3, H, W), normalised."""
         found: Tensor = self.theta(self.pool(self.blocks(self.stem(images))).flatten(1))
-        return (found if found.dtype.itemsize > 2 else found.float()).unflatten(1, (2, 3))
+        return _maps(found)
 
     def init_weights(self) -> None:
         """He et al.'s convolutions, and the identity."""
@@ -80,9 +81,46 @@ class LocalisationNet(BaseModule):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
-        self._start_as_identity()
+        _start_as_identity(self.theta)
         self._is_init = True  # as MMEngine marks it
 
-    def _start_as_identity(self) -> None:
-        nn.init.zeros_(self.theta.weight)
-        self.theta.bias.data = self.theta.bias.new_tensor(IDENTITY)
+
+@MODELS.register_module()
+class BackboneLocalisation(BaseModule):
+    """A backbone whose last features, averaged in cells of the crop, give the map; it starts as the identity.
+
+    For short trainings, and not the published net: a backbone of the estimator's own kind starts from the weights of
+    the plain estimator, and so knows what joints look like; and the last layer sees in which cell they are, which the
+    average over the whole crop has lost.
+
+    Args:
+        backbone: Config of the backbone; the last of its outputs is used.
+        channels: Of that output.
+        cells: Rows and columns.
+    """
+
+    def __init__(self, backbone: Any, channels: int, cells: tuple[int, int] = (4, 3)) -> None:
+        super().__init__()
+        self.backbone = MODELS.build(backbone)
+        self.pool = nn.AdaptiveAvgPool2d(cells)
+        self.theta = nn.Linear(channels * cells[0] * cells[1], 6)
+        _start_as_identity(self.theta)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As of :class:`LocalisationNet`."""
+        features = self.backbone(images)
+        last: Tensor = features if isinstance(features, Tensor) else features[-1]
+        # By the number of cells: with equal weights in all of them it is the average over the crop.
+        averages = self.pool(last).flatten(2)
+        found: Tensor = self.theta((averages / averages.shape[-1]).flatten(1))
+        return _maps(found)
+
+
+def _start_as_identity(theta: nn.Linear) -> None:
+    nn.init.zeros_(theta.weight)
+    theta.bias.data = theta.bias.new_tensor(IDENTITY)
+
+
+def _maps(found: Tensor) -> Tensor:
+    """Six numbers each as maps (B, 2, 3), float32 at least."""
+    return (found if found.dtype.itemsize > 2 else found.float()).unflatten(1, (2, 3))
