@@ -20,17 +20,19 @@ import torch
 from occbench.data.sources import open_dataset
 from occbench.system.compat import setup_mmpose
 
-SIZES = np.array([0, 4])
-"""Where the flattened map (2, 3) has the width's and the height's factor; ``MOVES``: the moves across and down."""
-MOVES = np.array([2, 5])
+FIGURES = {"across": 2, "down": 5, "width": 0, "height": 4}
+"""Where in a flattened map (2, 3) the moves and the sizes are."""
+
+
+def back(right: Any, wrong: Any) -> list[float]:
+    """The map that brings the right crop back, from what MMPose notes of both: flattened, of positions in -1 to 1."""
+    move = 2 * (right.input_center - wrong.input_center) / wrong.input_scale
+    size = right.input_scale / wrong.input_scale
+    return [size[0], 0, move[0], 0, size[1], move[1]]
 
 
 def maps(config: Path, weights: Path, data: Path, images: Path, jitter: float) -> tuple[np.ndarray, np.ndarray]:
-    """What the net asks for, and what would bring the right crop back.
-
-    Returns:
-        Two arrays of shape (N, 6): affine maps (2, 3) from the crop's -1 to 1 to the crop's -1 to 1, flattened.
-    """
+    """What the net asks for, and what would bring the right crop back: two arrays of shape (N, 6)."""
     setup_mmpose()
     from mmengine.dataset import Compose, pseudo_collate
     from mmpose.apis import init_model
@@ -39,14 +41,12 @@ def maps(config: Path, weights: Path, data: Path, images: Path, jitter: float) -
     cut = Compose(model.cfg.test_dataloader.dataset.pipeline)
     right, wrong = (open_dataset(str(data), images, boxes) for boxes in ("gt", f"jitter:{jitter}"))
     asked, wanted = [], []
-    for a, b in zip(right.persons, wrong.persons, strict=True):
+    for pair in zip(right.persons, wrong.persons, strict=True):
         crops = [
             cut({"img_path": str(p.photo.path), "bbox": p.box[None], "bbox_score": np.ones(1), **model.dataset_meta})
-            for p in (a, b)
+            for p in pair
         ]
-        (c0, s0), (c1, s1) = ((m.input_center, m.input_scale) for m in (crop["data_samples"] for crop in crops))
-        move, size = 2 * (c0 - c1) / s1, s0 / s1
-        wanted.append([size[0], 0, move[0], 0, size[1], move[1]])
+        wanted.append(back(*(crop["data_samples"] for crop in crops)))
         with torch.inference_mode():
             batch = model.data_preprocessor(pseudo_collate(crops[1:]), False)
             asked.append(model.localiser(batch["inputs"]).numpy().reshape(6))
@@ -65,7 +65,7 @@ def main() -> None:
     asked, wanted = maps(options.config, options.weights, options.data, images, options.jitter)
     print(f"n = {len(asked)} persons, boxes moved and scaled by {options.jitter}\n")
     print("| | share of the way [95 %] | correlation |\n|---|---|---|")
-    for name, index in (("across", MOVES[0]), ("down", MOVES[1]), ("width", SIZES[0]), ("height", SIZES[1])):
+    for name, index in FIGURES.items():
         line = scipy.stats.linregress(wanted[:, index], asked[:, index])
         half = line.stderr * scipy.stats.t.ppf(0.975, len(asked) - 2)
         print(f"| {name} | {line.slope:.3f} [{line.slope - half:.3f}, {line.slope + half:.3f}] | {line.rvalue:.2f} |")
