@@ -160,9 +160,10 @@ def write_summary(options: argparse.Namespace) -> Path:
         cells = [compared(found[name], found["full"]) for found in by_label.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     missing = [f"{name} over {label}" for label, found in by_label.items() for name in ARMS if not any(found[name])]
+    splits = read(options, seeds, "redetect", _split) if options.detector else {}
+    missing += [f"{name} with parts hidden from the detector" for name, found in splits.items() if not any(found)]
     lines += ["", f"Not finished yet: {', '.join(missing)}." if missing else "All finished."]
-    if options.detector:
-        lines += ["", *losses(read(options, seeds, "redetect", _split), options.parts.split(","))]
+    lines += ["", *losses(splits, options.parts.split(","))] if splits else []
     path: Path = options.out / "summary.md"
     durable.write(path, ("\n".join(lines) + "\n").encode())
     return path
