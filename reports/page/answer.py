@@ -188,6 +188,9 @@ def portable(word: str) -> str:
     option, equals, value = word.partition("=")
     if equals and option.startswith("-"):
         return option + equals + portable(value)
+    kind, colon, path = word.partition(":")
+    if colon and kind == "detector":
+        return kind + colon + name(path)
     return ",".join(name(part) for part in word.split(","))
 
 
@@ -197,7 +200,8 @@ def _boxes_fact(run: Run) -> str:
         return "ground truth"
     if boxes.jitter is not None:
         return f"ground truth, shifted and scaled by up to {boxes.jitter:g} of its size"
-    counts = [("matched", boxes.matched), ("unmatched, left clean", boxes.unmatched), ("persons missed", boxes.missed)]
+    nobody = "unmatched, left clean" if run.manifest.scope == "person" else "unmatched"
+    counts = [("matched", boxes.matched), (nobody, boxes.unmatched), ("persons missed", boxes.missed)]
     said = ", ".join(f"{n} {what}" for what, n in counts if n is not None)
     if boxes.figures is not None and boxes.figures.ap is not None:
         said += f"; box AP {number(boxes.figures.ap, 4)}"

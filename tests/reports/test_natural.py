@@ -104,3 +104,6 @@ def test_boxes_of_a_detector(tmp_path: Path) -> None:
         "box AP 0.5512, AP50 0.8000"
     )
     assert boxes_label(run) == "rtmdet from 0.05"
+    changes = {"scope": "image"} | {f"boxes.{name}": value for name, value in boxes.items()}
+    run = load_run(write_fake_run(tmp_path / "image", changes=changes))
+    assert "3 unmatched, 1 persons missed" in dict(run_facts(run))["Boxes"]  # these see the attacked photo

@@ -120,6 +120,8 @@ def test_nothing_of_the_machine_is_in_the_page(tmp_path: Path) -> None:
             "--data",
             "/home/zoe/secret/dev.json",
             "--images=/home/zoe/pics",
+            "--boxes",
+            "detector:/home/zoe/nets/rtmdet.py",
             "--out",
             "/home/zoe/runs/x",
             "--overwrite",
@@ -131,7 +133,7 @@ def test_nothing_of_the_machine_is_in_the_page(tmp_path: Path) -> None:
     page = Page(build_report([write_fake_run(tmp_path, default_cells()[:1], changes=changes)]))
     for secret in ("zoe", "secret", "somewhere", "2024-05-01", "12.3 s", str(tmp_path), "C:"):
         assert secret not in page.text
-    assert "occbench attack --data dev.json --images=pics y.pth" in page.text
+    assert "occbench attack --data dev.json --images=pics --boxes detector:rtmdet.py y.pth" in page.text
     assert "detections (boxes.json): 28 matched, 2 persons missed" in page.text
 
 
