@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -89,6 +90,7 @@ def main() -> None:
     # OpenMP threads that spin for long while they wait for each other cost a busy machine up to tenfold; this much
     # costs a quiet one little. To be set before torch loads its OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    gc.set_threshold(100_000)  # at 700 objects it looks through all that is imported, again and again
     _own_surroundings()
     signal.signal(signal.SIGTERM, _terminated)
     try:
