@@ -36,7 +36,7 @@ class CleanFigure:
 
 @dataclass(frozen=True)
 class TargetRow:
-    """A target's drop per fill. ``n_attacked`` is the number of crops that changed."""
+    """A target's drop per fill. ``n_attacked`` is the number of persons hidden."""
 
     target: str
     n_attacked: float

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from occbench.evaluation.cells import EVALUATION
 from occbench.system.errors import OccbenchError
 
-from .manifest import Example, Manifest
+from .manifest import CellEntry, Example, Manifest
 
 SCHEMA = 2
 LEVELS = ("keypoint", "part")
@@ -39,8 +39,8 @@ class Run:
     Attributes:
         path: The folder.
         manifest: Its manifest.
-        cells: cells.csv, one row per (cell, keypoint), plus the columns ``n_attacked`` and ``n_short`` of the
-            manifest's cells. Text columns hold "" and number columns NaN where the file is empty.
+        cells: cells.csv, one row per (cell, keypoint), plus the columns ``n_attacked`` (persons hidden) and ``n_short``
+            of the manifest's cells. Text columns hold "" and number columns NaN where the file is empty.
         groups: groups.csv in the same manner; empty when the run has none.
         confidence: confidence.csv likewise.
         natural: natural.csv likewise.
@@ -236,10 +236,10 @@ def _cell_name(keys: Iterable[Any]) -> str:
 
 
 def _join_manifest(cells: pd.DataFrame, manifest: Manifest) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Add how many persons each attack changed; a note about every cell that the manifest lists and the table lacks."""
+    """Add how many persons each attack hid; a note about every cell that the manifest lists and the table lacks."""
     listed = pd.DataFrame(
         [
-            (c.level, c.fill or "", c.target or "", c.radius, c.placement or "", c.n_attacked, c.n_short)
+            (c.level, c.fill or "", c.target or "", c.radius, c.placement or "", _hidden(c), c.n_short)
             for c in manifest.cells
             if c.level not in (None, "clean")
         ],
@@ -255,6 +255,11 @@ def _join_manifest(cells: pd.DataFrame, manifest: Manifest) -> tuple[pd.DataFram
     first = _cell_name(absent.iloc[0][_CELL_KEYS])
     others = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
     return joined, (f"The run lists cells that cells.csv has no rows for, so they are not shown: {first}{others}.",)
+
+
+def _hidden(cell: CellEntry) -> int | None:
+    """How many persons were hidden themselves, beside changed crops of neighbours and of a detector's further boxes."""
+    return None if cell.n_attacked is None else cell.n_attacked - cell.n_neighbours
 
 
 _CONFIDENCE_TEXT = ["level", "fill", "target", "placement", "keypoints"]

@@ -130,6 +130,7 @@ class CellEntry(_Entry):
     radius: float | None = None
     placement: str | None = None
     n_attacked: int | None = None
+    n_neighbours: int = 0
     n_short: int | None = None
 
 

@@ -138,9 +138,8 @@ def fake_manifest(cells: Sequence[Cell], body: Body = TINY) -> dict[str, Any]:
     for i, cell in enumerate(cells):
         level, fill, target, radius, placement = cell
         entry = {"slug": slug_of(cell), "name": f"{level}-{fill}:{target}", "level": level, "fill": fill}
-        entries.append(
-            {**entry, "target": target, "radius": radius, "placement": placement, "n_attacked": 20 + i, "n_short": 0}
-        )
+        counts = {"n_attacked": 25 + i, "n_neighbours": 5, "n_short": 0}
+        entries.append({**entry, "target": target, "radius": radius, "placement": placement, **counts})
     return {
         "schema": 2,
         "complete": True,
