@@ -13,7 +13,8 @@ from .bars import add_legend, draw_group_bars
 from .style import MOST, WIDTH, fill_colour, new_figure, styled
 
 _PER_ROW = 20
-_AT_LEAST = 6  # a single target does not get a bar as wide as the page
+_WIDE = 6  # fewer targets get a narrower figure
+_AT_LEAST = 3  # and still fewer do not get wider bars, for there is the legend
 
 
 def shown_targets(rows: Sequence[TargetRow]) -> list[TargetRow]:
@@ -33,7 +34,8 @@ def plot_overall(rows: Sequence[TargetRow], fills: Sequence[str]) -> Figure:
     chunks = [rows[i : i + _PER_ROW] for i in range(0, len(rows), _PER_ROW)] or [rows]
     colours = {fill: fill_colour(fill) for fill in fills}
     with styled():
-        figure = new_figure(WIDTH, 0.4 + 3.1 * len(chunks))
+        width = WIDTH * min(max(len(rows), _AT_LEAST) / _WIDE, 1)
+        figure = new_figure(width, 0.4 + 3.1 * len(chunks))
         grid = figure.subplots(len(chunks), 1, sharey=True, squeeze=False)[:, 0]
         for axes, chunk in zip(grid, chunks, strict=True):
             draw_group_bars(axes, {f: [r.drops.get(f, NO_DROP) for r in chunk] for f in fills}, colours)
