@@ -36,6 +36,9 @@ FORMAT = 1
 
 OPTION = "--detector-checkpoint"
 
+MANY, SURE = 8, 0.3
+"""Boxes a person from which on a run is told what it costs, and the score of those that would be left."""
+
 
 @dataclass(frozen=True)
 class Finder:
@@ -95,11 +98,18 @@ def with_detector(dataset: Dataset, finder: Finder, progress: Progress) -> Datas
             f"cannot keep the detections in {kept.parent} ({error.strerror or error}); make room there or set "
             "OCCBENCH_CACHE to another folder"
         ) from error
-    if not json.loads(used.read_text()):
+    scores = [box["score"] for box in json.loads(used.read_text())]
+    if not scores:
         floor = "" if finder.min_score is None else f" with a score of {finder.min_score:g} or more"
         raise OccbenchError(
             f"detector {chosen.name!r} finds no person{floor} on {len(dataset.photos)} photos: check its weights"
             + ("" if finder.min_score is None else ", or lower --detector-score")
+        )
+    persons, sure = len(dataset.persons), sum(score >= SURE for score in scores)
+    if len(scores) > MANY * persons and sure:
+        progress.note(
+            f"{len(scores):,} boxes for {persons:,} persons, each of which costs as much as a person; "
+            f"--detector-score {SURE:g} would leave {sure:,}"
         )
     return replace(with_detections(dataset, used), detector=files)
 

@@ -177,10 +177,18 @@ def test_a_stopped_command_goes_on_where_it_was(
 
 
 @pytest.mark.usefixtures("with_report")
-def test_boxes_below_a_score_are_left_out(attack: Run, first: Path, occbench: Occbench, tmp_path: Path) -> None:
+def test_boxes_below_a_score_are_left_out(
+    attack: Run, first: Path, occbench: Occbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     scores = sorted(box["score"] for box in json.loads((first / "detections.json").read_text()))
     floor = round((scores[0] + scores[-1]) / 2, 3)
-    attack("some", *BOXES, "--detector-score", floor)
+    left = sum(score >= floor for score in scores)
+    assert 0 < left < len(scores)  # or nothing is tested
+    monkeypatch.setattr(detections, "MANY", (len(scores) - 1) / 7)  # there are seven persons
+    monkeypatch.setattr(detections, "SURE", floor)
+    costs = f"{len(scores)} boxes for 7 persons, each of which costs as much as a person; --detector-score {floor:g}"
+    assert f"{costs} would leave {left}" in attack("all").err
+    assert "boxes for 7 persons" not in attack("some", *BOXES, "--detector-score", floor).err
     kept = json.loads((tmp_path / "some" / "detections.json").read_text())
     assert sorted(box["score"] for box in kept) == [score for score in scores if score >= floor]
     assert manifest(tmp_path / "some")["boxes"]["detector"]["min_score"] == floor
