@@ -153,17 +153,23 @@ def one_model(options: argparse.Namespace, name: str, seed: int, commands: Comma
 def write_summary(options: argparse.Namespace) -> Path:
     """summary.md from what is finished."""
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    lines = [f"AP of {options.model}, points, mean over seeds; in brackets `full` minus it [95 %].", ""]
-    lines += ["| arm | " + " | ".join(boxes_of(options)) + " |", "|---" * (1 + len(boxes_of(options))) + "|"]
     by_label = {label: read(options, seeds, label.replace(" ", "-"), _overall) for label in boxes_of(options)}
-    for name in ARMS:
+    moved = [found for label, found in by_label.items() if label.startswith("jitter")]
+    if len(moved) > 1:
+        by_seed = {name: zip(*(found[name] for found in moved), strict=True) for name in ARMS}
+        by_label["mean over jitters"] = {name: [_mean(figures) for figures in by_seed[name]] for name in ARMS}
+    lines = [f"AP of {options.model}, points, mean over seeds; in brackets `full` minus it [95 %].", ""]
+    lines += ["| arm | " + " | ".join(by_label) + " |", "|---" * (1 + len(by_label)) + "|"]
+    splits = read(options, seeds, "redetect", _split) if options.detector else {}
+    asked = [name for name in ARMS if name in options.arms.split(",")]
+    for name in asked:
         cells = [compared(found[name], found["full"]) for found in by_label.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    missing = [f"{name} over {label}" for label, found in by_label.items() for name in ARMS if not any(found[name])]
-    splits = read(options, seeds, "redetect", _split) if options.detector else {}
-    missing += [f"{name} with parts hidden from the detector" for name, found in splits.items() if not any(found)]
+    tried = [(name, label) for label in boxes_of(options) for name in asked]
+    missing = [f"{name} over {label}" for name, label in tried if not any(by_label[label][name])]
+    missing += [f"{name} with parts hidden from the detector" for name in asked if splits and not any(splits[name])]
     lines += ["", f"Not finished yet: {', '.join(missing)}." if missing else "All finished."]
-    lines += ["", *losses(splits, options.parts.split(","))] if splits else []
+    lines += ["", *losses(splits, asked, options.parts.split(","))] if splits else []
     path: Path = options.out / "summary.md"
     durable.write(path, ("\n".join(lines) + "\n").encode())
     return path
@@ -177,13 +183,13 @@ def read(
     return {name: [figures(run) if is_finished(run) else None for run in runs] for name, runs in folders.items()}
 
 
-def losses(found: Mapping[str, Sequence[Splits | None]], parts: Sequence[str]) -> Iterator[str]:
+def losses(found: Mapping[str, Sequence[Splits | None]], asked: Sequence[str], parts: Sequence[str]) -> Iterator[str]:
     """What parts cost that are hidden from the detector too: a table for each term."""
     for term in ("drop_both", "drop_pose", "drop_boxes", "share_boxes"):
         yield f"{TERMS[term]}; points, mean over seeds; in brackets `full` minus it [95 %].\n"
         yield "| arm | " + " | ".join(parts) + " |"
         yield "|---" * (1 + len(parts)) + "|"
-        for name in ARMS:
+        for name in asked:
             pairs = [([own and own[part][term] for own in found[arm]] for arm in (name, "full")) for part in parts]
             yield f"| {name} | " + " | ".join(compared(*pair) for pair in pairs) + " |"
         yield ""
@@ -202,6 +208,15 @@ def compared(own: Sequence[Figures | None], full: Sequence[Figures | None]) -> s
     changed = max(int(np.any(a.signatures != b.signatures, axis=0).sum()) for a, b in pairs)
     found = over_replicates(more[0], more[1:], changed)
     return f"{text} ({found.value:+.1f} [{found.lo:+.1f}, {found.hi:+.1f}])"
+
+
+def _mean(figures: Sequence[Figures | None]) -> Figures | None:
+    """Of one model's figures over several kinds of boxes; None where one of them is not there."""
+    known = [own for own in figures if own]
+    if len(known) < len(figures):
+        return None
+    shown, exact = np.mean([own.shown for own in known]), np.mean([own.exact for own in known], axis=0)
+    return Figures(known[0].arm, float(shown), exact, np.concatenate([own.signatures for own in known]))
 
 
 def _overall(run: Path) -> Figures:

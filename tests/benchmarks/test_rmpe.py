@@ -56,13 +56,23 @@ def test_an_arm_is_compared_with_full_by_seed_and_draw(ablation: Any) -> None:
     assert ablation.compared([None, None], full) == "-"
 
 
+def test_a_mean_over_several_boxes_is_drawn_together(ablation: Any) -> None:
+    draws = np.random.default_rng(0).normal(50, 4, 400)
+    two = figures(ablation, "plain-0", 50, draws), figures(ablation, "plain-0", 60, 110 - draws, changed=7)
+    mean = ablation._mean(two)
+    assert (mean.arm, mean.shown) == ("plain-0", 55)
+    np.testing.assert_allclose(mean.exact, 55)
+    assert np.any(mean.signatures, axis=0).sum() == 7
+    assert ablation._mean((two[0], None)) is None
+
+
 def test_every_term_has_a_table_with_every_arm(ablation: Any) -> None:
     def split(arm: str, value: float) -> Any:
         draws = np.random.default_rng(1).normal(value, 1, 100)
         return {"head": {term: figures(ablation, arm, value, draws, changed=30) for term in ablation.TERMS}}
 
     found = {name: [split(f"{name}-0", 10.0 + i)] for i, name in enumerate(ablation.ARMS)} | {"sstn": [None]}
-    text = "\n".join(ablation.losses(found, ["head"]))
+    text = "\n".join(ablation.losses(found, list(ablation.ARMS), ["head"]))
     assert text.count("| arm | head |") == 4
     assert text.count("| sstn | - |") == 4
     assert text.count("| plain | 10.0 (n = 1) (+4.0 ") == 4
