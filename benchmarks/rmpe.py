@@ -146,6 +146,7 @@ def one_model(options: argparse.Namespace, name: str, seed: int, commands: Comma
     if options.detector:
         path, _, found = options.detector.partition(",")
         tried += ["--boxes", f"detector:{path}", *(["--detector-checkpoint", found] if found else [])]
+        tried += ["--detector-score", options.detector_score]
         tried += ["--kind", "part-blackout", "--target", options.parts, "--scope", "image", "--redetect"]
         commands.attack(tried, folder / "redetect")
 
@@ -260,6 +261,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--jitter", default="0.05,0.1,0.15,0.2,0.3", help="shares, with commas")
     parser.add_argument("--detections", type=Path, help="a detector's results on the test photos")
     parser.add_argument("--detector", help="CONFIG.py,WEIGHTS.pth, or a name such as rtmdet: also hide parts from it")
+    parser.add_argument("--detector-score", type=float, default=0.3, help="its boxes below it are left out")
     parser.add_argument("--parts", default="head,left_arm,upper_body,corpus,left_side", help="those, with commas")
     parser.add_argument("--limit", type=int, help="the first test photos only")
     parser.add_argument("--draws", type=int, default=1000, help="of the bootstrap")
