@@ -191,9 +191,13 @@ def losses(found: Mapping[str, Sequence[Splits | None]], asked: Sequence[str], p
         yield "| arm | " + " | ".join(parts) + " |"
         yield "|---" * (1 + len(parts)) + "|"
         for name in asked:
-            pairs = [([own and own[part][term] for own in found[arm]] for arm in (name, "full")) for part in parts]
-            yield f"| {name} | " + " | ".join(compared(*pair) for pair in pairs) + " |"
+            cells = [compared(*(_term(found[arm], part, term) for arm in (name, "full"))) for part in parts]
+            yield f"| {name} | " + " | ".join(cells) + " |"
         yield ""
+
+
+def _term(splits: Sequence[Splits | None], part: str, term: str) -> list[Figures | None]:
+    return [split and split[part][term] for split in splits]
 
 
 def compared(own: Sequence[Figures | None], full: Sequence[Figures | None]) -> str:

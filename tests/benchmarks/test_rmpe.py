@@ -66,13 +66,18 @@ def test_a_mean_over_several_boxes_is_drawn_together(ablation: Any) -> None:
     assert ablation._mean((two[0], None)) is None
 
 
-def test_every_term_has_a_table_with_every_arm(ablation: Any) -> None:
+def test_every_term_has_a_table_with_every_arm_and_part(ablation: Any) -> None:
     def split(arm: str, value: float) -> Any:
-        draws = np.random.default_rng(1).normal(value, 1, 100)
-        return {"head": {term: figures(ablation, arm, value, draws, changed=30) for term in ablation.TERMS}}
+        def terms(value: float) -> Any:
+            draws = np.random.default_rng(1).normal(value, 1, 100)
+            return {term: figures(ablation, arm, value, draws, changed=30) for term in ablation.TERMS}
+
+        return {"head": terms(value), "left_arm": terms(2 * value)}
 
     found = {name: [split(f"{name}-0", 10.0 + i)] for i, name in enumerate(ablation.ARMS)} | {"sstn": [None]}
-    text = "\n".join(ablation.losses(found, list(ablation.ARMS), ["head"]))
-    assert text.count("| arm | head |") == 4
-    assert text.count("| sstn | - |") == 4
-    assert text.count("| plain | 10.0 (n = 1) (+4.0 ") == 4
+    text = "\n".join(ablation.losses(found, list(ablation.ARMS), ["head", "left_arm"]))
+    assert text.count("| arm | head | left_arm |") == 4
+    assert text.count("| sstn | - | - |") == 4
+    assert text.count("| full | 14.0 (n = 1) | 28.0 (n = 1) |") == 4
+    plain = [line.split(" | ") for line in text.splitlines() if line.startswith("| plain")]
+    assert [(head[:21], arm[:21]) for _, head, arm in plain] == [("10.0 (n = 1) (+4.0 [+", "20.0 (n = 1) (+8.0 [+")] * 4
